@@ -1,0 +1,87 @@
+"""What `leadline predict` is given: files, folders, arrays, standard input; each input with an id."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
+
+from leadline.errors import DataError
+
+Input = tuple[str, Any]
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+
+
+def inputs_from(words: Sequence[str], stdin: IO[bytes]) -> Iterator[Input]:
+    """Each input with its id.
+
+    A file stands for itself, a folder for the pictures in it, an .npy file for its rows, `-` for standard input.
+    """
+    for word in words:
+        path = Path(word)
+        if word == "-":
+            yield from _from_stream(stdin)
+        elif path.is_dir():
+            yield from _from_folder(path)
+        elif path.suffix.lower() == ".npy" and path.is_file():
+            yield from _from_rows(path)
+        else:
+            yield word, path
+
+
+def _from_folder(folder: Path) -> Iterator[Input]:
+    from leadline.runs.predicting import pictures_below
+
+    for path in pictures_below(folder):
+        yield str(path), path
+
+
+def _from_rows(path: Path) -> Iterator[Input]:
+    import numpy as np
+
+    try:
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{path} cannot be read as an array", expected="a file written by numpy.save") from error
+    if rows.ndim < 2:
+        raise DataError(
+            f"{path} is not a list of inputs", expected="an array whose first axis counts them", got=f"shape {rows.shape}"
+        )
+    for row, values in enumerate(rows):
+        yield f"{path}:{row}", np.asarray(values)
+
+
+def _from_stream(stream: IO[bytes]) -> Iterator[Input]:
+    """One picture's bytes, or one path a line."""
+    start = stream.read(64)
+    # A path has no NUL, and no text begins as JPEG and PNG do; every other format has a NUL in its header.
+    if b"\0" in start or start[:1] in (b"\x89", b"\xff"):
+        yield "-", _picture(start + stream.read())
+        return
+    given = False
+    for line in chain((start + stream.readline()).split(b"\n"), stream):
+        if name := os.fsdecode(line.rstrip(b"\r\n")):
+            given = True
+            yield name, Path(name)
+    if not given:
+        raise DataError("Nothing came on standard input", expected="one path a line, or the bytes of one picture")
+
+
+def _picture(content: bytes) -> Any:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(BytesIO(content), formats=_FORMATS)
+            image.load()
+        return image
+    except Exception as error:  # corrupt bytes make PIL's decoders raise nearly anything
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(
+            f"Standard input cannot be read as a picture: {reason}", expected="the bytes of a jpg, png, webp, bmp or gif"
+        ) from error

@@ -1,0 +1,44 @@
+"""`leadline plan SOURCE`: what would be done and why, as TOML to be edited and given back."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from leadline.cli.options import given_changes, source_and_changes
+
+
+@click.command("plan", short_help="What would be done with the data, and why.", no_args_is_help=True)
+@source_and_changes
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to this new file instead.")
+def command(
+    source: str,
+    task: str | None,
+    target: str | None,
+    size: int | None,
+    seed: int | None,
+    device: str | None,
+    settings: tuple[str, ...],
+    output: Path | None,
+) -> None:
+    """Print the plan for SOURCE as TOML, each choice with its reason.
+
+    Edit it and give it back: `leadline train SOURCE --plan plan.toml`.
+    """
+    from leadline.errors import RunExistsError
+    from leadline.files import write_text
+    from leadline.plan import Plan, propose
+    from leadline.runs.starting import load_for
+
+    if output is not None and output.exists():
+        raise RunExistsError(f"{output} exists already", do="Choose another name, or remove it first.")
+    changes = given_changes(settings, task=task, target=target, size=size, seed=seed, device=device)
+    of_data = {key: value for key, value in changes.items() if key.startswith("data.")}
+    text = propose(load_for(Plan().but(of_data), source), changes).to_toml()
+    if output is None:
+        click.echo(text, nl=not text.endswith("\n"))
+    else:
+        write_text(output, text)
+        click.echo(f"leadline train {shlex.quote(source)} --plan {shlex.quote(str(output))}")

@@ -1,0 +1,97 @@
+"""`leadline predict RUN INPUT…`: what a trained network makes of new inputs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from leadline.cli.inputs import Input, inputs_from
+from leadline.cli.printing import paragraph, printable
+from leadline.errors import DataError
+
+if TYPE_CHECKING:
+    from leadline.data.dataset import Excluded
+    from leadline.runs import Run
+
+_AT_ONCE = 64  # inputs in one go: few enough for the first answers to come soon, enough to keep the device busy
+
+
+@click.command("predict", short_help="What a network makes of new inputs.", no_args_is_help=True)
+@click.argument("run", metavar="RUN")
+@click.argument("inputs", nargs=-1, metavar="INPUT…")
+@click.option("--json", "form", flag_value="json", help="One JSON object a line.")
+@click.option("--csv", "form", flag_value="csv", help="A csv table with a column for each class.")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the N likeliest classes (3 when left out).")
+def command(run: str, inputs: tuple[str, ...], form: str | None, top: int | None) -> None:
+    """Print what the network of RUN (a folder, or `last`) makes of each INPUT.
+
+    An INPUT is a picture file, a folder of them, or an .npy array with one input a row. With `-`, or with none, standard
+    input is read: one path a line, or the bytes of one picture. An input that cannot be read is named, and the others go on.
+    """
+    if not inputs and sys.stdin.isatty():
+        raise click.UsageError("Give at least one INPUT, or - to read paths from standard input.")
+    from leadline import runs
+
+    answers = _answers(runs.open(run), inputs_from(inputs or ("-",), sys.stdin.buffer))
+    if form == "json":
+        for answer in answers:
+            click.echo(json.dumps(_likeliest(answer, top)))
+    elif form == "csv":
+        _write_csv(answers)
+    else:
+        for answer in answers:
+            click.echo(_line(_likeliest(answer, top or 3)))
+
+
+def _answers(run: Run, inputs: Iterator[Input]) -> Iterator[dict[str, Any]]:
+    """The answers as records, in order; inputs that cannot be used are named on standard error, and counted at the end."""
+    excluded: list[Excluded] = []
+    total = 0
+    while part := list(islice(inputs, _AT_ONCE)):
+        total += len(part)
+        predictions = run.predictor.many([raw for _, raw in part], [name for name, _ in part])
+        yield from predictions.to_json()
+        for row in predictions.excluded:
+            excluded.append(row)
+            if len(part) > 1 or total > 1:
+                click.echo(paragraph(f"{row.id}: {row.reason}"), err=True)
+    if excluded:
+        raise DataError(
+            excluded[0].reason if total == 1 else f"{len(excluded)} of {total} inputs could not be used, as told above"
+        )
+
+
+def _likeliest(answer: dict[str, Any], top: int | None) -> dict[str, Any]:
+    """The same record with its probabilities in falling order, at most `top` of them."""
+    falling = sorted(answer["probabilities"].items(), key=lambda item: -item[1])
+    return {**answer, "probabilities": dict(falling[:top])}
+
+
+def _line(answer: dict[str, Any]) -> str:
+    said = answer["answer"]
+    parts = [f"{name} {100 * share:.1f} %" for name, share in answer["probabilities"].items()]
+    if isinstance(said, dict):
+        parts = [f"{name} {value:.6g}" for name, value in said.items()]
+    elif isinstance(said, list):
+        parts.insert(0, (" + ".join(said) or "none") + ":")
+    return printable(f"{answer['id']}  {'  '.join(parts)}")
+
+
+def _write_csv(answers: Iterator[dict[str, Any]]) -> None:
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    for row, answer in enumerate(answers):
+        said = answer["answer"]
+        numbers = (
+            said
+            if isinstance(said, dict)
+            else {"answer": ";".join(said) if isinstance(said, list) else said, **answer["probabilities"]}
+        )
+        if row == 0:
+            table.writerow(["id", *numbers])
+        table.writerow([answer["id"], *(f"{value:.6g}" if isinstance(value, float) else value for value in numbers.values())])

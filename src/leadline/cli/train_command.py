@@ -1,0 +1,77 @@
+"""`leadline train SOURCE`: from data to a trained, saved, reported network."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from leadline.cli.options import given_changes, plan_from, source_and_changes
+from leadline.cli.printing import LABEL, labelled, opening, printable
+
+if TYPE_CHECKING:
+    from leadline.runs import Run
+
+
+@click.command("train", short_help="From data to a trained, saved, reported network.", no_args_is_help=True)
+@source_and_changes
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Train as this file says, not as Leadline proposes.",
+)
+@click.option(
+    "--folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the Run goes; runs/SOURCE-N when left out."
+)
+@click.option("--quiet", is_flag=True, help="Print only the folder of the Run.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object: the results and the folder.")
+def command(
+    source: str,
+    task: str | None,
+    target: str | None,
+    size: int | None,
+    seed: int | None,
+    device: str | None,
+    settings: tuple[str, ...],
+    plan_file: Path | None,
+    folder: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train a network on SOURCE and keep everything about it in one folder, a Run.
+
+    SOURCE is a folder of photos (one sub-folder for each class, or a csv file of labels beside them), an .npz or IDX file, or a
+    name: digits, mnist, fashion-mnist, cifar10. Nothing needs to be configured; `leadline plan SOURCE` shows what would be done
+    and why. Ctrl-C saves a checkpoint, and `leadline resume last` goes on from there.
+    """
+    if not (quiet or as_json):
+        opening(f"reading {source}")
+    from leadline import runs
+    from leadline.cli.terminal import watching
+
+    with watching(silent=quiet or as_json) as observer:
+        run = runs.train(
+            source,
+            plan_from(plan_file) if plan_file else None,
+            folder=folder,
+            changes=given_changes(settings, task=task, target=target, size=size, seed=seed, device=device),
+            observer=observer,
+        )
+    closing(run, quiet=quiet, as_json=as_json)
+
+
+def closing(run: Run, *, quiet: bool, as_json: bool) -> None:
+    """The last lines of a training: where everything is, and what to type next."""
+    if as_json:
+        click.echo(json.dumps({"folder": str(run.folder), **run.results}))
+    elif quiet:
+        click.echo(run.folder)
+    else:
+        click.echo(labelled("saved", f"{run.folder} (to look at: {run.folder / 'report.html'})"))
+        # Not wrapped, so that it can be copied whole.
+        click.echo(f"{'next':<{LABEL}}leadline predict {printable(shlex.quote(str(run.folder)))} INPUT…")

@@ -1,0 +1,22 @@
+"""From a source (folder of photos, arrays, files, a name) to a Dataset: splits, targets, ids, and the Schema learned from training."""
+
+from leadline.data.answers import Classes, Labels, Numbers
+from leadline.data.batches import Batches
+from leadline.data.dataset import Dataset, Excluded, Origin, Split
+from leadline.data.pictures import Pictures
+from leadline.data.schema import Schema
+from leadline.data.vectors import Vectors
+
+__all__ = [
+    "Batches",
+    "Classes",
+    "Dataset",
+    "Excluded",
+    "Labels",
+    "Numbers",
+    "Origin",
+    "Pictures",
+    "Schema",
+    "Split",
+    "Vectors",
+]

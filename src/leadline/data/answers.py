@@ -1,0 +1,129 @@
+"""What the outputs of a network mean: one class of several, several labels at once, or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leadline.errors import DataError, RunError, nearest, unknown
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Exactly one of K names. Targets are int64 [N] in 0 … K−1; outputs are logits [N, K]; probabilities are their softmax."""
+
+    names: tuple[str, ...]
+    task: ClassVar[str] = "classes"
+
+    @property
+    def outputs(self) -> int:
+        return len(self.names)
+
+    def encode(self, raw: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+        """Names (or whatever reads the same as text) to class numbers, int64 [N]."""
+        index = {name: number for number, name in enumerate(self.names)}
+        words = [_text(value) for value in raw]
+        strange = sorted({word for word in words if word not in index})
+        if strange:
+            close = nearest(strange[0], self.names)
+            raise DataError(
+                f"{len(strange)} class name(s) were not among the {len(self.names)} known when this was trained: " + ", ".join(strange[:5]),
+                expected="some of " + ", ".join(self.names[:20]),
+                do=f"Did you mean {close!r}?" if close else None,
+            )
+        return np.array([index[word] for word in words], dtype=np.int64)
+
+    def prepare(self, targets: Tensor) -> Tensor:
+        """What the loss compares with: the class numbers as they are."""
+        return targets
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """Logits [N, K] to probabilities [N, K] that sum to 1 in each row."""
+        return torch.softmax(outputs.float(), dim=1)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Any number of L names at once. Targets are float32 [N, L] of 0 and 1; outputs are logits [N, L]; each has its own sigmoid."""
+
+    names: tuple[str, ...]
+    task: ClassVar[str] = "labels"
+
+    @property
+    def outputs(self) -> int:
+        return len(self.names)
+
+    def encode(self, raw: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+        """Rows of 0 and 1 to float32 [N, L]."""
+        rows = np.asarray(raw, dtype=np.float32)
+        if rows.ndim != 2 or rows.shape[1] != len(self.names):
+            raise DataError("The labels do not fit", expected=f"{len(self.names)} columns ({', '.join(self.names[:8])})", got=f"shape {rows.shape}")
+        if not np.isin(rows, (0, 1)).all():
+            raise DataError("A label is neither 0 nor 1", expected="one column of 0 and 1 for each label")
+        return rows
+
+    def prepare(self, targets: Tensor) -> Tensor:
+        """What the loss compares with: the 0s and 1s as they are."""
+        return targets
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """Logits [N, L] to independent probabilities [N, L]."""
+        return torch.sigmoid(outputs.float())
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """One or several numbers. Targets are float32 [N, M] in their own units; the network learns (y − mean) / std."""
+
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    task: ClassVar[str] = "number"
+
+    @property
+    def outputs(self) -> int:
+        return len(self.names)
+
+    def encode(self, raw: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+        """Numbers to float32 [N, M]."""
+        rows = np.asarray(raw, dtype=np.float32)
+        rows = rows[:, None] if rows.ndim == 1 else rows
+        if rows.ndim != 2 or rows.shape[1] != len(self.names):
+            raise DataError("The numbers to learn do not fit", expected=f"{len(self.names)} column(s)", got=f"shape {rows.shape}")
+        return rows
+
+    def prepare(self, targets: Tensor) -> Tensor:
+        """What the loss compares with: (y − mean) / std, float32 [N, M]."""
+        mean, std = (torch.tensor(values, dtype=torch.float32, device=targets.device) for values in (self.mean, self.std))
+        return (targets - mean) / std
+
+    def values(self, outputs: Tensor) -> Tensor:
+        """Outputs [N, M] back to the units of the targets."""
+        mean, std = (torch.tensor(values, dtype=torch.float32, device=outputs.device) for values in (self.mean, self.std))
+        return outputs.float() * std + mean
+
+
+Answers = Classes | Labels | Numbers
+_ANSWERS: dict[str, type[Classes] | type[Labels] | type[Numbers]] = {"classes": Classes, "labels": Labels, "number": Numbers}
+
+
+def answers_from_json(record: dict[str, Any]) -> Answers:
+    """The inverse of what `Schema.to_json` writes under "answers"."""
+    fields = dict(record)
+    task = fields.pop("task")
+    if task not in _ANSWERS:
+        unknown("task", task, _ANSWERS, RunError)
+    return _ANSWERS[task](**{key: tuple(value) for key, value in fields.items()})
+
+
+def _text(value: Any) -> str:
+    """A class as text: 3, 3.0 and np.int64(3) are all '3'."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        value = int(value)
+    return str(value)

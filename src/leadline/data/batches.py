@@ -1,0 +1,116 @@
+"""Batches of a split, gathered and prepared on the device, in an order that depends on nothing but seed and epoch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leadline.data.augment import Augment
+from leadline.data.dataset import Split
+from leadline.data.schema import Schema
+
+_RESIDENT_SHARE = 0.4  # of the accelerator's free memory; the rest belongs to activations and optimizer state
+
+
+class Batches:
+    """Batches `(inputs, targets)` of one split, prepared by the Schema.
+
+    The order of an epoch is `torch.randperm(N, generator=manual_seed(seed · 1_000_003 + epoch))` and augmentation is hashed
+    from (seed, epoch, row), so an epoch can be entered at any batch without replaying what came before.
+
+    Args:
+        split: the rows, as stored.
+        schema: prepares inputs (cast, standardize) and targets.
+        batch_size: rows a batch; the last one is shorter. In shuffled order a last batch of a single row is left out: it has no
+            variance for batch normalization, and another row meets that fate each epoch.
+        device: where batches come out. What fits there is kept there whole; otherwise the next batch is gathered in a thread.
+        seed: of the order and of augmentation.
+        shuffle: a new order each epoch, or the order of the rows.
+        augment: changes prepared pictures, per row and epoch.
+        channels_last: the memory layout of pictures.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        schema: Schema,
+        batch_size: int,
+        *,
+        device: torch.device | None = None,
+        seed: int = 0,
+        shuffle: bool = False,
+        augment: Augment | None = None,
+        channels_last: bool = False,
+    ) -> None:
+        self.rows = len(split)
+        self.batch_size = min(batch_size, self.rows)
+        self.device = device or torch.device("cpu")
+        self.seed, self.shuffle, self.augment = seed, shuffle, augment
+        self._prepare = schema.inputs.preparer(self.device, channels_last=channels_last)
+        self._inputs = _tensor(split.inputs)
+        self._resident = _fits(self._inputs, self.device)
+        if self._resident:
+            self._inputs = self._inputs.to(self.device)
+        self._targets = schema.answers.prepare(_tensor(split.targets).to(self.device))
+
+    def __len__(self) -> int:
+        whole, rest = divmod(self.rows, self.batch_size)
+        return whole + (rest > 0 and not (self.shuffle and rest == 1 and whole > 0))
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self.epoch(0)
+
+    def order(self, epoch: int) -> Tensor:
+        """The row numbers in the order of this epoch, int64 [N], on the CPU."""
+        if not self.shuffle:
+            return torch.arange(self.rows)
+        return torch.randperm(self.rows, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch))
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of one epoch from number `first` on."""
+        order = self.order(epoch)
+        chosen = [order[at * self.batch_size : (at + 1) * self.batch_size] for at in range(first, len(self))]
+        if self._resident:
+            chosen = [rows.to(self.device, non_blocking=True) for rows in chosen]
+        for rows, stored in self._gathered(chosen):
+            inputs = self._prepare(stored)
+            if self.augment is not None:
+                inputs = self.augment(inputs, self.seed, epoch, rows.to(self.device))
+            yield inputs, self._targets.index_select(0, rows.to(self.device))
+
+    def _gathered(self, chosen: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        if self._resident:
+            for rows in chosen:
+                yield rows, self._inputs.index_select(0, rows)
+            return
+        with ThreadPoolExecutor(1) as pool:  # one batch ahead hides the reading behind the computing
+            ahead = pool.submit(self._gather, chosen[0]) if chosen else None
+            for at, rows in enumerate(chosen):
+                assert ahead is not None
+                stored = ahead.result()
+                ahead = pool.submit(self._gather, chosen[at + 1]) if at + 1 < len(chosen) else None
+                yield rows, stored.to(self.device, non_blocking=True)
+
+    def _gather(self, rows: Tensor) -> Tensor:
+        stored = self._inputs.index_select(0, rows)
+        return stored.pin_memory() if self.device.type == "cuda" else stored
+
+
+def _tensor(array: NDArray[np.generic]) -> Tensor:
+    """A tensor on the array's own memory: a memory-mapped array is not read before its rows are asked for."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
+def _fits(inputs: Tensor, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return device.type == "cpu"
+    free, _ = torch.cuda.mem_get_info(device)
+    return inputs.nbytes <= _RESIDENT_SHARE * free

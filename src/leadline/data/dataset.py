@@ -1,0 +1,82 @@
+"""Dataset: the three splits of one person's data and the Schema learned from the first of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leadline.data.schema import Schema
+from leadline.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows that belong together: `inputs` [N, …] as the Schema encodes them, `targets` [N] or [N, K], `ids` one per row.
+
+    An id is the path of a picture relative to its source, or `part:row` for arrays; it stays with its row from file to report.
+    """
+
+    inputs: NDArray[np.generic]
+    targets: NDArray[np.generic]
+    ids: Sequence[str]
+
+    def __post_init__(self) -> None:
+        lengths = {"inputs": len(self.inputs), "targets": len(self.targets), "ids": len(self.ids)}
+        if len(set(lengths.values())) > 1:
+            raise ArgumentError("The parts of a split differ in length", expected="as many inputs as targets and ids", got=lengths)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: NDArray[np.integer]) -> Split:
+        """The rows with these numbers, in this order, as a new split (a copy)."""
+        return Split(np.asarray(self.inputs[rows]), self.targets[rows], [self.ids[row] for row in rows])
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a Dataset came from, so that it can be loaded again and recognised.
+
+    `source` is the name or path as given, or "arrays"; `hash` is a SHA-256 of the content; `options` are the keyword arguments
+    of `data.load` that shaped it (all JSON values).
+    """
+
+    source: str
+    hash: str
+    options: dict[str, str | int | float | None]
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """One row that was set aside, and why."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Splits `train`, `valid`, `test`, their Schema, and what was noticed while reading.
+
+    The test split is seen by neither early stopping nor any choice; headline scores are on it.
+    """
+
+    name: str
+    train: Split
+    valid: Split
+    test: Split
+    schema: Schema
+    origin: Origin
+    notes: tuple[str, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+
+    @property
+    def task(self) -> str:
+        return self.schema.task
+
+    def __repr__(self) -> str:
+        sizes = " + ".join(f"{len(split):,}" for split in (self.train, self.valid, self.test))
+        return f"Dataset({self.name!r}, task={self.task!r}, {sizes} rows, inputs {self.schema.inputs.describe()})"

@@ -1,0 +1,46 @@
+"""Schema: whatever turns raw input into arrays and outputs into answers, learned from the training split, saved with the model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from leadline.data.answers import Answers, answers_from_json
+from leadline.data.vectors import Vectors
+from leadline.data.pictures import Pictures
+from leadline.errors import RunError, unknown
+
+Inputs = Pictures | Vectors
+_INPUTS: dict[str, type[Pictures] | type[Vectors]] = {"pictures": Pictures, "vectors": Vectors}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a network needs around it: `inputs` encodes and prepares what goes in, `answers` decodes what comes out.
+
+    Prediction uses the very objects that training used, so it cannot preprocess differently.
+    """
+
+    inputs: Inputs
+    answers: Answers
+
+    @property
+    def task(self) -> str:
+        return self.answers.task
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "inputs": {"kind": self.inputs.kind, **asdict(self.inputs)},
+            "answers": {"task": self.answers.task, **asdict(self.answers)},
+        }
+
+    @staticmethod
+    def from_json(record: dict[str, Any]) -> Schema:
+        try:
+            inputs = dict(record["inputs"])
+            kind = inputs.pop("kind")
+            if kind not in _INPUTS:
+                unknown("kind of input", kind, _INPUTS, RunError)
+            return Schema(_INPUTS[kind].from_json(inputs), answers_from_json(record["answers"]))
+        except (KeyError, TypeError) as error:
+            raise RunError("The schema is not one that this version of Leadline reads", got=repr(error)) from error

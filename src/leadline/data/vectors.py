@@ -1,0 +1,71 @@
+"""Vectors: rows of D numbers, centred and scaled by what the training split taught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leadline.errors import ArgumentError, DataError
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Raw input is D numbers; stored as float32 [N, D]; the network sees (x − mean) / std, feature by feature.
+
+    A feature that never varies in training has std 1, so that it becomes zero and stays harmless.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    kind: ClassVar[str] = "vectors"
+
+    @classmethod
+    def learn(cls, rows: NDArray[np.generic]) -> Vectors:
+        """Mean and standard deviation of each column of the training rows [N, D], computed in float64."""
+        values = np.asarray(rows, dtype=np.float64)
+        std = values.std(axis=0)
+        still = std <= 1e-12 * np.maximum(1.0, np.abs(values).max(axis=0))
+        return cls(tuple(values.mean(axis=0).tolist()), tuple(np.where(still, 1.0, std).tolist()))
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Vectors:
+        return cls(tuple(fields["mean"]), tuple(fields["std"]))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one prepared input: (D,)."""
+        return (len(self.mean),)
+
+    def describe(self) -> str:
+        return f"vectors of {len(self.mean)} numbers"
+
+    def encode(self, raw: Any) -> NDArray[Any]:
+        """One raw input (any array of D numbers) to float32 [D]."""
+        try:
+            row = np.asarray(raw, dtype=np.float32).reshape(-1)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError("The input is not numbers", expected=f"{len(self.mean)} numbers", got=repr(raw)[:80]) from error
+        if len(row) != len(self.mean):
+            raise ArgumentError("The input has the wrong length", expected=f"{len(self.mean)} numbers", got=len(row))
+        if not np.isfinite(row).all():
+            raise DataError("The input holds values that are not finite (NaN or infinity)", expected=f"{len(self.mean)} finite numbers")
+        return row
+
+    def is_one(self, raw: Any) -> bool:
+        """Whether `raw` is one input rather than several."""
+        return np.ndim(raw) == 1
+
+    def preparer(self, device: torch.device, *, channels_last: bool = False) -> Callable[[Tensor], Tensor]:
+        """A function from stored rows [B, D] on `device` to float32 network input [B, D]."""
+        mean, std = (torch.tensor(values, dtype=torch.float32, device=device) for values in (self.mean, self.std))
+
+        def prepare(rows: Tensor) -> Tensor:
+            return (rows - mean).div_(std)
+
+        return prepare

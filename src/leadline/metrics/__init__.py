@@ -1,0 +1,57 @@
+"""Metrics: pure functions from predictions and truth, torch tensors on any device, to float64 scores; and their intervals."""
+
+from leadline.metrics.calibration import calibration_curve, calibration_error, labels_log_loss, log_loss
+from leadline.metrics.classification import (
+    accuracy,
+    balanced_accuracy,
+    confusion_matrix,
+    exact_match,
+    labels_accuracy,
+    labels_f1,
+    macro_f1,
+    top_k_accuracy,
+)
+from leadline.metrics.information import (
+    cross_entropy,
+    entropy,
+    information_content,
+    kl_divergence,
+    mutual_information,
+    perplexity,
+)
+from leadline.metrics.intervals import bootstrap_interval, scores
+from leadline.metrics.ranking import auroc, average_precision, labels_auroc, labels_average_precision
+from leadline.metrics.regression import mean_absolute_error, r2_score, root_mean_squared_error
+from leadline.metrics.table import Metric, for_task
+
+__all__ = [
+    "Metric",
+    "accuracy",
+    "auroc",
+    "average_precision",
+    "balanced_accuracy",
+    "bootstrap_interval",
+    "calibration_curve",
+    "calibration_error",
+    "confusion_matrix",
+    "cross_entropy",
+    "entropy",
+    "exact_match",
+    "for_task",
+    "information_content",
+    "kl_divergence",
+    "labels_accuracy",
+    "labels_auroc",
+    "labels_average_precision",
+    "labels_f1",
+    "labels_log_loss",
+    "log_loss",
+    "macro_f1",
+    "mean_absolute_error",
+    "mutual_information",
+    "perplexity",
+    "r2_score",
+    "root_mean_squared_error",
+    "scores",
+    "top_k_accuracy",
+]

@@ -1,0 +1,151 @@
+"""Changing a Plan by dotted keys: which keys there are, and what kind of value each takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import tomlkit
+from tomlkit.exceptions import ParseError
+
+from leadline.errors import LeadlineError, PlanError, nearest, unknown
+from leadline.models import MODELS
+
+if TYPE_CHECKING:
+    from leadline.plan.record import ModelPlan
+
+_GIVEN_BY_DATA = ("shape", "outputs", "channels", "classes")
+
+
+def parse_changes(settings: Iterable[str]) -> dict[str, Any]:
+    """What `--set KEY=VALUE` says: values are read as TOML (numbers, true, false, lists), anything else is text.
+
+    Errors: `PlanError` for a setting without "=".
+
+    Example:
+        >>> parse_changes(["training.batch=64", "model=resnet18"])
+        {'training.batch': 64, 'model': 'resnet18'}
+    """
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key.strip():
+            raise PlanError(f"The setting {setting!r} cannot be read", expected="KEY=VALUE, for instance training.batch=64")
+        try:
+            value = tomlkit.value(text.strip()).unwrap()
+        except (ParseError, ValueError):
+            value = text.strip()
+        changes[key.strip()] = value
+    return changes
+
+
+def flattened(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one table of dotted keys.
+
+    Example:
+        >>> flattened({"training": {"augment": {"flip": True}}})
+        {'training.augment.flip': True}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def spelled_out(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The same changes with nested tables flattened and `model=…` written as `model.name=…`."""
+    return {"model.name" if key == "model" else key: value for key, value in flattened(changes).items()}
+
+
+def section_of(key: str, sections: Iterable[str]) -> tuple[str, str]:
+    """The section a dotted key is in, and the rest of it."""
+    section, dot, rest = key.partition(".")
+    if section not in sections or not dot:
+        # A key without its section is the commonest slip: "batch" for "training.batch".
+        known = known_keys()
+        guess = next((name for name in known if name.endswith("." + key)), None) or nearest(key, known)
+        raise PlanError(
+            f"A plan has no key {key!r}", expected="a key like training.batch", do=f"Did you mean {guess!r}?" if guess else None
+        )
+    return section, rest
+
+
+def change_field(section: Any, path: str, value: Any, key: str) -> Any:
+    """A copy of a section with one field changed, a dot leading into a nested section."""
+    name, dot, rest = path.partition(".")
+    kinds = typing.get_type_hints(type(section))
+    if name not in kinds:
+        prefix = key.removesuffix(path)
+        unknown_key(key, [prefix + other for other in kinds])
+    current = getattr(section, name)
+    if dataclasses.is_dataclass(current):
+        if not dot:
+            raise PlanError(
+                f"{key} is a section of its own",
+                expected=f"one of its keys, for instance {key}.{dataclasses.fields(current)[0].name}",
+            )
+        changed = change_field(current, rest, value, key)
+    elif dot:
+        raise PlanError(f"{key.removesuffix('.' + rest)} has no keys below it", got=key)
+    else:
+        changed = _typed(value, kinds[name], key)
+    try:
+        return dataclasses.replace(section, **{name: changed})
+    except LeadlineError as error:
+        raise PlanError(f"{key} cannot be {value!r}. {error}") from error
+
+
+def change_model(model: ModelPlan, name: str, value: Any) -> ModelPlan:
+    """A copy with another network, or one argument of its builder changed."""
+    if name == "name":
+        if value not in MODELS:
+            unknown("model", str(value), MODELS, PlanError)
+        return model if value == model.name else dataclasses.replace(model, name=value, arguments={})
+    kinds = settable(model.name)
+    if name not in kinds:
+        if not kinds:
+            raise PlanError(f"The model {model.name!r} has nothing to set", got=f"model.{name}")
+        unknown_key(f"model.{name}", [f"model.{other}" for other in kinds])
+    return dataclasses.replace(model, arguments={**model.arguments, name: _typed(value, kinds[name], f"model.{name}")})
+
+
+def settable(model: str) -> dict[str, Any]:
+    """The keyword arguments of a builder that a person may set, with their types."""
+    builder = MODELS[model]
+    kinds = typing.get_type_hints(builder)
+    return {name: kinds[name] for name in inspect.signature(builder).parameters if name not in _GIVEN_BY_DATA}
+
+
+def known_keys() -> list[str]:
+    """Every dotted key that some Plan has."""
+    from leadline.plan.record import Plan
+
+    keys = [row["key"] for row in Plan().rows()]
+    return keys + sorted({f"model.{name}" for model in MODELS for name in settable(model)})
+
+
+def unknown_key(key: str, choices: list[str]) -> typing.NoReturn:
+    close = nearest(key, choices)
+    raise PlanError(
+        f"A plan has no key {key!r}", expected="one of " + ", ".join(choices), do=f"Did you mean {close!r}?" if close else None
+    )
+
+
+def _typed(value: Any, kind: Any, key: str) -> Any:
+    """The value as the kind that the key takes: whole numbers pass for floats, nothing else is guessed."""
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if kind is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+        raise PlanError(f"{key} has the wrong kind of value", expected=names.get(kind, str(kind)), got=repr(value))
+    return value

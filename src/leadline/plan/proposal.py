@@ -1,0 +1,168 @@
+"""Proposing: from a Dataset to a Plan in which every choice quotes the number of this data set behind it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from leadline.data.augment import Augment
+from leadline.data.dataset import Dataset
+from leadline.data.pictures import Pictures
+from leadline.plan.changes import spelled_out
+from leadline.plan.mirror import mirrored_agreement
+from leadline.plan.record import DataPlan, ModelPlan, Plan, StartPlan, TrainingPlan
+
+_SMALL_SIDE = 64  # pictures up to this side go through a small network at full size; larger ones through ResNet-18
+_ROWS_TO_SEE = 600_000  # rows of training that small pictures and tables repay, in at least 10 and at most 60 epochs
+
+
+def propose(dataset: Dataset, changes: Mapping[str, Any] | None = None) -> Plan:
+    """A Plan for this data set, with a reason for each choice; `changes` are the person's own and are not proposed over.
+
+    Errors: `PlanError` when a change has an unknown key or a value of the wrong kind.
+    """
+    changes = spelled_out(changes or {})
+    why: dict[str, str] = {}
+    data = _data(dataset, why)
+    model = _model(dataset, changes.get("model.name"), why)
+    training = _training(dataset, model.name, changes, why)
+    plan = Plan(data=data, model=model, training=training, start=StartPlan(), why=why)
+    return plan.but(changes)
+
+
+def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
+    options = {key: value for key, value in dataset.origin.options.items() if value is not None}
+    names = {item.name for item in dataclasses.fields(DataPlan)}
+    train, valid, test = len(dataset.train), len(dataset.valid), len(dataset.test)
+    why["data.task"] = {
+        "classes": f"each row has one of {dataset.schema.answers.outputs} classes",
+        "labels": f"each row may have any of {dataset.schema.answers.outputs} labels",
+        "number": f"each row has {dataset.schema.answers.outputs} number(s) to predict",
+    }[dataset.task]
+    why["data.valid"] = f"{valid:,} rows to choose the best weights by, beside {train:,} to learn from"
+    why["data.test"] = f"{test:,} rows that nothing sees before the end, for the score"
+    if isinstance(dataset.schema.inputs, Pictures):
+        pictures = dataset.schema.inputs
+        why["data.size"] = f"pictures are kept as {pictures.height} × {pictures.width} × {pictures.channels}"
+    fields: dict[str, Any] = {key: value for key, value in options.items() if key in names}
+    return DataPlan(**fields | {"source": dataset.origin.source, "hash": dataset.origin.hash, "task": dataset.task})
+
+
+def _model(dataset: Dataset, chosen: str | None, why: dict[str, str]) -> ModelPlan:
+    inputs, rows = dataset.schema.inputs, len(dataset.train)
+    if isinstance(inputs, Pictures):
+        side = min(inputs.height, inputs.width)
+        small = f"{inputs.height} × {inputs.width} pixels"
+        if side < 4:
+            name, reason = "mlp", f"{small} are too few to convolve"
+        elif side <= _SMALL_SIDE:
+            name, reason = "convnet", f"{small} fit a small convolutional network (up to {_SMALL_SIDE})"
+        else:
+            name, reason = "resnet18", f"{small} are more than the {_SMALL_SIDE} that a small network suits"
+    else:
+        features = inputs.shape[0]
+        if rows < 2 * features:
+            name, reason = "linear", f"{rows:,} rows are too few for {features:,} features to learn more than one weight each"
+        else:
+            name, reason = "mlp", f"{rows:,} rows of {features:,} features"
+    why["model.name"] = reason
+    name = chosen or name
+    return ModelPlan(name, _arguments(name, dataset, why))
+
+
+def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, Any]:
+    shape, rows = dataset.schema.inputs.shape, len(dataset.train)
+    if name == "mlp":
+        width = int(2 ** np.clip(round(math.log2(math.sqrt(rows * 4))), 5, 9))
+        dropout = 0.2 if rows < 50_000 else 0.1
+        why["model.width"] = f"about √(4 · {rows:,} rows), a power of two between 32 and 512"
+        why["model.depth"] = f"two hidden layers, as {rows:,} rows seldom repay more"
+        why["model.dropout"] = f"{rows:,} rows are {'fewer' if rows < 50_000 else 'no fewer'} than 50,000"
+        return {"width": width, "depth": 2, "dropout": dropout}
+    if name == "convnet" and len(shape) == 3:
+        side = min(shape[1:])
+        stages = int(np.clip(math.floor(math.log2(side / 2)) + 1, 1, 3))
+        width = 32
+        why["model.stages"] = f"{stages} stages leave a map of {side // 2 ** (stages - 1)} pixels a side from {side}"
+        why["model.width"] = f"pictures of {side} pixels a side leave time for {width} filters at full size"
+        why["model.dropout"] = f"{rows:,} training pictures"
+        why["model.convolutions"] = f"one a stage: {rows:,} pictures of {side} pixels a side are learnt as well, in half the time"
+        return {"width": width, "stages": stages, "convolutions": 1, "dropout": 0.2 if rows < 20_000 else 0.1}
+    return {}
+
+
+def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dict[str, str]) -> TrainingPlan:
+    rows, task = len(dataset.train), dataset.task
+    if task == "number":
+        loss, smoothing = "squared_error", 0.0
+        why["training.loss"] = (
+            f"the usual one for {dataset.schema.answers.outputs} number(s), in units of the deviation in training"
+        )
+    elif task == "labels":
+        loss, smoothing = "binary_cross_entropy", 0.0
+        why["training.loss"] = f"{dataset.schema.answers.outputs} labels may hold together, so each has its own logistic unit"
+    else:
+        loss, smoothing = "cross_entropy", 0.1 if isinstance(dataset.schema.inputs, Pictures) else 0.0
+        why["training.loss"] = f"exactly one of {dataset.schema.answers.outputs} classes is right"
+    if smoothing:
+        why["training.label_smoothing"] = f"{rows:,} pictures can be learnt by heart; a target of 0.9 keeps the network from it"
+    large = model == "resnet18"
+    batch = int(2 ** np.clip(round(math.log2(max(rows, 2) / 40)), 3, 6 if large else 7))
+    epochs = int(np.clip(round((30_000 if large else _ROWS_TO_SEE) / rows), 10, 60))
+    # Reasons that speak of the batch or the epochs speak of the person's own where there are any.
+    batch, epochs = (
+        value if isinstance(value := changes.get(f"training.{key}"), int) and value > 0 else proposed
+        for key, proposed in (("batch", batch), ("epochs", epochs))
+    )
+    rate = {"linear": 0.01, "mlp": 3e-3, "convnet": 5e-3}.get(model, 1e-3)
+    steps = math.ceil(rows / batch)
+    why["training.batch"] = f"{rows:,} rows make {steps} steps an epoch"
+    why["training.epochs"] = f"{epochs} times {rows:,} rows are {epochs * rows:,} to learn from"
+    why["training.learning_rate"] = f"the peak of the cycle, usual for {model} with adamw in batches of {batch}"
+    why["training.schedule"] = f"one rise and fall over {epochs * steps:,} steps needs no tuning of its length"
+    why["training.optimizer"] = f"adapts the rate to each weight, so {epochs} epochs need no search for it"
+    why["training.weight_decay"] = f"{rows:,} rows; decay works on weights alone, not on biases or scales"
+    headline = {"classes": "valid_loss", "labels": "valid_loss", "number": "valid_loss"}[task]
+    why["training.monitor"] = f"the loss on {len(dataset.valid):,} validation rows is steadier than a share of right answers"
+    patience = min(max(5, epochs // 2), epochs)
+    why["training.patience"] = (
+        f"the one-cycle schedule gets best at its end, so {patience} of {epochs} epochs without progress are allowed"
+    )
+    decay = 1 - 1 / max(10.0, 2 * steps)
+    why["training.average"] = f"looks back over about two epochs of {steps} steps"
+    return TrainingPlan(
+        loss=loss,
+        label_smoothing=smoothing,
+        batch=batch,
+        epochs=epochs,
+        learning_rate=rate,
+        weight_decay=0.05,
+        patience=patience,
+        monitor=headline,
+        average=round(min(decay, 0.999), 4),
+        augment=_augment(dataset, why),
+    )
+
+
+def _augment(dataset: Dataset, why: dict[str, str]) -> Augment:
+    inputs = dataset.schema.inputs
+    if not isinstance(inputs, Pictures) or min(inputs.height, inputs.width) < 4:
+        return Augment()
+    side = min(inputs.height, inputs.width)
+    flip, reason = mirrored_agreement(dataset)
+    small = side <= 10
+    shift, rotate, zoom = (0.08, 10.0, 0.1) if small else (0.1, 5.0, 0.1)
+    if dataset.task == "number":
+        why["training.augment.flip"] = "a mirrored picture may have another number"
+        return Augment()
+    why["training.augment.flip"] = reason
+    why["training.augment.shift"] = f"up to {shift * side:.1f} of {side} pixels"
+    why["training.augment.rotate"] = (
+        f"up to {rotate:g}° moves the edge of {side} pixels by {math.radians(rotate) * side / 2:.1f}"
+    )
+    why["training.augment.zoom"] = f"a side of {side} pixels becomes {side * (1 - zoom):.1f} to {side * (1 + zoom):.1f}"
+    return Augment(flip=flip, shift=shift, rotate=rotate, zoom=zoom)

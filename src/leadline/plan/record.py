@@ -1,0 +1,203 @@
+"""The Plan: a frozen record of every choice, in four sections, with the reason for each. Nothing else configures a training."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import ParseError
+from tomlkit.items import Table
+
+from leadline.data.augment import Augment
+from leadline.errors import PlanError
+from leadline.plan import changes as changing
+
+VERSION = 1
+CHOSEN = "chosen by you"
+
+
+@dataclass(frozen=True)
+class DataPlan:
+    """What is learnt from: `source` as given, `hash` of its content, and the options of `data.load` (0 or "" = by itself)."""
+
+    source: str = ""
+    hash: str = ""
+    task: str = ""
+    target: str = ""
+    valid: float = 0.15
+    test: float = 0.15
+    seed: int = 0
+    size: int = 0
+    channels: int = 0
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """Which network: a name of `models.MODELS`, and keyword arguments of its builder."""
+
+    name: str = "mlp"
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How it is trained.
+
+    `warm_up` is a share of the steps; `average` the decay of the weight average; `patience` counts evaluations; `threads` are
+    CPU threads. A 0 in `clip`, `average`, `patience` or `threads` means none, none, never and torch's own choice.
+    `layout` is auto (measured before the first step), contiguous or channels_last.
+    """
+
+    loss: str = "cross_entropy"
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.01
+    schedule: str = "one_cycle"
+    warm_up: float = 0.0
+    batch: int = 64
+    accumulate: int = 1
+    epochs: int = 30
+    monitor: str = "valid_loss"
+    patience: int = 10
+    min_change: float = 0.0
+    clip: float = 0.0
+    label_smoothing: float = 0.0
+    average: float = 0.0
+    augment: Augment = Augment()  # noqa: RUF009 - frozen, so one instance serves all
+    precision: str = "auto"
+    layout: str = "auto"
+    device: str = "auto"
+    threads: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class StartPlan:
+    """What the weights start from: nothing, or those of a Run or a safetensors file of the same network."""
+
+    weights: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every choice of a training, and `why`: its reason by dotted key, with the number of this data set behind it.
+
+    Example:
+        >>> plan = Plan().but({"training.batch": 32})
+        >>> plan.training.batch, plan.why["training.batch"]
+        (32, 'chosen by you')
+    """
+
+    data: DataPlan = DataPlan()
+    model: ModelPlan = ModelPlan()
+    training: TrainingPlan = TrainingPlan()
+    start: StartPlan = StartPlan()
+    why: Mapping[str, str] = field(default_factory=dict)
+
+    def but(self, changes: Mapping[str, Any], *, why: str = CHOSEN) -> Plan:
+        """A copy with some values changed, by dotted key; `model` is short for `model.name`.
+
+        Errors: `PlanError` for a key that does not exist or a value of the wrong kind, naming the nearest right key.
+        """
+        plan = self
+        # The name comes first: it decides which arguments there are.
+        for key, value in sorted(changing.spelled_out(changes).items(), key=lambda item: item[0] != "model.name"):
+            section, rest = changing.section_of(key, _SECTIONS)
+            if section == "model":
+                changed: Any = changing.change_model(plan.model, rest, value)
+            else:
+                changed = changing.change_field(getattr(plan, section), rest, value, key)
+            reasons = {**plan.why, key: why}
+            if key == "model.name" and value != plan.model.name:
+                reasons = {name: reason for name, reason in reasons.items() if not name.startswith("model.") or name == key}
+            plan = dataclasses.replace(plan, **{section: changed}, why=reasons)
+        return plan
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a choice: its dotted key, its value, and why (or an empty string)."""
+        return [{"key": key, "value": value, "why": self.why.get(key, "")} for key, value in self._flat().items()]
+
+    def to_json(self) -> dict[str, Any]:
+        """The Plan as plain values, for `plan.json`."""
+        return {"version": VERSION, **{name: _nested(self._section(name)) for name in _SECTIONS}, "why": dict(self.why)}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Plan:
+        """The inverse of `to_json`.
+
+        Errors: `PlanError` for keys or values that no Plan has, or a Plan of a newer version.
+        """
+        if record.get("version", VERSION) > VERSION:
+            raise PlanError("The plan is from a newer version of Leadline", do="Upgrade: pip install -U leadline.")
+        values = {
+            key: value for key, value in changing.flattened(record).items() if key.split(".")[0] not in ("version", "why")
+        }
+        return dataclasses.replace(cls().but(values), why=dict(record.get("why", {})))
+
+    def to_toml(self) -> str:
+        """The Plan as TOML, each reason a comment above its key, to be edited and given back."""
+        document = tomlkit.document()
+        tables: dict[str, Table] = {}
+        for key, value in self._flat().items():
+            path, name = key.rsplit(".", 1)
+            if path not in tables:
+                tables[path] = tomlkit.table()
+                document.add(tomlkit.nl())
+                _add_table(document, tables, path)
+            if reason := self.why.get(key):
+                tables[path].add(tomlkit.comment(" ".join(reason.split())))
+            tables[path].add(name, value)
+        return tomlkit.dumps(document).lstrip()
+
+    @classmethod
+    def from_toml(cls, text: str) -> Plan:
+        """A Plan from TOML; keys left out keep their defaults.
+
+        Errors: `PlanError` where the text is not TOML or has keys that no Plan has.
+        """
+        try:
+            values = tomlkit.parse(text).unwrap()
+        except ParseError as error:
+            raise PlanError("The plan is not valid TOML", got=str(error), do="Mend that line.") from error
+        return cls().but(changing.flattened(values), why="from the plan you gave")
+
+    def _flat(self) -> dict[str, Any]:
+        """Values by dotted key; in TOML a nested table must follow the plain keys of its section."""
+        items = [item for name in _SECTIONS for item in changing.flattened({name: _nested(self._section(name))}).items()]
+        return dict(sorted(items, key=lambda item: (_SECTIONS.index(item[0].split(".")[0]), item[0].count("."))))
+
+    def _section(self, name: str) -> dict[str, Any]:
+        if name == "model":
+            return {"name": self.model.name, **self.model.arguments}
+        section = getattr(self, name)
+        return {item.name: getattr(section, item.name) for item in dataclasses.fields(section)}
+
+    def _repr_html_(self) -> str:
+        head = "<tr><th>choice</th><th>value</th><th>why</th></tr>"
+        cells = ((row["key"], json.dumps(row["value"], ensure_ascii=False), row["why"]) for row in self.rows())
+        body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in cells)
+        return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+_SECTIONS = ("data", "model", "training", "start")
+
+
+def _nested(section: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+        for name, value in section.items()
+    }
+
+
+def _add_table(document: tomlkit.TOMLDocument, tables: dict[str, Table], path: str) -> None:
+    parent, _, name = path.rpartition(".")
+    if parent:
+        tables[parent].add(name, tables[path])
+    else:
+        document.add(name, tables[path])

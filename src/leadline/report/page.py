@@ -1,0 +1,163 @@
+"""The page: record in, one HTML file out. It holds everything it shows and is forbidden, by its own policy, to fetch more."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leadline.files import write_text
+from leadline.report import data_sections, result_sections
+from leadline.report.sentences import calibration_sentence, outcome
+from leadline.report.wording import as_setting
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+Record = dict[str, Any]
+
+
+def render(record: Record) -> str:
+    """One self-contained HTML page for the record of a training. Whatever the record lacks, the page leaves out.
+
+    Args:
+        record: "plan", "plan_rows" ({"key", "value", "why"} each), "history" (one record per log point), "results",
+            "examples" (pictures as data URIs), "environment", "leadline" (the version). All optional.
+
+    Returns:
+        UTF-8 text below 5 MB, whatever the number of classes, log points and pictures.
+
+    Example:
+        >>> page = render({"results": {"name": "digits", "notes": ["Two rows are <empty>."]}})
+        >>> page.startswith("<!doctype html>"), "Two rows are &lt;empty&gt;." in page, "<script" in page
+        (True, True, False)
+    """
+    results, examples = record.get("results") or {}, data_sections.example_view(record.get("examples") or {})
+    pictured = any(examples["data"])
+    history = list(record.get("history") or ())
+    return (
+        _templates()
+        .get_template("template.html")
+        .render(
+            name=str(results.get("name") or ""),
+            version=str(record.get("leadline") or ""),
+            style=(files("leadline.report") / "style.css").read_text(encoding="utf-8"),
+            outcome=outcome(results, "pictures" if pictured else "rows") if results else None,
+            scores=result_sections.score_view(results),
+            facts=result_sections.fact_list(results),
+            balance=data_sections.balance_view(results),
+            notes=data_sections.note_view(results),
+            examples=examples,
+            curves=_curves(history, results),
+            stopped=str(results.get("stopped") or ""),
+            confusion=result_sections.confusion_view(results),
+            classes=result_sections.class_view(results),
+            calibration=_calibration(results),
+            residuals=_residuals(results),
+            plan=data_sections.plan_view(record),
+            following=[str(step) for step in results.get("next") or ()],
+            environment=[(key, as_setting(value)) for key, value in data_sections.flat(record.get("environment") or {})],
+        )
+    )
+
+
+def write(path: str | Path, record: Record) -> Path:
+    """Render `record` into the file `path`, whole or not at all, and return its path.
+
+    Raises:
+        StorageError: the disk is full or the place is not writable.
+
+    Example:
+        >>> import tempfile
+        >>> write(Path(tempfile.mkdtemp()) / "report.html", {}).name
+        'report.html'
+    """
+    path = Path(path)
+    write_text(path, render(record))
+    return path
+
+
+def summary_card(record: Record) -> str:
+    """The result in a small piece of HTML for a notebook: styles inline, no ids, colours of its surroundings.
+
+    Example:
+        >>> summary_card({"results": {"name": "digits"}}).startswith("<div")
+        True
+    """
+    results = record.get("results") or {}
+    examples = (record.get("examples") or {}).get("data") or [{}]
+    noun = "pictures" if examples[0].get("picture") else "rows"
+    return (
+        _templates()
+        .get_template("card.html")
+        .render(
+            name=str(results.get("name") or ""),
+            outcome=outcome(results, noun),
+            scores=result_sections.score_view(results),
+            facts=result_sections.fact_list(results),
+        )
+    )
+
+
+def _curves(history: list[Record], results: Record) -> list[Any]:
+    from leadline.report.figures import draw_curves
+
+    metric = results.get("headline") or _recorded_metric(history)
+    score = (results.get("scores") or {}).get(metric) or {}
+    return draw_curves(history, metric, str(score.get("title") or metric.replace("_", " ").capitalize()))
+
+
+def _recorded_metric(history: list[Record]) -> str:
+    keys = {key for record in history[-200:] for key in record if key.startswith("valid_")} - {"valid_loss"}
+    return "accuracy" if not keys or "valid_accuracy" in keys else min(keys).removeprefix("valid_")
+
+
+def _calibration(results: Record) -> dict[str, Any] | None:
+    from leadline.report.figures import draw_calibration
+
+    record = results.get("calibration") or {}
+    sentence = calibration_sentence(record)
+    if not sentence:
+        return None
+    return {
+        "sentence": sentence,
+        "reliance": result_sections.reliance_view(record),
+        "svg": draw_calibration(record["confidence"], record["accuracy"], record["count"]),
+    }
+
+
+def _residuals(results: Record) -> list[dict[str, Any]]:
+    from leadline.report.figures import draw_residuals
+
+    return [
+        {"name": name, "panels": draw_residuals(truth, value, name)}
+        for name, truth, value in result_sections.residual_columns(results)
+    ]
+
+
+@cache
+def _templates() -> Environment:
+    import jinja2
+
+    templates = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (files("leadline.report") / name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["prose"] = _prose
+    return templates
+
+
+def _prose(text: object) -> Any:
+    """A sentence in which `…` marks what is to be typed."""
+    from markupsafe import Markup, escape
+
+    parts = str(text).split("`")
+    if len(parts) % 2 == 0:  # an odd number of marks: leave them as they are
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )

@@ -1,0 +1,204 @@
+"""What the numbers mean, in plain sentences that promise no more than the numbers bear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leadline.report.wording import as_interval, as_percent, as_score, is_finite, shortened
+
+Results = dict[str, Any]
+FEW = 200  # below this many test rows an interval is so wide that the reader is told so
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result in one `headline`, and the sentences beneath it."""
+
+    headline: str
+    details: tuple[str, ...] = ()
+
+
+def outcome(results: Results, noun: str = "rows") -> Outcome:
+    """How good the network is on the test split, against the best of the baselines.
+
+    "Clearly" is said only where the two 95 % intervals do not overlap; where they do, neither is called better.
+
+    Args:
+        results: the record of results; `headline` names the metric, `scores` and `baselines` hold it.
+        noun: what a row is: "rows", "pictures".
+
+    Example:
+        >>> score = {"value": 0.9, "low": 0.88, "high": 0.92, "title": "Accuracy", "higher_is_better": True}
+        >>> baseline = {"name": "linear model", "scores": {"accuracy": {"value": 0.7, "low": 0.67, "high": 0.73}}}
+        >>> results = {"task": "classes", "headline": "accuracy", "scores": {"accuracy": score}, "baselines": [baseline]}
+        >>> print(outcome(results).headline.replace("\u202f", " "))
+        It is right on 90.0 % of the rows it had never seen, clearly better than a linear model (70.0 %).
+    """
+    metric = results.get("headline") or ""
+    score = (results.get("scores") or {}).get(metric)
+    rows = (results.get("rows") or {}).get("test")
+    if not score or not is_finite(score.get("value")):
+        return Outcome("There is no test result yet.")
+    rival = _best_rival(results, metric, score)
+    clause, verdict = (
+        _comparison(metric, score, rival, rows) if rival else ("", "No simpler method was fitted to compare with.")
+    )
+    most = _most_frequent(results, metric, score["value"], score.get("low"))
+    return Outcome(
+        _claim(metric, score, rows, noun) + clause + ".",
+        tuple(filter(None, (_certainty(metric, score, rows, noun), verdict, most, _explained(results)))),
+    )
+
+
+def calibration_sentence(calibration: dict[str, Any]) -> str:
+    """Whether the stated probabilities can be taken at their word: mean confidence against the share that was right.
+
+    Example:
+        >>> sentence = calibration_sentence({"confidence": [0.6, 0.9], "accuracy": [0.5, 0.7], "count": [10, 30]})
+        >>> print(sentence.replace("\u202f", " "))
+        On average it says it is 82.5 % sure and is right 65.0 % of the time: it is too sure of itself.
+    """
+    bins = [
+        group
+        for group in zip(
+            calibration.get("confidence") or (), calibration.get("accuracy") or (), calibration.get("count") or (), strict=False
+        )
+        if all(map(is_finite, group)) and group[2] > 0
+    ]
+    rows = sum(count for *_, count in bins)
+    if not rows:
+        return ""
+    sure = sum(confidence * count for confidence, _, count in bins) / rows
+    right = sum(accuracy * count for _, accuracy, count in bins) / rows
+    doubt = (right * (1 - right) / rows) ** 0.5  # one standard error of a share
+    if abs(sure - right) <= max(0.01, 2 * doubt):
+        verdict = "what it says can be taken at its word"
+    else:
+        verdict = "it is too sure of itself" if sure > right else "it is right more often than it says"
+    return f"On average it says it is {as_percent(sure)} sure and is right {as_percent(right)} of the time: {verdict}."
+
+
+def confusion_sentence(worst: Sequence[dict[str, Any]], wrong: int, rows: int) -> str:
+    """How many rows are wrong, and how many of these the most frequent confusions account for."""
+    if not wrong:
+        return f"Not one of the {rows:,} test rows is wrong."
+    top = sum(pair["count"] for pair in worst[:3])
+    share = (
+        f" The {min(3, len(worst))} most frequent confusions make up {top:,} of them."
+        if len(worst) > 3 and 3 * top >= wrong > 10
+        else ""
+    )
+    return f"{wrong:,} of {rows:,} test rows {'is' if wrong == 1 else 'are'} wrong.{share}"
+
+
+def _claim(metric: str, score: dict[str, Any], rows: int | None, noun: str) -> str:
+    shown = as_score(metric, score["value"])
+    if metric == "accuracy" and score["value"] == 1 and rows:
+        return f"It is right on all {rows:,} {noun} of the test split"
+    if metric == "accuracy":
+        return f"It is right on {shown} of the {noun} it had never seen"
+    if metric == "mae":
+        return f"Its answers are off by {shown} on average on {noun} it had never seen"
+    title = str(score.get("title") or metric.replace("_", " "))
+    title = title if title[1:2].isupper() else title[:1].lower() + title[1:]  # "AUROC" stays
+    return f"Its {title} is {shown} on {noun} it had never seen"
+
+
+def _best_rival(results: Results, metric: str, score: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    sign = 1 if score.get("higher_is_better", True) else -1
+    rivals = []
+    for baseline in results.get("baselines") or ():
+        its = (baseline.get("scores") or {}).get(metric)
+        if its and is_finite(its.get("value")):
+            rivals.append((str(baseline.get("name") or "a baseline"), its))
+    return max(rivals, key=lambda rival: sign * rival[1]["value"], default=None)
+
+
+def _comparison(metric: str, score: dict[str, Any], rival: tuple[str, dict[str, Any]], rows: int | None) -> tuple[str, str]:
+    name, its = rival
+    its_value = as_score(metric, its["value"])
+    article = f"a {name}" if name == "linear model" else name
+    better = (score["value"] > its["value"]) == score.get("higher_is_better", True) and score["value"] != its["value"]
+    if not _apart(bounds(metric, score, rows), bounds(metric, its, rows)):
+        same = score["value"] == its["value"]
+        clause = f", exactly as good as {article}" if same else f", too close to {article} ({its_value}) to call"
+        return (
+            clause,
+            f"The intervals of the two overlap: this test split does not show whether the network or {article} is better.",
+        )
+    if better:
+        return (
+            f", clearly better than {article} ({its_value})",
+            f"Its interval and that of {article}, the best of the simpler methods, do not overlap.",
+        )
+    return (
+        f", but {article} does clearly better ({its_value})",
+        f"As things stand the simpler method is the better choice: {article} beats the network by more than chance explains.",
+    )
+
+
+def bounds(metric: str, score: dict[str, Any], rows: int | None) -> tuple[float, float]:
+    """The interval of a score; a missing bound is the value itself.
+
+    Resampling rows that are all right gives rows that are all right, an interval of no width. What such a sample does bear is
+    the rule of three (Hanley & Lippman-Hand 1983, JAMA 249): with none of n wrong, at most 3 / n are wrong, at 95 %.
+
+    Example:
+        >>> bounds("accuracy", {"value": 1.0, "low": 1.0, "high": 1.0}, 300)
+        (0.99, 1.0)
+    """
+    low, high = (float(score[side] if is_finite(score.get(side)) else score["value"]) for side in ("low", "high"))
+    if metric == "accuracy" and score["value"] == 1 and rows:
+        low = min(low, max(0.0, 1 - 3 / rows))
+    return low, high
+
+
+def _apart(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one[0] > other[1] or one[1] < other[0]
+
+
+def _certainty(metric: str, score: dict[str, Any], rows: int | None, noun: str) -> str:
+    interval = as_interval(metric, *bounds(metric, score, rows)) if is_finite(score.get("low")) else ""
+    if not interval:
+        return ""
+    basis = f"Measured on {rows:,} test {noun}" if rows else "Measured on the test split"
+    few = f" So few {noun} leave much room for chance." if rows and rows < FEW else ""
+    return f"{basis}, which neither training nor any choice had seen: 95\u202f% interval {interval}.{few}"
+
+
+def _most_frequent(results: Results, metric: str, value: float, low: float | None) -> str:
+    """What always giving the same answer would be worth: a score means little beside a class that is 95 % of the rows."""
+    counts = most_frequent(results)
+    if metric != "accuracy" or not counts:
+        return ""
+    name, share = counts
+    always = f"Always answering “{shortened(name)}”, the most frequent class, would be right on {as_percent(share)}"
+    if value < share:
+        return f"{always}: more than the network."
+    if share >= (low if is_finite(low) and low is not None else value):
+        return f"{always}: the network is not shown to be better than that."
+    return f"{always}."
+
+
+def _explained(results: Results) -> str:
+    """R² in words, for numbers."""
+    share = ((results.get("scores") or {}).get("r2") or {}).get("value")
+    if results.get("headline") == "r2" or not is_finite(share):
+        return ""
+    if share <= 0:
+        return "Always answering the mean would be as good or better: R² is not above 0."
+    return f"It explains {as_percent(share)} of how the truth varies (R²)."
+
+
+def most_frequent(results: Results) -> tuple[str, float] | None:
+    """The most frequent class of the test split and its share."""
+    names, matrix = results.get("classes") or [], results.get("confusion") or []
+    counts = {str(name): sum(row) for name, row in zip(names, matrix, strict=False)}
+    counts = counts or ((results.get("balance") or {}).get("test") or {})
+    total = sum(counts.values())
+    if not total:
+        return None
+    name = max(counts, key=lambda name: counts[name])
+    return str(name), counts[name] / total

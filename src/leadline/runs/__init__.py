@@ -1,0 +1,10 @@
+"""The Run folder and the verbs that make and read it: train, resume, open, fit."""
+
+from leadline.runs.fitting import fit
+from leadline.runs.folder import open_run as open
+from leadline.runs.observer import Observer
+from leadline.runs.predicting import Prediction, Predictions
+from leadline.runs.run import Run
+from leadline.runs.starting import resume, train
+
+__all__ = ["Observer", "Prediction", "Predictions", "Run", "fit", "open", "resume", "train"]

@@ -1,0 +1,109 @@
+"""`leadline.fit`: the loop for any torch module and any iterable of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from leadline.errors import ArgumentError
+from leadline.optim import make_optimizer
+from leadline.training import Best, Callback, Checkpoint, Evaluation, History, Supervised, choose_device, run_loop
+from leadline.training import checkpoints as saved
+
+
+def fit(
+    model: nn.Module,
+    train: Iterable[Any],
+    *,
+    valid: Iterable[Any] | None = None,
+    loss: Callable[[Any, Any], Tensor] = nn.functional.cross_entropy,
+    optimizer: Optimizer | None = None,
+    schedule: Callable[[float], float] | None = None,
+    epochs: int = 10,
+    measures: Mapping[str, Callable[[Any, Any], Tensor]] | None = None,
+    patience: int | None = None,
+    clip: float | None = None,
+    accumulate: int = 1,
+    device: str = "auto",
+    checkpoint: Path | str | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> History:
+    """Train any module on any iterable of batches (inputs, targets).
+
+    Args:
+        model: is trained in place; with `valid`, its best weights are put back at the end.
+        train: iterated once an epoch, for instance a `DataLoader` or a list of batches.
+        valid: held-out batches, judged after each epoch by the same loss and measures.
+        loss: (outputs, targets) → scalar mean over rows.
+        optimizer: of torch; AdamW at 0.001 when left out.
+        schedule: progress in [0, 1] → multiplier of the learning rate; see `leadline.optim`.
+        epochs: at most this many.
+        measures: more columns for the history: name → function (outputs, targets) → mean over rows.
+        patience: stop after this many epochs without a better valid_loss.
+        clip: largest norm of the gradients.
+        accumulate: micro-batches to cut a batch into.
+        device: "auto", "cpu", "cuda" …; model and batches are moved there.
+        checkpoint: a file to save to at least once a minute; where it exists already, the training goes on from it.
+        callbacks: listen to the training.
+
+    Errors: `ArgumentError` for values out of range; `TrainingError` when the loss is no longer a number.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> batches = [(torch.randn(32, 4), torch.randint(0, 3, (32,))) for _ in range(5)]
+        >>> history = fit(nn.Linear(4, 3), batches, epochs=2, device="cpu")
+        >>> history["epoch"]
+        [1, 2]
+    """
+    if epochs < 1:
+        raise ArgumentError("There is nothing to train", expected="at least 1 epoch", got=epochs)
+    if iter(train) is train:
+        raise ArgumentError(
+            "The training batches can be read only once",
+            expected="something to iterate every epoch: a list, a DataLoader",
+            got=type(train).__name__,
+        )
+    where = choose_device(device)
+    model.to(where).train()
+    optimizer = optimizer or make_optimizer("adamw", model, learning_rate=1e-3, weight_decay=0.01)
+    chosen = dict(measures or {})
+    step = Supervised(model, loss, optimizer, schedule=schedule, measures=chosen, clip=clip, accumulate=accumulate)
+    batches = train if where.type == "cpu" else _OnDevice(train, where)
+    best, evaluate = None, None
+    if valid is not None:
+        best = Best("valid_loss", patience=patience)
+        evaluate = Evaluation(model, valid if where.type == "cpu" else _OnDevice(valid, where), loss, chosen)
+    elif patience is not None:
+        raise ArgumentError("There is nothing to be patient about", expected="valid batches beside patience")
+    history, state, listeners = History(), None, list(callbacks)
+    if checkpoint is not None:
+        path = Path(checkpoint)
+        listeners.append(Checkpoint(path))
+        if path.exists():
+            state = saved.load(path)
+            state["records"] = 0
+            history.notes.append(
+                f"resumed at epoch {state['epoch']} from {path}; batches are replayed from the start of an epoch"
+            )
+    return run_loop(
+        step, batches, epochs=epochs, evaluate=evaluate, best=best, callbacks=listeners, history=history, state=state
+    )
+
+
+class _OnDevice:
+    """The same batches, moved to a device."""
+
+    def __init__(self, batches: Iterable[Any], device: torch.device) -> None:
+        self.batches, self.device = batches, device
+
+    def __iter__(self) -> Iterator[Any]:
+        return ([_moved(part, self.device) for part in batch] for batch in self.batches)
+
+
+def _moved(part: Any, device: torch.device) -> Any:
+    return part.to(device, non_blocking=True) if isinstance(part, Tensor) else part

@@ -1,0 +1,202 @@
+"""The Run folder: what lies in it, how it is made, opened and checked. Opening needs no training code and never unpickles."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save as serialize_arrays
+from safetensors.torch import load as parse_tensors
+from safetensors.torch import save as serialize
+
+from leadline import __version__, files
+from leadline.data.schema import Schema
+from leadline.errors import RunError, RunExistsError, SourceNotFoundError
+from leadline.plan.building import network
+from leadline.plan.record import Plan
+from leadline.runs.run import Run
+from leadline.training import choose_device
+
+FORMAT = 1
+RUNS = Path("runs")
+_GOLDEN_ROWS = 4
+_GOLDEN_TOLERANCE = 1e-3  # of probabilities, or relative to numbers: room for another device's sums, not for other weights
+
+
+def create(name: str, folder: Path | str | None) -> Path:
+    """A new, empty folder: the one asked for, or the next free `runs/NAME-N`.
+
+    Errors: `RunExistsError` when something lies in the folder asked for.
+    """
+    if folder is not None:
+        path = Path(folder)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunExistsError(
+                f"{path} already holds something",
+                expected="a new or empty folder",
+                do=f"Choose another, or go on with: leadline resume {path}",
+            )
+        with files.storage(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+    stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
+    with files.storage(RUNS):
+        RUNS.mkdir(exist_ok=True)
+        for number in range(1, 1_000_000):
+            try:
+                (path := RUNS / f"{stem}-{number}").mkdir()
+            except FileExistsError:
+                continue
+            return path
+    raise RunExistsError(f"There are a million runs named {stem} in {RUNS}", do="Give a folder of its own with --folder.")
+
+
+def locate(folder: Path | str) -> Path:
+    """The folder of a Run; "last" is the newest one in `runs/`.
+
+    Errors: `SourceNotFoundError` when there is none.
+    """
+    if str(folder) == "last" and not Path("last").exists():
+        found = [path.parent for path in RUNS.glob("*/run.json")]
+        if not found:
+            raise SourceNotFoundError("There is no run yet in runs/", do="Train one: leadline train digits")
+        return max(found, key=lambda path: (_read(path / "run.json").get("created", ""), path.name))
+    path = Path(folder)
+    if not (path / "run.json").exists():
+        exists = f"{path} is not a Run folder" if path.exists() else f"There is no folder {path}"
+        raise SourceNotFoundError(exists, expected='a folder that leadline train has written, or "last"')
+    return path
+
+
+def open_run(folder: Path | str, *, device: str = "auto") -> Run:
+    """Open a finished Run, check that nothing in it has changed, and check the network on its golden pairs.
+
+    Args:
+        folder: of the Run, or "last" for the newest in `runs/`.
+        device: auto, cpu, cuda …
+
+    Errors: `SourceNotFoundError` when it is not there; `RunError` when it is unfinished, damaged, or of a newer version.
+    """
+    path = locate(folder)
+    record = read_record(path)
+    if record["status"] != "finished":
+        raise RunError(
+            f"The training in {path} is not finished (it is marked {record['status']!r})",
+            do=f"Go on with it: leadline resume {path}",
+        )
+    _check_hashes(path, record["sha256"])
+    plan, schema = Plan.from_json(_read(path / "plan.json")), Schema.from_json(_read(path / "schema.json"))
+    model = network(plan, schema)
+    try:
+        model.load_state_dict(parse_tensors((path / "model.safetensors").read_bytes()))
+    except (RuntimeError, SafetensorError) as error:
+        raise RunError(
+            f"The weights in {path} do not fit the network of its plan", got=str(error).splitlines()[-1].strip()
+        ) from error
+    chosen = choose_device(device)
+    run = Run(path, plan, schema, model.to(chosen), chosen)
+    _check_golden(run)
+    return run
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What `run.json` says.
+
+    Errors: `RunError` when the Run is of a newer version or the file is damaged.
+    """
+    record = _read(path / "run.json")
+    if not isinstance(record, dict) or not {"format", "status", "sha256"} <= set(record):
+        raise RunError(f"{path / 'run.json'} is damaged", do="Restore it from a copy, or train anew.")
+    if record["format"] > FORMAT:
+        raise RunError(
+            f"The Run in {path} was written by a newer Leadline ({record.get('leadline')})",
+            expected=f"format {FORMAT} or older",
+            got=record["format"],
+            do="Upgrade: pip install -U leadline.",
+        )
+    return record
+
+
+def write_record(path: Path, status: str, **more: Any) -> None:
+    """Write or renew `run.json` with this status."""
+    known = (
+        _read(path / "run.json") if (path / "run.json").exists() else {"created": datetime.now(UTC).isoformat(), "sha256": {}}
+    )
+    files.write_json(path / "run.json", {"format": FORMAT, "leadline": __version__, **known, "status": status, **more})
+
+
+def save_model(path: Path, run: Run, golden_inputs: Any) -> None:
+    """Write the weights and some golden input and output pairs."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.model.state_dict().items()}
+    with files.writing(path / "model.safetensors") as file:
+        file.write(serialize(weights))
+    inputs = np.ascontiguousarray(golden_inputs[:_GOLDEN_ROWS])
+    with files.writing(path / "golden.safetensors") as file:
+        file.write(serialize_arrays({"inputs": inputs, "outputs": run.predictor.all_values(inputs)}))
+
+
+def hashes(path: Path) -> dict[str, str]:
+    """SHA-256 of the files that prediction depends on."""
+    return {name: files.sha256(path / name) for name in ("plan.json", "schema.json", "model.safetensors", "golden.safetensors")}
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Within the block no other process can train in this folder.
+
+    Errors: `RunExistsError` when another does.
+    """
+    with files.storage(path):
+        file = (path / ".lock").open("w")
+    with file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # not on Windows
+            pass
+        except BlockingIOError as error:
+            raise RunExistsError(f"Another process is training in {path}", do="Wait until it has ended.") from error
+        yield
+
+
+def _check_hashes(path: Path, expected: dict[str, str]) -> None:
+    for name, value in expected.items():
+        if not (path / name).exists():
+            raise RunError(f"{path / name} is missing", do="Restore the folder from a copy, or train anew.")
+        if files.sha256(path / name) != value:
+            raise RunError(
+                f"{path / name} has changed since the training wrote it (its SHA-256 differs)",
+                do="Restore it from a copy, or train anew.",
+            )
+
+
+def _check_golden(run: Run) -> None:
+    golden = load_arrays(run.folder / "golden.safetensors")
+    outputs = run.predictor.all_values(golden["inputs"])
+    worst = float(np.abs(outputs - golden["outputs"]).max() / max(1.0, np.abs(golden["outputs"]).max()))
+    if not worst <= _GOLDEN_TOLERANCE:
+        raise RunError(
+            f"The network in {run.folder} no longer gives the outputs it gave when it was trained",
+            expected=f"a difference of at most {_GOLDEN_TOLERANCE:g}",
+            got=f"{worst:.3g}",
+            do=f"Compare environment.json with this machine (torch {torch.__version__}).",
+        )
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} is damaged", got=str(error), do="Restore it from a copy, or train anew.") from error
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing", do="Restore the folder from a copy, or train anew.") from error

@@ -1,0 +1,54 @@
+"""Who is told what happens while a Run is made. The command line has one that draws; this one is silent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leadline.training import Callback, Training
+
+
+class Observer:
+    """Override what you want to hear."""
+
+    def note(self, label: str, text: str) -> None:
+        """One line to read: a label such as "data" or "plan", and what there is to say."""
+
+    def reading(self, done: int, total: int) -> None:
+        """So many of so many pictures are decoded."""
+
+    def begin(self, total_steps: int, steps_per_epoch: int) -> None:
+        """The first step is about to be taken (or, when resuming, the next one)."""
+
+    def advance(self, step: int) -> None:
+        """A step was taken. Called very often: be quick."""
+
+    def log(self, record: dict[str, Any]) -> None:
+        """A record was added to the History."""
+
+    def end(self) -> None:
+        """The last step was taken, or the training stopped."""
+
+
+class Telling(Callback):
+    """Passes a training on to an Observer."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer = observer
+        self._logged = 0
+
+    def fit_start(self, now: Training) -> None:
+        per_epoch = now.steps_per_epoch or 0
+        self._logged = len(now.history)
+        self.observer.begin(per_epoch * now.epochs, per_epoch)
+        self.observer.advance(now.step)
+
+    def batch_end(self, now: Training) -> None:
+        self.observer.advance(now.step)
+
+    def evaluated(self, now: Training) -> None:
+        for record in now.history.records[self._logged :]:
+            self.observer.log(record)
+        self._logged = len(now.history)
+
+    def fit_end(self, now: Training) -> None:
+        self.observer.end()

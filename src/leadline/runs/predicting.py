@@ -1,0 +1,156 @@
+"""Predicting: raw inputs through the Schema and the network to answers in a person's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from leadline.data.answers import Answers, Numbers
+from leadline.data.dataset import Excluded
+from leadline.data.schema import Schema
+from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
+
+_PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one input.
+
+    `answer` is a class name, the list of labels with a probability of at least one half, or numbers by name;
+    `probabilities` holds the probability of each class or label (empty for numbers).
+    """
+
+    id: str
+    answer: str | list[str] | dict[str, float]
+    probabilities: dict[str, float]
+
+    @property
+    def probability(self) -> float | None:
+        """The probability of the answer, where it is one class."""
+        return self.probabilities.get(self.answer) if isinstance(self.answer, str) else None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"id": self.id, "answer": self.answer, "probabilities": self.probabilities}
+
+
+class Predictions(Sequence[Prediction]):
+    """Answers for several inputs: a sequence of `Prediction`.
+
+    `values` is the array behind them: probabilities [N, K], or numbers [N, M]; `excluded` are inputs that could not be read.
+    """
+
+    def __init__(self, ids: Sequence[str], values: NDArray[Any], answers: Answers, excluded: Sequence[Excluded] = ()) -> None:
+        self.ids, self.values, self.excluded = list(ids), values, list(excluded)
+        self._answers = answers
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return Predictions(self.ids[at], self.values[at], self._answers)
+        return prediction(self.ids[at], self.values[at], self._answers)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return (self[at] for at in range(len(self)))
+
+    @property
+    def answers(self) -> list[Any]:
+        """The answers alone."""
+        return [one.answer for one in self]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [one.to_json() for one in self]
+
+    def __repr__(self) -> str:
+        first = ", ".join(str(answer) for answer in self[:5].answers)
+        return f"Predictions({len(self)} answers: {first}{', …' if len(self) > 5 else ''})"
+
+
+def prediction(name: str, values: NDArray[Any], answers: Answers) -> Prediction:
+    """One row of probabilities or numbers in words."""
+    row = dict(zip(answers.names, values.tolist(), strict=True))
+    if isinstance(answers, Numbers):
+        return Prediction(name, row, {})
+    if answers.task == "labels":
+        return Prediction(name, [label for label, probability in row.items() if probability >= 0.5], row)
+    return Prediction(name, answers.names[int(values.argmax())], row)
+
+
+class Predictor:
+    """A network with what its Schema puts around it, ready on a device."""
+
+    def __init__(self, model: nn.Module, schema: Schema, device: torch.device) -> None:
+        self.model, self.schema, self.device = model.eval(), schema, device
+        self._prepare = schema.inputs.preparer(device)
+        answers = schema.answers
+        self._finish: Callable[[Tensor], Tensor] = answers.values if isinstance(answers, Numbers) else answers.probabilities
+
+    def one(self, raw: Any, name: str = "0") -> Prediction:
+        """The answer for one raw input."""
+        stored = self.schema.inputs.encode(raw)
+        return prediction(name, self.values(stored[None])[0], self.schema.answers)
+
+    def values(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Probabilities [N, K] or numbers [N, M] for encoded rows [N, …] that fit one batch."""
+        with torch.inference_mode():
+            outputs = self.model(self._prepare(torch.from_numpy(stored).to(self.device)))
+            return self._finish(outputs).numpy(force=True)
+
+    def all_values(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """The same for any number of encoded rows, a batch at a time."""
+        parts = [self.values(np.ascontiguousarray(stored[at : at + _BATCH])) for at in range(0, len(stored), _BATCH)]
+        return np.concatenate(parts) if parts else np.zeros((0, self.schema.answers.outputs), np.float32)
+
+    def many(self, raws: Sequence[Any], ids: Sequence[str] | None = None) -> Predictions:
+        """Answers for several raw inputs; those that cannot be read are set aside and listed."""
+        names = list(ids) if ids is not None else [_name(raw, at) for at, raw in enumerate(raws)]
+        if len(names) != len(raws):
+            raise ArgumentError("There are not as many ids as inputs", expected=len(raws), got=len(names))
+        kept: list[str] = []
+        values: list[NDArray[Any]] = []
+        excluded: list[Excluded] = []
+        with ThreadPoolExecutor() as pool:
+            for start in range(0, len(raws), _BATCH):
+                part = range(start, min(start + _BATCH, len(raws)))
+                rows = []
+                for at, result in zip(part, pool.map(self._try_encode, (raws[at] for at in part)), strict=True):
+                    if isinstance(result, LeadlineError):
+                        excluded.append(Excluded(names[at], str(result)))
+                    else:
+                        rows.append(result)
+                        kept.append(names[at])
+                if rows:
+                    values.append(self.values(np.stack(rows)))
+        stacked = np.concatenate(values) if values else np.zeros((0, self.schema.answers.outputs), np.float32)
+        return Predictions(kept, stacked, self.schema.answers, excluded)
+
+    def _try_encode(self, raw: Any) -> NDArray[Any] | LeadlineError:
+        try:
+            return self.schema.inputs.encode(raw)
+        except LeadlineError as error:
+            return error
+
+
+def pictures_below(folder: Path) -> list[Path]:
+    """All picture files in a folder and the folders in it, in order."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES and not path.name.startswith("."))
+    if not found:
+        raise SourceNotFoundError(
+            f"There are no pictures in {folder}", expected="files ending in " + ", ".join(sorted(_PICTURES))
+        )
+    return found
+
+
+def _name(raw: Any, at: int) -> str:
+    return str(raw) if isinstance(raw, (str, Path)) else str(at)

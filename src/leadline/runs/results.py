@@ -1,0 +1,112 @@
+"""Judging: outputs on rows that nothing has seen, against the truth and beside the baselines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from leadline import metrics
+from leadline.baselines import fit_baselines
+from leadline.data.answers import Answers
+from leadline.data.dataset import Dataset
+
+_RESAMPLES = 1000
+_RESIDUALS = 2000  # points of a scatter plot: more would only blacken it
+
+
+def judge(answers: Answers, values: NDArray[Any], targets: NDArray[Any]) -> dict[str, Any]:
+    """Scores with bootstrap intervals, and what the task allows: confusion, calibration, classes one by one, residuals.
+
+    Args:
+        answers: what the outputs mean.
+        values: probabilities [N, K] or numbers [N, M].
+        targets: [N], or [N, K].
+    """
+    predicted, truth = torch.from_numpy(values), torch.from_numpy(targets)
+    table = metrics.for_task(answers.task, answers.outputs)
+    measured = metrics.scores(answers.task, predicted, truth, resamples=_RESAMPLES)
+    scores = {
+        name: {**score, "title": table[name].title, "higher_is_better": table[name].higher_is_better}
+        for name, score in measured.items()
+    }
+    judged: dict[str, Any] = {
+        "task": answers.task,
+        "headline": next(iter(table)),
+        "classes": list(answers.names),
+        "scores": scores,
+    }
+    if answers.task == "classes":
+        confusion = metrics.confusion_matrix(predicted, truth)
+        judged["confusion"] = confusion.tolist()
+        judged["calibration"] = {name: values.tolist() for name, values in metrics.calibration_curve(predicted, truth).items()}
+        judged["per_class"] = _per_class(answers.names, confusion.numpy())
+    elif answers.task == "number":
+        picked = np.random.default_rng(0).permutation(len(targets))[:_RESIDUALS]
+        judged["residuals"] = {"truth": targets[picked, 0].tolist(), "value": values[picked, 0].tolist()}
+    return judged
+
+
+def beside_baselines(dataset: Dataset, *, seconds: float) -> list[dict[str, Any]]:
+    """Scores of simple models that learn from the same rows and are judged on the same test rows."""
+    answers = dataset.schema.answers
+    rows = []
+    for baseline in fit_baselines(dataset, seconds=seconds):
+        scores = judge(answers, baseline.probabilities, dataset.test.targets)["scores"]
+        rows.append({"name": baseline.name, "detail": baseline.detail, "seconds": round(baseline.seconds, 2), "scores": scores})
+    return rows
+
+
+def balance(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """Rows of each class (or with each label) in each split; empty for numbers."""
+    names = dataset.schema.answers.names
+    parts = {"train": dataset.train.targets, "valid": dataset.valid.targets, "test": dataset.test.targets}
+    if dataset.task == "number":
+        return {}
+    counts = {
+        part: np.bincount(targets, minlength=len(names)) if dataset.task == "classes" else targets.sum(axis=0)
+        for part, targets in parts.items()
+    }
+    return {part: {name: int(count) for name, count in zip(names, row, strict=True)} for part, row in counts.items()}
+
+
+def what_next(results: dict[str, Any], folder: str, epochs: int) -> list[str]:
+    """Plain sentences: what to do with this network, and what would probably make it better."""
+    headline = results["headline"]
+    ours = results["scores"][headline]
+    sign = 1 if ours["higher_is_better"] else -1
+    advice = []
+    for baseline in results["baselines"]:
+        theirs = baseline["scores"][headline]["value"]
+        if theirs is not None and ours["value"] is not None and sign * (theirs - ours["value"]) > 0:
+            advice.append(
+                f"The {baseline['name']} does better on the same test rows: prefer it, or give the network more data or epochs."
+            )
+    if results["best_epoch"] >= 0.95 * epochs and results["stopped"] == "":
+        advice.append(
+            f"The best weights came in epoch {results['best_epoch']} of {epochs}: "
+            f"more may help (--set training.epochs={2 * epochs})."
+        )
+    if results["task"] == "classes" and results["rows"]["test"] < 1000:
+        width = (ours["high"] - ours["low"]) if ours["low"] is not None else None
+        if width:
+            advice.append(
+                f"{results['rows']['test']} test rows leave the score uncertain by {width:.1%}; more test rows would narrow it."
+            )
+    if results["task"] == "classes":
+        advice.append("Look at the most wrong examples: a label that is itself wrong is often among them.")
+    return [*advice, f"Use it: leadline predict {folder} INPUT …", f"Judge it on other data: leadline evaluate {folder} SOURCE"]
+
+
+def _per_class(names: tuple[str, ...], confusion: NDArray[np.int64]) -> dict[str, dict[str, float | int | None]]:
+    right, truth, said = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    return {
+        name: {
+            "rows": int(truth[at]),
+            "recall": float(right[at] / truth[at]) if truth[at] else None,
+            "precision": float(right[at] / said[at]) if said[at] else None,
+        }
+        for at, name in enumerate(names)
+    }

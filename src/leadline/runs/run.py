@@ -1,0 +1,121 @@
+"""Run: a trained network and all that was learnt about it, opened from its folder without the code that trained it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from leadline import data, report
+from leadline.data.schema import Schema
+from leadline.plan.record import Plan
+from leadline.runs import results as judging
+from leadline.runs.predicting import Prediction, Predictions, Predictor, pictures_below
+from leadline.training import History
+
+
+class Run:
+    """A finished training: `plan`, `schema`, `history`, `results` (scores on the test split), `model`.
+
+    Make one with `leadline.train`, open one with `leadline.open`.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, schema: Schema, model: nn.Module, device: torch.device) -> None:
+        self.folder, self.plan, self.schema, self.model, self.device = folder, plan, schema, model, device
+        self.predictor = Predictor(model, schema, device)
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """Scores on the test split with their intervals, baselines on the same rows, and more; see `results.json`."""
+        results: dict[str, Any] = self._read("results.json")
+        return results
+
+    @cached_property
+    def history(self) -> History:
+        """One record a log point."""
+        return History.read(self.folder / "history.jsonl")
+
+    @property
+    def score(self) -> float:
+        """The headline metric on the test split."""
+        return float(self.results["scores"][self.results["headline"]]["value"])
+
+    def predict(self, inputs: Any, ids: Sequence[str] | None = None) -> Prediction | Predictions:
+        """Answers for one raw input (a `Prediction`) or for several (`Predictions`).
+
+        Args:
+            inputs: a path, a PIL image, an array like those of the training, or a sequence of these; a folder stands for all
+                pictures in it. One bad input among several is set aside and listed in `.excluded`.
+            ids: names for several inputs; by default their paths or positions.
+
+        Errors: a `LeadlineError` when a single input cannot be read.
+        """
+        if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
+            inputs = pictures_below(Path(inputs))
+        elif self.schema.inputs.is_one(inputs):
+            name = ids[0] if ids else str(inputs) if isinstance(inputs, (str, Path)) else "0"
+            return self.predictor.one(inputs, name)
+        return self.predictor.many(inputs, ids)
+
+    def evaluate(self, source: Any, targets: Any = None) -> dict[str, Any]:
+        """Scores with intervals on labelled data that the network has not seen.
+
+        Args:
+            source: whatever `leadline.train` takes. The source of the training itself stands for its test split.
+            targets: for arrays.
+
+        Errors: `DataError` when the classes are not those of the training, or nothing can be read.
+        """
+        split, note = self._rows_of(source, targets)
+        values = self.predictor.all_values(split.inputs)
+        return {"note": note, "rows": len(split), **judging.judge(self.schema.answers, values, split.targets)}
+
+    def _rows_of(self, source: Any, targets: Any) -> tuple[data.Split, str]:
+        own = self.plan.data
+        if isinstance(source, (str, Path)) and targets is None and _same(str(source), own.source):
+            from leadline.runs.starting import load_for
+
+            dataset = load_for(self.plan)
+            if dataset.origin.hash == own.hash:
+                return dataset.test, "This is what the network was trained on, so only its test split counts."
+        split = data.read(source, self.schema, targets=targets)
+        return split, ""
+
+    def report(self, path: Path | str | None = None) -> Path:
+        """Write the report as one HTML file (by default `report.html` in the folder) and return its path."""
+        target = Path(path) if path is not None else self.folder / "report.html"
+        report.write(target, self.record())
+        return target
+
+    def record(self) -> dict[str, Any]:
+        """All that the report shows, as plain values."""
+        return {
+            "plan": self.plan.to_json(),
+            "plan_rows": self.plan.rows(),
+            "history": list(self.history),
+            "results": self.results,
+            "examples": self._read("examples.json"),
+            "environment": self._read("environment.json"),
+            "leadline": self._read("run.json")["leadline"],
+        }
+
+    def _read(self, name: str) -> Any:
+        path = self.folder / name
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def _repr_html_(self) -> str:
+        return report.summary_card(self.record())
+
+    def __repr__(self) -> str:
+        if not self.results:
+            return f"Run({str(self.folder)!r})"
+        return f"Run({str(self.folder)!r}, test {self.results['headline'].replace('_', ' ')} {self.score:.4g})"
+
+
+def _same(source: str, own: str) -> bool:
+    return source == own or (Path(source).exists() and Path(own).exists() and Path(source).samefile(own))

@@ -1,0 +1,260 @@
+"""Training a Run from a source, and going on with one that was stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from leadline import data, files
+from leadline.data.dataset import Dataset
+from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, RunError
+from leadline.plan import Built, Plan, build, measure, propose
+from leadline.plan.changes import spelled_out
+from leadline.runs import folder as folders
+from leadline.runs import results as judging
+from leadline.runs.environment import describe_environment
+from leadline.runs.examples import find_examples
+from leadline.runs.observer import Observer, Telling
+from leadline.runs.run import Run
+from leadline.training import Checkpoint, History, Interruption, run_loop
+from leadline.training import checkpoints as saved
+
+_CHECKPOINT = Path("checkpoint") / "training.safetensors"
+_BASELINE_SHARE, _BASELINE_LEAST = 0.1, 3.0  # of the training's time; seconds
+
+
+def train(
+    source: Any,
+    plan: Plan | None = None,
+    *,
+    targets: Any = None,
+    folder: Path | str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    observer: Observer | None = None,
+) -> Run:
+    """From data to a trained, saved and reported network.
+
+    Args:
+        source: a name such as "digits", a path, arrays, or a `data.Dataset`; whatever `data.load` takes.
+        plan: how to train; proposed for the data when left out.
+        targets: for arrays.
+        folder: where the Run goes; the next free `runs/NAME-N` when left out. It must be new or empty.
+        changes: choices of your own by dotted key, for instance {"training.epochs": 5, "model": "mlp"}.
+        observer: is told what happens.
+
+    Errors: a `LeadlineError` says what was wrong and what to do; `Interrupted` when it was stopped (the Run can be resumed).
+
+    Example:
+        >>> run = train("digits", changes={"training.epochs": 2}, folder=tmp / "run")  # doctest: +SKIP
+        >>> run.score > 0.5  # doctest: +SKIP
+        True
+    """
+    observer = observer or Observer()
+    began = time.perf_counter()
+    dataset = source if isinstance(source, Dataset) else _load(source, targets, plan, changes, observer)
+    _tell_data(dataset, observer)
+    plan = propose(dataset, changes) if plan is None else _fitted(plan.but(changes or {}), dataset, observer)
+    measured = measure(plan, dataset)
+    plan = measured.plan
+    training = plan.training
+    observer.note(
+        "plan",
+        f"{plan.model.name}, {training.optimizer} at {training.learning_rate:g}, "
+        f"{training.epochs} epochs of {len(dataset.train):,} rows",
+    )
+    observer.note(
+        "expected",
+        f"about {_duration(measured.seconds)} on {training.device} with {training.threads} threads, or less if it stops early",
+    )
+    path = folders.create(dataset.name, folder)
+    with folders.locked(path):
+        files.write_json(path / "plan.json", plan.to_json())
+        files.write_json(path / "schema.json", dataset.schema.to_json())
+        (path / "checkpoint").mkdir(exist_ok=True)
+        folders.write_record(path, "training", name=dataset.name, data_seconds=round(time.perf_counter() - began, 3))
+        return _fit_and_finish(path, plan, dataset, observer)
+
+
+def resume(folder: Path | str, source: Any = None, *, targets: Any = None, observer: Observer | None = None) -> Run:
+    """Go on with a training that was stopped or killed; the weights come out as if it had not been.
+
+    Args:
+        folder: of the Run, or "last".
+        source: the same data again, where they were arrays and cannot be found by their name.
+        targets: for arrays.
+        observer: is told what happens.
+
+    Errors: `RunError` when it is finished already; `DataError` when the data are no longer the same.
+    """
+    observer = observer or Observer()
+    path = folders.locate(folder)
+    if folders.read_record(path)["status"] == "finished":
+        raise RunError(f"The training in {path} is finished", do=f"Use it: leadline predict {path} INPUT …")
+    if not (path / "plan.json").exists():
+        raise RunError(f"The training in {path} was stopped before its plan was written", do="Train anew.")
+    plan = Plan.from_json(json.loads((path / "plan.json").read_text()))
+    dataset = source if isinstance(source, Dataset) else load_for(plan, source, targets, observer)
+    if dataset.origin.hash != plan.data.hash:
+        raise DataError(
+            f"The data of {plan.data.source} have changed since the training began",
+            do="Bring back the old data, or train anew.",
+        )
+    _tell_data(dataset, observer)
+    with folders.locked(path):
+        folders.write_record(path, "training")
+        return _fit_and_finish(path, plan, dataset, observer)
+
+
+def load_for(plan: Plan, source: Any = None, targets: Any = None, observer: Observer | None = None) -> Dataset:
+    """The Dataset that a Plan was made for, loaded again with the same options.
+
+    Errors: `ArgumentError` where the data were arrays and are not given again.
+    """
+    if source is None and plan.data.source == "arrays":
+        raise ArgumentError("The network was trained on arrays, which no name leads to", do="Give the same arrays again.")
+    options = {
+        item.name: getattr(plan.data, item.name) or None for item in dataclasses.fields(plan.data) if item.name in _LOAD_OPTIONS
+    }
+    options |= {"valid": plan.data.valid, "test": plan.data.test, "seed": plan.data.seed}
+    return data.load(
+        plan.data.source if source is None else source, targets, **options, progress=(observer or Observer()).reading
+    )
+
+
+_LOAD_OPTIONS = ("task", "target", "valid", "test", "seed", "size", "channels")
+
+
+def _load(source: Any, targets: Any, plan: Plan | None, changes: Mapping[str, Any] | None, observer: Observer) -> Dataset:
+    """Load with the options that the Plan and the person's changes give."""
+    own = {key: value for key, value in spelled_out(changes or {}).items() if key.startswith("data.")}
+    base = plan or Plan()
+    return load_for(base.but(own), source, targets, observer)
+
+
+def _fitted(plan: Plan, dataset: Dataset, observer: Observer) -> Plan:
+    """A Plan that was given, with the source and hash of the data at hand."""
+    if plan.data.hash and plan.data.hash != dataset.origin.hash:
+        observer.note("note", "the plan was made for other data; its choices are kept as they are")
+    described = propose(dataset).data
+    return dataclasses.replace(plan, data=described)
+
+
+def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer) -> Run:
+    interruption = Interruption()
+    try:
+        built = build(plan, dataset)
+        files.write_json(path / "environment.json", describe_environment(built.device))
+        history = _fit(path, plan, built, observer, interruption)
+        if history.stopped == Interruption.REASON:
+            folders.write_record(path, "interrupted")
+            raise Interrupted(
+                f"Stopped after epoch {_epochs_done(history)} of {plan.training.epochs}, all saved in {path}",
+                do=f"Go on with: leadline resume {path}",
+            )
+        return _finish(path, plan, dataset, built, history, observer)
+    except LeadlineError as error:
+        if error.exit_status == 1:
+            folders.write_record(path, "failed")
+        raise
+    finally:
+        interruption.release()
+
+
+def _fit(path: Path, plan: Plan, built: Built, observer: Observer, interruption: Interruption) -> History:
+    history = History.read(path / "history.jsonl")
+    checkpoint = path / _CHECKPOINT
+    state = saved.load(checkpoint) if checkpoint.exists() else None
+    if state is None:
+        history.cut(0)
+    elif state["stopped"] == Interruption.REASON:
+        state["stopped"] = ""
+    callbacks = (Telling(observer), interruption, Checkpoint(checkpoint))
+    return run_loop(
+        built.step,
+        built.batches,
+        epochs=plan.training.epochs,
+        evaluate=built.evaluate,
+        best=built.best,
+        callbacks=callbacks,
+        history=history,
+        log_every=max(len(built.batches) // 4, 50),
+        state=state,
+    )
+
+
+def _finish(path: Path, plan: Plan, dataset: Dataset, built: Built, history: History, observer: Observer) -> Run:
+    """Judge the best weights on the test split and write all that remains, the record of being finished last."""
+    run = Run(path, plan, dataset.schema, built.model, built.device)
+    seconds = history["seconds"][-1] if len(history) else 0.0
+    values = run.predictor.all_values(dataset.test.inputs)
+    results = judging.judge(dataset.schema.answers, values, dataset.test.targets)
+    observer.note("baselines", "a linear model and nearest neighbours on the same rows")
+    results |= {
+        "name": dataset.name,
+        "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
+        "baselines": judging.beside_baselines(dataset, seconds=max(_BASELINE_LEAST, _BASELINE_SHARE * seconds)),
+        "epochs": int(history["epoch"][-1]),
+        "best_epoch": _best_epoch(history),
+        "stopped": history.stopped,
+        "parameters": sum(parameter.numel() for parameter in built.model.parameters()),
+        "notes": list(dataset.notes),
+        "excluded": [dataclasses.asdict(row) for row in dataset.excluded],
+        "balance": judging.balance(dataset),
+        "device": plan.training.device,
+        "threads": plan.training.threads,
+        "seconds": {"data": folders.read_record(path).get("data_seconds", 0.0), "training": seconds},
+    }
+    results["next"] = judging.what_next(results, str(path), plan.training.epochs)
+    folders.save_model(path, run, dataset.test.inputs)
+    files.write_json(path / "results.json", results)
+    files.write_json(path / "examples.json", find_examples(dataset, values, plan.training.augment, plan.training.seed))
+    run.report()
+    folders.write_record(path, "finished", sha256=folders.hashes(path))
+    _tell_results(results, observer)
+    return run
+
+
+def _tell_data(dataset: Dataset, observer: Observer) -> None:
+    rows = f"{len(dataset.train):,} to learn from, {len(dataset.valid):,} to choose by, {len(dataset.test):,} to judge by"
+    kind = {
+        "classes": f"{dataset.schema.answers.outputs} classes",
+        "labels": f"{dataset.schema.answers.outputs} labels",
+        "number": "numbers to predict",
+    }
+    observer.note("data", f"{dataset.schema.inputs.describe()}, {kind[dataset.task]}: {rows}")
+    for note in dataset.notes:
+        observer.note("note", note)
+
+
+def _tell_results(results: dict[str, Any], observer: Observer) -> None:
+    headline = results["headline"]
+    score = results["scores"][headline]
+    beside = "; ".join(f"{row['name']} {_number(row['scores'][headline]['value'])}" for row in results["baselines"])
+    interval = f" ({_number(score['low'])} to {_number(score['high'])})" if score["low"] is not None else ""
+    epochs = f"the best of {results['epochs']} epochs was {results['best_epoch']}"
+    text = f"test {score['title'].lower()} {_number(score['value'])}{interval}; {epochs}"
+    observer.note("result", text + (f"; beside it {beside}" if beside else ""))
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}"
+
+
+def _best_epoch(history: History) -> int:
+    best = [record["epoch"] for record in history if record.get("best")]
+    return int(best[-1]) if best else 0
+
+
+def _epochs_done(history: History) -> int:
+    return int(history["epoch"][-1]) if len(history) else 0
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

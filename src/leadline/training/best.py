@@ -1,0 +1,85 @@
+"""The best weights so far, and when to stop waiting for better ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from leadline.errors import ArgumentError
+
+
+class Best:
+    """Keeps a copy of the weights at the best value of one column of the history.
+
+    Args:
+        monitor: the column to watch, for instance "valid_loss".
+        higher_is_better: which way is up.
+        patience: stop after this many evaluations without a better value; None never stops.
+        min_change: how much better it must be to count.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "valid_loss",
+        *,
+        higher_is_better: bool = False,
+        patience: int | None = None,
+        min_change: float = 0.0,
+    ) -> None:
+        if (patience is not None and patience < 1) or min_change < 0:
+            raise ArgumentError(
+                "Early stopping is out of range",
+                expected="patience of at least 1 and min_change of at least 0",
+                got=(patience, min_change),
+            )
+        self.monitor, self.higher_is_better, self.patience, self.min_change = monitor, higher_is_better, patience, min_change
+        self.value: float | None = None
+        self.waited = 0
+        self._weights: dict[str, dict[str, Tensor]] = {}
+
+    def update(self, record: Mapping[str, Any], modules: Mapping[str, nn.Module]) -> bool:
+        """Whether this record is the best so far; if so, a copy of the weights is kept."""
+        if self.monitor not in record:
+            raise ArgumentError(f"There is no {self.monitor!r} to watch", expected="one of " + ", ".join(record))
+        value = float(record[self.monitor])
+        if not self._better(value):
+            self.waited += 1
+            return False
+        self.value, self.waited = value, 0
+        for name, module in modules.items():
+            kept = self._weights.setdefault(name, {})
+            for key, tensor in module.state_dict().items():
+                if key in kept:
+                    kept[key].copy_(tensor)
+                else:
+                    kept[key] = tensor.detach().clone()
+        return True
+
+    def _better(self, value: float) -> bool:
+        if math.isnan(value):
+            return False
+        if self.value is None:
+            return True
+        return value > self.value + self.min_change if self.higher_is_better else value < self.value - self.min_change
+
+    def exhausted(self) -> str:
+        """Why it is time to stop, or an empty string."""
+        if self.patience is None or self.waited < self.patience:
+            return ""
+        return f"no better {self.monitor.replace('_', ' ')} for {self.patience} evaluations"
+
+    def restore(self, modules: Mapping[str, nn.Module]) -> None:
+        """Put the best weights back, if any were kept."""
+        with torch.no_grad():
+            for name, kept in self._weights.items():
+                modules[name].load_state_dict(kept)
+
+    def state(self) -> dict[str, Any]:
+        return {"value": self.value, "waited": self.waited, "weights": self._weights}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.value, self.waited, self._weights = state["value"], state["waited"], state["weights"]

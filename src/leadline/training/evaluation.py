@@ -1,0 +1,51 @@
+"""Evaluation: outputs, losses and metrics of a model over some batches, kept on the device until the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def outputs_of(model: nn.Module, batches: Iterable[Any]) -> tuple[Tensor, Tensor]:
+    """Outputs [N, …] and targets [N, …] over all batches, on the device, without gradients, in the mode the model is in."""
+    outputs, targets = [], []
+    with torch.inference_mode():
+        for inputs, answers in batches:
+            outputs.append(model(inputs).float())
+            targets.append(answers)
+    return torch.cat(outputs), torch.cat(targets)
+
+
+class Evaluation:
+    """Calling it gives `valid_loss` and more columns for the history, fetched from the device in one transfer.
+
+    Args:
+        model: as the step has it.
+        batches: of the validation split, in any order.
+        loss: (outputs, targets) → scalar mean.
+        measures: name → function (outputs, targets) → scalar, over all rows at once.
+        prefix: what the columns start with.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: Iterable[Any],
+        loss: Callable[[Any, Any], Tensor],
+        measures: dict[str, Callable[[Any, Any], Tensor]] | None = None,
+        *,
+        prefix: str = "valid_",
+    ) -> None:
+        self.model, self.batches, self.loss, self.measures, self.prefix = model, batches, loss, measures or {}, prefix
+
+    def __call__(self) -> dict[str, float]:
+        outputs, targets = outputs_of(self.model, self.batches)
+        with torch.inference_mode():
+            columns = {"loss": self.loss(outputs, targets)} | {
+                name: measure(outputs, targets) for name, measure in self.measures.items()
+            }
+            values = torch.stack([value.float() for value in columns.values()]).tolist()
+        return {self.prefix + name: value for name, value in zip(columns, values, strict=True)}

@@ -1,0 +1,146 @@
+"""Steps: what happens to one batch. Everything particular about a training is here; the loop knows nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from leadline.errors import ArgumentError
+
+
+class Progress(Protocol):
+    """What a step may know of the training: `step` is its number, `fraction` the share of the training done, in [0, 1]."""
+
+    step: int
+
+    @property
+    def fraction(self) -> float: ...
+
+
+class Step(Protocol):
+    """What the loop asks of a step: train on a batch, tell its state, take it back, and name its modules."""
+
+    def __call__(self, batch: Any, progress: Any) -> dict[str, Tensor]:
+        """Train on one batch; return detached scalars on the device, means over the batch's rows."""
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed training needs, as nested dicts and lists of tensors and plain values."""
+
+    def load(self, state: dict[str, Any]) -> None: ...
+
+    def modules(self) -> dict[str, nn.Module]:
+        """The networks by name, for best weights, devices and modes."""
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """Within the block the modules are as they would be used: evaluation mode, averaged weights."""
+
+
+class Supervised:
+    """Learn targets from inputs: zero the gradients, forward, loss, backward, clip, update.
+
+    Gradients are zeroed at the start, so they are alive when the step has returned.
+
+    Args:
+        model: takes the inputs of a batch.
+        loss: (outputs, targets) → scalar mean over the rows.
+        optimizer: updates the model's parameters; its learning rates are what the schedule multiplies.
+        schedule: progress in [0, 1] → multiplier; None leaves the rates alone.
+        measures: more scalars to log, name → function (outputs, targets) → mean over rows.
+        clip: largest L2 norm of all gradients together; None does not clip. The share of clipped steps is logged as `clipped`.
+        accumulate: micro-batches a batch is cut into: the same gradient (apart from rounding, and from batch statistics,
+            which are those of a micro-batch) in less memory.
+        precision: torch.float32, or torch.bfloat16 for autocast.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Callable[[Any, Any], Tensor],
+        optimizer: Optimizer,
+        *,
+        schedule: Callable[[float], float] | None = None,
+        measures: dict[str, Callable[[Any, Any], Tensor]] | None = None,
+        clip: float | None = None,
+        accumulate: int = 1,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        if (clip is not None and clip <= 0) or accumulate < 1:
+            raise ArgumentError(
+                "The step cannot be built",
+                expected="clip above 0 (or none) and accumulate of at least 1",
+                got=(clip, accumulate),
+            )
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.schedule, self.measures, self.clip, self.accumulate = schedule, measures or {}, clip, accumulate
+        self._rates = [float(group["lr"]) for group in optimizer.param_groups]
+        self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        self._autocast = precision if precision != torch.float32 else None
+
+    def __call__(self, batch: Any, progress: Progress) -> dict[str, Tensor]:
+        if self.schedule is not None:
+            self._set_rates(self.schedule(progress.fraction))
+        self.optimizer.zero_grad()
+        logs = self._forward_backward(*batch) if self.accumulate == 1 else self._accumulated(*batch)
+        if self.clip is not None:
+            norm = nn.utils.clip_grad_norm_(self._parameters, self.clip)
+            logs["clipped"] = (norm > self.clip).to(torch.float32)
+        self.optimizer.step()
+        return logs
+
+    def _forward_backward(self, inputs: Any, targets: Any, share: float = 1.0) -> dict[str, Tensor]:
+        if self._autocast is None:
+            outputs = self.model(inputs)
+            loss = self.loss(outputs, targets)
+        else:
+            with torch.autocast(targets.device.type, dtype=self._autocast):
+                outputs = self.model(inputs)
+                loss = self.loss(outputs, targets)
+        (loss if share == 1.0 else loss * share).backward()  # type: ignore[no-untyped-call]
+        logs = {"loss": loss.detach()}
+        for name, measure in self.measures.items():
+            logs[name] = measure(outputs.detach(), targets)
+        return logs
+
+    def _accumulated(self, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        total: dict[str, Tensor] = {}
+        for part, answers in zip(inputs.chunk(self.accumulate), targets.chunk(self.accumulate), strict=True):
+            share = len(part) / len(inputs)
+            for name, value in self._forward_backward(part, answers, share).items():
+                total[name] = total[name] + value * share if name in total else value * share
+        return total
+
+    def _set_rates(self, multiplier: float) -> None:
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate * multiplier)
+            else:
+                group["lr"] = rate * multiplier
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last step, of the first parameter group."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def state(self) -> dict[str, Any]:
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"model": self.model}
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.train(was_training)

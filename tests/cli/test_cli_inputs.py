@@ -1,0 +1,100 @@
+"""Where the inputs of `leadline predict` come from."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from leadline.cli.inputs import inputs_from
+from leadline.errors import DataError, SourceNotFoundError
+
+NOTHING = io.BytesIO()
+
+
+def picture(path: Path, shade: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (8, 8), shade).save(path)
+    return path
+
+
+def test_a_file_stands_for_itself_even_if_it_is_missing() -> None:
+    assert list(inputs_from(["a.png", "b.png"], NOTHING)) == [("a.png", Path("a.png")), ("b.png", Path("b.png"))]
+
+
+def test_a_folder_stands_for_its_pictures_in_order(tmp_path: Path) -> None:
+    for name in ("b.png", "a.png", "deep/er/c.JPG", ".hidden.png"):
+        picture(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    names = [name for name, _ in inputs_from([str(tmp_path)], NOTHING)]
+    assert names == [str(tmp_path / name) for name in ("a.png", "b.png", "deep/er/c.JPG")]
+
+
+def test_an_empty_folder_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFoundError, match="no pictures"):
+        list(inputs_from([str(tmp_path)], NOTHING))
+
+
+def test_an_array_stands_for_its_rows(tmp_path: Path) -> None:
+    rows = np.arange(12.0).reshape(3, 4)
+    np.save(tmp_path / "x.npy", rows)
+    inputs = list(inputs_from([str(tmp_path / "x.npy")], NOTHING))
+    assert [name for name, _ in inputs] == [f"{tmp_path / 'x.npy'}:{row}" for row in range(3)]
+    np.testing.assert_array_equal([values for _, values in inputs], rows)
+
+
+def test_a_pickle_in_an_array_file_is_not_opened(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([{"a": 1}, None], dtype=object), allow_pickle=True)
+    with pytest.raises(DataError, match="cannot be read as an array"):
+        list(inputs_from([str(tmp_path / "x.npy")], NOTHING))
+
+
+@pytest.mark.parametrize("content", [b"", b"no array"])
+def test_a_damaged_array_is_said_so(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read as an array"):
+        list(inputs_from([str(tmp_path / "x.npy")], NOTHING))
+
+
+def test_one_row_of_numbers_is_not_a_list_of_inputs(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.arange(4.0))
+    with pytest.raises(DataError, match="not a list of inputs"):
+        list(inputs_from([str(tmp_path / "x.npy")], NOTHING))
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b""])
+def test_standard_input_may_be_paths(ending: bytes) -> None:
+    names = ["a long path that goes on beyond the first sixty-four bytes " * 3 + ".png", "rosé.jpg", "c.gif"]
+    lines = (b"\r\n" if ending == b"\r\n" else b"\n").join(name.encode() for name in names) + ending
+    assert [name for name, _ in inputs_from(["-"], io.BytesIO(lines))] == names
+
+
+def test_a_path_that_is_no_text_comes_through(tmp_path: Path) -> None:
+    ((_, path),) = inputs_from(["-"], io.BytesIO(b"caf\xe9.png\n"))
+    assert bytes(path) == b"caf\xe9.png"
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
+def test_standard_input_may_be_a_picture(form: str) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (40, 30), (200, 30, 30)).save(stream, form)
+    stream.seek(0)
+    ((name, image),) = inputs_from(["-"], stream)
+    assert name == "-"
+    assert image.size == (40, 30)
+
+
+def test_half_a_picture_is_said_so() -> None:
+    stream = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(stream, "PNG")
+    with pytest.raises(DataError, match="Standard input cannot be read as a picture"):
+        list(inputs_from(["-"], io.BytesIO(stream.getvalue()[:500])))
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n"])
+def test_nothing_on_standard_input_is_said_so(content: bytes) -> None:
+    with pytest.raises(DataError, match="Nothing came"):
+        list(inputs_from(["-"], io.BytesIO(content)))

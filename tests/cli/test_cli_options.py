@@ -1,0 +1,60 @@
+"""Options become changes to the plan; a plan file becomes a Plan."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leadline.cli.options import given_changes, plan_from
+from leadline.errors import LeadlineError, PlanError, SourceNotFoundError
+from leadline.plan import Plan
+
+NOTHING: dict[str, Any] = {"task": None, "target": None, "size": None, "seed": None, "device": None}
+
+
+def test_what_was_not_given_changes_nothing() -> None:
+    assert given_changes((), **NOTHING) == {}
+
+
+def test_every_option_is_a_key_that_a_plan_has() -> None:
+    changes = given_changes((), task="classes", target="species", size=64, seed=3, device="cpu")
+    plan = Plan().but(changes)
+    assert (plan.data.task, plan.data.target, plan.data.size, plan.data.seed) == ("classes", "species", 64, 3)
+    assert (plan.training.seed, plan.training.device) == (3, "cpu")
+    assert set(plan.why) == set(changes)
+
+
+def test_zero_is_a_seed_and_set_has_the_last_word() -> None:
+    changes = given_changes(("training.seed=5",), **{**NOTHING, "seed": 0})
+    assert changes == {"data.seed": 0, "training.seed": 5}
+
+
+def test_a_plan_comes_back_from_toml_and_from_json(tmp_path: Path) -> None:
+    plan = Plan().but({"training.batch": 32, "model": "linear"})
+    (tmp_path / "plan.toml").write_text(plan.to_toml(), encoding="utf-8")
+    (tmp_path / "plan.json").write_text(json.dumps(plan.to_json()), encoding="utf-8")
+    for name in ("plan.toml", "plan.json"):
+        read = plan_from(tmp_path / name)
+        assert (read.training.batch, read.model.name) == (32, "linear")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("plan.toml", b"training = [", PlanError),
+        ("plan.toml", b"\xff\xfe\x00", PlanError),
+        ("plan.toml", b"[training]\nbatsh = 3\n", PlanError),
+        ("plan.json", b"{", PlanError),
+        ("plan.json", b"[1, 2]", PlanError),
+        ("missing.toml", None, SourceNotFoundError),
+        (".", None, PlanError),
+    ],
+)
+def test_what_is_no_plan_is_said_so(name: str, content: bytes | None, error: type[LeadlineError], tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(error):
+        plan_from(tmp_path / name)
