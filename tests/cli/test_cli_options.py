@@ -32,6 +32,18 @@ def test_zero_is_a_seed_and_set_has_the_last_word() -> None:
     assert changes == {"data.seed": 0, "training.seed": 5}
 
 
+@pytest.mark.parametrize("setting", ["training.batsh=3", "training.batch=many", "model=resnt18", "trainig.batch=3"])
+def test_a_slip_is_told_before_any_data_are_read(setting: str) -> None:
+    with pytest.raises(PlanError):
+        given_changes((setting,), **NOTHING)
+
+
+def test_arguments_of_the_network_that_will_be_proposed_are_left_to_it() -> None:
+    assert given_changes(("model.stages=3",), **NOTHING) == {"model.stages": 3}
+    with pytest.raises(PlanError):
+        given_changes(("model.stages=3", "model=linear"), **NOTHING)
+
+
 def test_a_plan_comes_back_from_toml_and_from_json(tmp_path: Path) -> None:
     plan = Plan().but({"training.batch": 32, "model": "linear"})
     (tmp_path / "plan.toml").write_text(plan.to_toml(), encoding="utf-8")

@@ -35,10 +35,10 @@ def test_scores_with_their_intervals_and_the_commonest_confusions(type_in: TypeI
     assert (status, err) == (0, "")
     assert out.splitlines()[1:] == [
         "rows      1,234",
-        "Accuracy                 90.0 %  (95 % interval: 85.0 % to 95.0 %)",
-        "Log loss                   0.25",
-        "confused  cat taken for dog (120 times)",
-        "confused  dog taken for cat (3 times)",
+        "Accuracy   90.0 %  (95 % interval: 85.0 % to 95.0 %)",
+        "Log loss     0.25",
+        "confused  cat taken for dog: 120 of 720",
+        "confused  dog taken for cat: 3 of 514",
         "note      only its test split counts",
     ]
 

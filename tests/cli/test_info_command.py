@@ -17,6 +17,7 @@ import torch
 
 import leadline
 from leadline.cli import machine
+from leadline.data.caching import cache_folder
 
 TypeIn = Callable[..., tuple[int, str, str]]
 
@@ -30,7 +31,7 @@ def test_it_tells_what_a_bug_report_needs(type_in: TypeIn, workplace: Path, monk
     assert facts["python"].startswith(platform.python_version())
     assert f"torch {torch.__version__}" in facts["packages"]
     assert f"numpy {numpy.__version__}" in facts["packages"]
-    assert facts["cache"].startswith(os.environ["LEADLINE_CACHE"])
+    assert facts["cache"].startswith(f"{cache_folder()} (")
     assert facts["data"] == "/my/data"
     assert str(workplace) in facts["here"]
     assert facts["threads"].startswith(f"{torch.get_num_threads()} ")

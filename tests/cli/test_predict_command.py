@@ -52,8 +52,8 @@ def pipe(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 
 
 def test_the_likeliest_comes_first(classes: FakePredictor, type_in: TypeIn) -> None:
-    assert type_in("predict", "last", "a.png") == (0, "a.png  rose 70.0 %  daisy 25.0 %  tulip, double 5.0 %\n", "")
-    assert type_in("predict", "last", "a.png", "--top", "1")[1] == "a.png  rose 70.0 %\n"
+    assert type_in("predict", "last", "a.png") == (0, "a.png  rose (70.0 %), daisy (25.0 %), tulip, double (5.0 %)\n", "")
+    assert type_in("predict", "last", "a.png", "--top", "1")[1] == "a.png  rose (70.0 %)\n"
 
 
 def test_json_is_one_object_a_line(classes: FakePredictor, type_in: TypeIn) -> None:
@@ -77,15 +77,15 @@ def test_csv_has_a_column_for_each_class(classes: FakePredictor, type_in: TypeIn
 
 def test_labels_are_listed(monkeypatch: pytest.MonkeyPatch, type_in: TypeIn) -> None:
     trained(monkeypatch, Labels(("sun", "sea", "dog")), (0.75, 0.5, 0.25))
-    assert type_in("predict", "last", "a.png")[1] == "a.png  sun + sea:  sun 75.0 %  sea 50.0 %  dog 25.0 %\n"
+    assert type_in("predict", "last", "a.png")[1] == "a.png  sun + sea: sun (75.0 %), sea (50.0 %), dog (25.0 %)\n"
     assert type_in("predict", "last", "a.png", "--csv")[1] == "id,answer,sun,sea,dog\na.png,sun;sea,0.75,0.5,0.25\n"
     trained(monkeypatch, Labels(("sun", "sea", "dog")), (0.25, 0.25, 0.25))
-    assert type_in("predict", "last", "a.png", "--top", "1")[1] == "a.png  none:  sun 25.0 %\n"
+    assert type_in("predict", "last", "a.png", "--top", "1")[1] == "a.png  none: sun (25.0 %)\n"
 
 
 def test_numbers_have_their_names(monkeypatch: pytest.MonkeyPatch, type_in: TypeIn) -> None:
     trained(monkeypatch, Numbers(("price", "area"), (0.0, 0.0), (1.0, 1.0)), (12.5, 3.0))
-    assert type_in("predict", "last", "a.png")[1] == "a.png  price 12.5  area 3\n"
+    assert type_in("predict", "last", "a.png")[1] == "a.png  price 12.5, area 3\n"
     assert type_in("predict", "last", "a.png", "--csv")[1] == "id,price,area\na.png,12.5,3\n"
     assert json.loads(type_in("predict", "last", "a.png", "--json")[1])["answer"] == {"price": 12.5, "area": 3.0}
 
@@ -100,7 +100,7 @@ def test_a_bad_input_among_many_stops_nothing(classes: FakePredictor, type_in: T
     status, out, err = type_in("predict", "last", *names, "--json")
     assert status == 2
     assert [json.loads(line)["id"] for line in out.splitlines()] == [name for name in names if name != "bad.png"]
-    assert err == "bad.png: bad.png cannot be read.\nError: 1 of 150 inputs could not be used, as told above.\n"
+    assert err == "bad.png cannot be read.\nError: 1 of 150 inputs could not be used, as told above.\n"
     assert max(classes.sizes) <= 64
 
 

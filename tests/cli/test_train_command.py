@@ -121,7 +121,14 @@ def test_an_interruption_says_how_to_go_on(fake: FakeRuns, type_in: TypeIn, monk
 
 
 @pytest.mark.parametrize(
-    "words", [("--set", "training.batch"), ("--plan", "nowhere.toml"), ("--size", "2"), ("--task", "clases")]
+    "words",
+    [
+        ("--set", "training.batch"),
+        ("--set", "training.batsh=3"),
+        ("--plan", "nowhere.toml"),
+        ("--size", "2"),
+        ("--task", "clases"),
+    ],
 )
 def test_a_mistake_is_told_before_any_training(words: tuple[str, str], fake: FakeRuns, type_in: TypeIn) -> None:
     status, _, err = type_in("train", "digits", *words)

@@ -38,12 +38,12 @@ def callables() -> Iterator[tuple[str, Any]]:
 
 
 def public() -> Iterator[tuple[str, Any]]:
-    """Every name in the `__all__` of Leadline and its packages that is callable."""
+    """Every class and function in the `__all__` of Leadline and its packages; a type alias is neither."""
     for package, names in TABLE.items():
         module = importlib.import_module(package)
         for name in names:
             value = getattr(module, name)
-            if callable(value):
+            if isinstance(value, type) or inspect.isroutine(value):
                 yield f"{package}.{name}", value
 
 

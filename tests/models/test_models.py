@@ -51,12 +51,22 @@ def test_builders_take_only_named_choices(name: str) -> None:
     parameters = inspect.signature(models.MODELS[name]).parameters.values()
     assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters)
     chosen = [parameter for parameter in parameters if parameter.name not in ("shape", "outputs", "channels", "classes")]
-    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is not inspect.Parameter.empty for parameter in chosen)
+    assert all(
+        parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is not inspect.Parameter.empty
+        for parameter in chosen
+    )
 
 
 def test_resnet18_has_torchvisions_names() -> None:
     names = set(models.resnet18().state_dict())
-    expected = {"conv1.weight", "bn1.running_mean", "layer1.0.conv1.weight", "layer2.0.downsample.0.weight", "layer4.1.bn2.bias", "fc.bias"}
+    expected = {
+        "conv1.weight",
+        "bn1.running_mean",
+        "layer1.0.conv1.weight",
+        "layer2.0.downsample.0.weight",
+        "layer4.1.bn2.bias",
+        "fc.bias",
+    }
     assert expected <= names
     assert "layer1.0.downsample.0.weight" not in names
     assert len(names) == 122

@@ -56,7 +56,9 @@ def test_frozen_parameters_are_left_out() -> None:
         optim.parameter_groups(model, 0.1)
 
 
-@pytest.mark.parametrize("values", [{"learning_rate": 0}, {"learning_rate": 0.1, "momentum": 1.0}, {"learning_rate": 0.1, "weight_decay": -1}])
+@pytest.mark.parametrize(
+    "values", [{"learning_rate": 0}, {"learning_rate": 0.1, "momentum": 1.0}, {"learning_rate": 0.1, "weight_decay": -1}]
+)
 def test_values_out_of_range(values: dict[str, float]) -> None:
     with pytest.raises(ArgumentError, match="cannot be built"):
         optim.make_optimizer("sgd", nn.Linear(1, 1), **values)

@@ -51,7 +51,9 @@ def test_warm_up_multiplies() -> None:
     assert both(0.0) > 0, "the first step must not be wasted"
 
 
-@pytest.mark.parametrize("make", [lambda: optim.warm_up(1.0), lambda: optim.one_cycle(rise=0), lambda: optim.step_drops((2.0,))])
+@pytest.mark.parametrize(
+    "make", [lambda: optim.warm_up(1.0), lambda: optim.one_cycle(rise=0), lambda: optim.step_drops((2.0,))]
+)
 def test_out_of_range(make: object) -> None:
     with pytest.raises(ArgumentError, match="out of range"):
         make()  # type: ignore[operator]

@@ -33,7 +33,13 @@ def test_plain_values_come_back_as_they_were(tmp_path_factory: pytest.TempPathFa
 def test_tensors_come_back_to_the_bit_with_their_layout(tmp_path: Path) -> None:
     filters = torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last)
     shared = torch.randn(5)
-    state = {"filters": filters, "twice": [shared, shared], "whole": torch.tensor(3), "empty": torch.zeros(0), "halves": shared.bfloat16()}
+    state = {
+        "filters": filters,
+        "twice": [shared, shared],
+        "whole": torch.tensor(3),
+        "empty": torch.zeros(0),
+        "halves": shared.bfloat16(),
+    }
     checkpoints.save(tmp_path / "c", state)
     back = checkpoints.load(tmp_path / "c")
     assert torch.equal(back["filters"], filters)
@@ -56,7 +62,9 @@ def test_optimizer_state_round_trip(tmp_path: Path) -> None:
     assert other.param_groups[0]["betas"] == (0.9, 0.999)
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda content: b"no checkpoint", lambda content: b""])
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[: len(content) // 2], lambda content: b"no checkpoint", lambda content: b""]
+)
 def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, damage: object) -> None:
     path = tmp_path / "c"
     checkpoints.save(path, {"a": torch.ones(10)})

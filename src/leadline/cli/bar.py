@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
 from leadline.cli.printing import LABEL, labelled
-from leadline.cli.terminal import Pace, valid_score
+from leadline.cli.terminal import Pace
 from leadline.runs.observer import Observer
 
 _REFRESH = 0.25  # seconds; drawing the bar takes 1–2 ms, a step of a small network a tenth of that
@@ -28,8 +26,8 @@ class Bar(Observer):
         self._console = console or Console(highlight=False)
         self._progress: Progress | None = None
         self._task = TaskID(0)
+        self._label = ""
         self._pace = Pace(1)
-        self._score = ""
         self._drawn = 0.0
 
     def __enter__(self) -> Self:
@@ -39,48 +37,44 @@ class Bar(Observer):
         self._stop()
 
     def note(self, label: str, text: str) -> None:
+        if self._label == "reading":
+            self._stop()
         self._console.print(labelled(label, text), soft_wrap=True, markup=False, emoji=False)
 
     def reading(self, done: int, total: int) -> None:
-        if self._progress is None:
-            self._start("reading", total)
-        self._draw(done, lambda: f"{done:,} of {total:,} files")
-        if done >= total:
-            self._stop()
+        if self._label != "reading" or self._pace.total != total:
+            self._start("reading", Pace(total))
+        self.advance(done)
 
     def begin(self, total_steps: int, steps_per_epoch: int) -> None:
-        self._stop()
-        self._pace, self._score = Pace(total_steps), ""
-        self._start("training", total_steps)
+        self._start("training", Pace(total_steps, "steps"))
 
     def advance(self, step: int) -> None:
         self._pace.advance(step)
-        self._draw(step, lambda: f"{self._pace}  valid {self._score}" if self._score else str(self._pace))
+        if self._progress is not None and self._pace.now - self._drawn >= _REFRESH:
+            self._drawn = self._pace.now
+            self._progress.update(self._task, completed=step, state=str(self._pace), refresh=True)
 
     def log(self, record: dict[str, Any]) -> None:
-        self._score = valid_score(record) or self._score
+        self._pace.log(record)
 
     def end(self) -> None:
         self._stop()
+        self.note("training", self._pace.ended())
 
-    def _start(self, label: str, total: int) -> None:
+    def _start(self, label: str, pace: Pace) -> None:
+        self._stop()
+        self._label, self._pace, self._drawn = label, pace, 0.0
         columns = (
-            TextColumn("{task.description}", markup=False, table_column=Column(width=LABEL - 1, no_wrap=True)),
+            TextColumn("{task.description}", markup=False, table_column=Column(min_width=LABEL - 1, no_wrap=True)),
             BarColumn(bar_width=14),
             TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
         )
         self._progress = Progress(*columns, console=self._console, auto_refresh=False, transient=True)
         self._progress.start()
-        self._task = self._progress.add_task(label, total=total, state="")
-        self._drawn = 0.0
-
-    def _draw(self, done: int, state: Callable[[], str]) -> None:
-        now = time.perf_counter()
-        if self._progress is not None and now - self._drawn >= _REFRESH:
-            self._drawn = now
-            self._progress.update(self._task, completed=done, state=state(), refresh=True)
+        self._task = self._progress.add_task(label, total=pace.total, state="")
 
     def _stop(self) -> None:
         if self._progress is not None:
             self._progress.stop()
-            self._progress = None
+        self._progress, self._label = None, ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from leadline.cli.printing import labelled, number, opening, printable
+from leadline.cli.printing import labelled, number, opening
 
 
 @click.command("evaluate", short_help="How well a network does on other data.", no_args_is_help=True)
@@ -18,7 +18,7 @@ from leadline.cli.printing import labelled, number, opening, printable
 def command(run: str, source: str, as_json: bool) -> None:
     """Score the network of RUN (a folder, or `last`) on SOURCE: its test part where it has one, else all of it."""
     if not as_json:
-        opening(f"reading {run} and {source}")
+        opening(f"evaluating {run} on {source}")
     from leadline import runs
 
     result = runs.open(run).evaluate(source)
@@ -27,28 +27,28 @@ def command(run: str, source: str, as_json: bool) -> None:
 
 def _lines(result: dict[str, Any]) -> Iterator[str]:
     yield labelled("rows", f"{result['rows']:,}")
-    for metric, score in result["scores"].items():
-        if score is not None and score["value"] is not None:
-            yield _score(metric, score)
-    for share, confused in _confusions(result.get("confusion"), result.get("classes", [])):
-        yield labelled("confused", f"{confused} ({share:,} times)")
-    if result.get("note"):
+    known = {metric: score for metric, score in result["scores"].items() if score["value"] is not None}
+    column = max((len(score["title"]) for score in known.values()), default=0)
+    for metric, score in known.items():
+        yield f"{score['title']:<{column}}{number(score['value'], metric):>9}{_interval(metric, score)}"
+    for text in _confusions(result.get("confusion", []), result["classes"]):
+        yield labelled("confused", text)
+    if result["note"]:
         yield labelled("note", result["note"])
 
 
-def _score(metric: str, score: dict[str, Any]) -> str:
-    between = ""
-    if score.get("low") is not None and score.get("high") is not None:
-        between = f"  (95 % interval: {number(score['low'], metric)} to {number(score['high'], metric)})"
-    return f"{printable(score.get('title', metric)):<22}{number(score['value'], metric):>9}{between}"
+def _interval(metric: str, score: dict[str, Any]) -> str:
+    if score["low"] is None or score["high"] is None:
+        return ""
+    return f"  (95 % interval: {number(score['low'], metric)} to {number(score['high'], metric)})"
 
 
-def _confusions(matrix: list[list[int]] | None, names: list[str], most: int = 3) -> list[tuple[int, str]]:
-    """The commonest confusions, rows being the truth: (how often, "cat taken for dog")."""
+def _confusions(matrix: list[list[int]], names: list[str], most: int = 3) -> list[str]:
+    """The commonest mistakes; the rows of the matrix are the truth."""
     cells = [
-        (count, f"{names[truth]} taken for {names[answer]}")
-        for truth, row in enumerate(matrix or [])
-        for answer, count in enumerate(row)
-        if truth != answer and count
+        (row[answer], f"{names[truth]} taken for {names[answer]}: {row[answer]:,} of {sum(row):,}")
+        for truth, row in enumerate(matrix)
+        for answer in range(len(row))
+        if truth != answer and row[answer]
     ]
-    return sorted(cells, key=lambda cell: -cell[0])[:most]
+    return [text for _, text in sorted(cells, key=lambda cell: -cell[0])[:most]]

@@ -27,7 +27,7 @@ def facts() -> Iterator[tuple[str, str]]:
     yield "platform", platform.platform()
     yield "cpu", f"{cpu_name()}, {cores()}"
     yield "memory", memory()
-    yield from folders()
+    yield from places()
     yield from torch_facts()
 
 
@@ -90,7 +90,7 @@ def memory() -> str:
     return f"{text}, limited to {int(limit) / GIBI:.1f} GiB by its container" if limit.isdigit() else text
 
 
-def folders() -> Iterator[tuple[str, str]]:
+def places() -> Iterator[tuple[str, str]]:
     """Where data are looked for and kept, and how much room there is."""
     import platformdirs
 

@@ -47,8 +47,11 @@ def source_and_changes(function: Decorated) -> Decorated:
 def given_changes(
     settings: tuple[str, ...], *, task: str | None, target: str | None, size: int | None, seed: int | None, device: str | None
 ) -> dict[str, Any]:
-    """The options that were given as changes to the plan; `--set` has the last word."""
-    from leadline.plan import parse_changes
+    """The options that were given as changes to the plan; `--set` has the last word.
+
+    Errors: `PlanError` for keys that no plan has and values of the wrong kind.
+    """
+    from leadline.plan import Plan, parse_changes
 
     options = {
         "data.task": task,
@@ -58,7 +61,11 @@ def given_changes(
         "training.seed": seed,
         "training.device": device,
     }
-    return {**{key: value for key, value in options.items() if value is not None}, **parse_changes(settings)}
+    changes = {**{key: value for key, value in options.items() if value is not None}, **parse_changes(settings)}
+    # A slip is told now, not after all the data have been read. Which arguments the proposed network takes shows only then.
+    named = "model" in changes or "model.name" in changes
+    Plan().but({key: value for key, value in changes.items() if named or not key.startswith("model.")})
+    return changes
 
 
 def plan_from(path: Path) -> Plan:

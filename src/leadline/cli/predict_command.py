@@ -60,7 +60,7 @@ def _answers(run: Run, inputs: Iterator[Input]) -> Iterator[dict[str, Any]]:
         for row in predictions.excluded:
             excluded.append(row)
             if len(part) > 1 or total > 1:
-                click.echo(paragraph(f"{row.id}: {row.reason}"), err=True)
+                click.echo(paragraph(row.reason if row.id in row.reason else f"{row.id}: {row.reason}"), err=True)
     if excluded:
         raise DataError(
             excluded[0].reason if total == 1 else f"{len(excluded)} of {total} inputs could not be used, as told above"
@@ -75,12 +75,13 @@ def _likeliest(answer: dict[str, Any], top: int | None) -> dict[str, Any]:
 
 def _line(answer: dict[str, Any]) -> str:
     said = answer["answer"]
-    parts = [f"{name} {100 * share:.1f} %" for name, share in answer["probabilities"].items()]
     if isinstance(said, dict):
-        parts = [f"{name} {value:.6g}" for name, value in said.items()]
-    elif isinstance(said, list):
-        parts.insert(0, (" + ".join(said) or "none") + ":")
-    return printable(f"{answer['id']}  {'  '.join(parts)}")
+        text = ", ".join(f"{name} {value:.6g}" for name, value in said.items())
+    else:
+        text = ", ".join(f"{name} ({100 * share:.1f} %)" for name, share in answer["probabilities"].items())
+    if isinstance(said, list):
+        text = f"{' + '.join(said) or 'none'}: {text}"
+    return printable(f"{answer['id']}  {text}")
 
 
 def _write_csv(answers: Iterator[dict[str, Any]]) -> None:

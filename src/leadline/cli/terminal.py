@@ -32,15 +32,18 @@ def watching(*, silent: bool) -> Iterator[Observer]:
 
 
 class Pace:
-    """How fast the steps go by, and how long the rest will take.
+    """How far some work is, how fast it goes, how long the rest will take, and the last score.
 
-    Steps count from the beginning of the plan, also after `resume`; speed counts from the first step seen here.
+    Steps count from the beginning of the plan, also after `resume`; speed counts from the first step seen here. It is told
+    where the steps have a name.
     """
 
-    def __init__(self, total_steps: int) -> None:
-        self.total = max(total_steps, 1)
+    def __init__(self, total: int, unit: str = "") -> None:
+        self.total = max(total, 1)
+        self.unit = unit
         self.step = 0
         self.now = 0.0
+        self.score = ""
         self._first: tuple[int, float] | None = None
 
     def advance(self, step: int, now: float | None = None) -> None:
@@ -50,33 +53,51 @@ class Pace:
         if self._first is None:
             self._first = (step, self.now)
 
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Take the score from a record of the history, where it has one."""
+        self.score = valid_score(record) or self.score
+
     @property
     def share(self) -> float:
         """How much is done, from 0 to 1."""
         return min(self.step / self.total, 1.0)
 
     @property
+    def seconds(self) -> float:
+        """The time since the first step seen here."""
+        return self.now - self._first[1] if self._first else 0.0
+
+    @property
     def rate(self) -> float:
         """Steps in a second; 0 as long as that is unknown."""
-        if self._first is None or self.step <= self._first[0]:
-            return 0.0
-        return (self.step - self._first[0]) / max(self.now - self._first[1], 1e-9)
+        steps = self.step - self._first[0] if self._first else 0
+        return steps / max(self.seconds, 1e-9)
 
     def __str__(self) -> str:
-        """Share, speed and time left, as far as they are known."""
-        done = f"{100 * self.share:3.0f} %"
-        if not self.rate:
-            return done
-        rate = f"{self.rate:,.0f}" if self.rate >= 10 else f"{self.rate:.2g}"
-        return f"{done}  {rate} steps/s  {clock((self.total - self.step) / self.rate)} left"
+        """Share, speed, time left and score, as far as they are known."""
+        parts = [f"{100 * self.share:3.0f} %"]
+        if self.rate and self.unit:
+            parts.append(f"{self.rate:,.0f} {self.unit}/s" if self.rate >= 10 else f"{self.rate:.2g} {self.unit}/s")
+        if self.rate:
+            parts.append(f"{clock((self.total - self.step) / self.rate)} left")
+        return "  ".join([*parts, self.score] if self.score else parts)
+
+    def ended(self) -> str:
+        """How it went, in one sentence."""
+        how = "all steps done" if self.share == 1 else f"stopped after {100 * self.share:.0f} % of the steps"
+        return f"{how}, in {clock(self.seconds)}" + (f", at last with {self.score}" if self.score else "")
 
 
 def valid_score(record: Mapping[str, Any]) -> str:
-    """The first score on the validation split in a record of the history, else its loss; empty when it has neither."""
+    """The first score on the validation split in a record of the history, else its loss; empty when it has neither.
+
+    Example:
+        >>> valid_score({"loss": 0.5, "valid_loss": 0.4, "valid_accuracy": 0.75})
+        'valid accuracy 75.0 %'
+    """
     names = [name for name in record if name.startswith("valid_") and record[name] is not None]
     for name in sorted(names, key=lambda name: name == "valid_loss"):
-        metric = name.removeprefix("valid_")
-        return f"{metric.replace('_', ' ')} {number(record[name], metric)}"
+        return f"{name.replace('_', ' ')} {number(record[name], name)}"
     return ""
 
 
@@ -89,38 +110,45 @@ class Lines(Observer):
     def __init__(self) -> None:
         self._pace = Pace(1)
         self._next = 0.0
-        self._said = 0.0
+        self._said = time.perf_counter()
         self._broken = False
 
     def note(self, label: str, text: str) -> None:
-        self._say(labelled(label, text))
+        self._say(label, text)
 
     def reading(self, done: int, total: int) -> None:
-        if done == total and total > 0:
-            self._say(labelled("reading", f"{total:,} files decoded"))
+        if self._pace.total != total:
+            self._pace = Pace(total)
+        self._pace.advance(done)
+        if self._pace.now - self._said > _SILENCE:
+            self._progress("reading")
 
     def begin(self, total_steps: int, steps_per_epoch: int) -> None:
-        self._pace, self._next, self._said = Pace(total_steps), 0.1, time.perf_counter()
+        self._pace, self._next, self._said = Pace(total_steps, "steps"), 0.1, time.perf_counter()
 
     def advance(self, step: int) -> None:
         self._pace.advance(step)
-        # Where log points are far apart, a sign of life without a score has to do.
+        # Where log points are far apart, a sign of life without a new score has to do.
         if self._pace.share >= self._next and self._pace.now - self._said > _SILENCE:
-            self._progress("")
+            self._progress("training")
 
     def log(self, record: dict[str, Any]) -> None:
-        if self._pace.share >= min(self._next, 1.0):
-            score = f"valid {valid}" if (valid := valid_score(record)) else f"loss {record['loss']:.4g}"
-            self._progress(f"epoch {round(record['epoch'], 1):g}  {score}")
+        self._pace.log(record)
+        if self._pace.share >= self._next:
+            self._progress("training")
 
-    def _progress(self, state: str) -> None:
-        self._say(labelled("training", f"{self._pace}  {state}".rstrip()))
+    def end(self) -> None:
+        self._say("training", self._pace.ended())
+
+    def _progress(self, label: str) -> None:
+        if self._pace.share < 1:
+            self._say(label, str(self._pace))
         self._next = int(self._pace.share * 10) / 10 + 0.1
         self._said = self._pace.now
 
-    def _say(self, line: str) -> None:
+    def _say(self, label: str, text: str) -> None:
         if not self._broken:
             try:
-                click.echo(line)
+                click.echo(labelled(label, text))
             except OSError:
                 self._broken = True

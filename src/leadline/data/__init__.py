@@ -1,8 +1,9 @@
-"""From a source (folder of photos, arrays, files, a name) to a Dataset: splits, targets, ids, and the Schema learned from training."""
+"""From a source (photos, arrays, files, a name) to a Dataset: splits, targets, ids, and the Schema learned from training."""
 
 from leadline.data.answers import Classes, Labels, Numbers
 from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset, Excluded, Origin, Split
+from leadline.data.loading import load, read
 from leadline.data.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.data.vectors import Vectors
@@ -19,4 +20,6 @@ __all__ = [
     "Schema",
     "Split",
     "Vectors",
+    "load",
+    "read",
 ]

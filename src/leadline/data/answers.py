@@ -27,17 +27,22 @@ class Classes:
 
     def encode(self, raw: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
         """Names (or whatever reads the same as text) to class numbers, int64 [N]."""
+        array = np.asarray(raw)
+        if array.dtype.kind not in "biufU":
+            array = np.array([as_text(value) for value in raw], dtype=np.str_)
+        # Each different value becomes text once, so a million rows cost one sort.
+        values, place = np.unique(array, return_inverse=True)
         index = {name: number for number, name in enumerate(self.names)}
-        words = [_text(value) for value in raw]
-        strange = sorted({word for word in words if word not in index})
+        words = [as_text(value) for value in values]
+        strange = sorted(set(words) - index.keys())
         if strange:
             close = nearest(strange[0], self.names)
             raise DataError(
-                f"{len(strange)} class name(s) were not among the {len(self.names)} known when this was trained: " + ", ".join(strange[:5]),
+                f"{len(strange)} class name(s) were not among those of the training: " + ", ".join(strange[:5]),
                 expected="some of " + ", ".join(self.names[:20]),
                 do=f"Did you mean {close!r}?" if close else None,
             )
-        return np.array([index[word] for word in words], dtype=np.int64)
+        return np.array([index[word] for word in words], dtype=np.int64)[place.reshape(-1)]
 
     def prepare(self, targets: Tensor) -> Tensor:
         """What the loss compares with: the class numbers as they are."""
@@ -50,7 +55,10 @@ class Classes:
 
 @dataclass(frozen=True)
 class Labels:
-    """Any number of L names at once. Targets are float32 [N, L] of 0 and 1; outputs are logits [N, L]; each has its own sigmoid."""
+    """Any number of L names at once.
+
+    Targets are float32 [N, L] of 0 and 1; outputs are logits [N, L]; each has its own sigmoid.
+    """
 
     names: tuple[str, ...]
     task: ClassVar[str] = "labels"
@@ -61,9 +69,10 @@ class Labels:
 
     def encode(self, raw: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
         """Rows of 0 and 1 to float32 [N, L]."""
-        rows = np.asarray(raw, dtype=np.float32)
+        rows = _numeric(raw)
         if rows.ndim != 2 or rows.shape[1] != len(self.names):
-            raise DataError("The labels do not fit", expected=f"{len(self.names)} columns ({', '.join(self.names[:8])})", got=f"shape {rows.shape}")
+            columns = f"{len(self.names)} columns ({', '.join(self.names[:8])})"
+            raise DataError("The labels do not fit", expected=columns, got=f"shape {rows.shape}")
         if not np.isin(rows, (0, 1)).all():
             raise DataError("A label is neither 0 nor 1", expected="one column of 0 and 1 for each label")
         return rows
@@ -92,10 +101,11 @@ class Numbers:
 
     def encode(self, raw: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
         """Numbers to float32 [N, M]."""
-        rows = np.asarray(raw, dtype=np.float32)
+        rows = _numeric(raw)
         rows = rows[:, None] if rows.ndim == 1 else rows
         if rows.ndim != 2 or rows.shape[1] != len(self.names):
-            raise DataError("The numbers to learn do not fit", expected=f"{len(self.names)} column(s)", got=f"shape {rows.shape}")
+            columns = f"{len(self.names)} column(s)"
+            raise DataError("The numbers to learn do not fit", expected=columns, got=f"shape {rows.shape}")
         return rows
 
     def prepare(self, targets: Tensor) -> Tensor:
@@ -122,8 +132,20 @@ def answers_from_json(record: dict[str, Any]) -> Answers:
     return _ANSWERS[task](**{key: tuple(value) for key, value in fields.items()})
 
 
-def _text(value: Any) -> str:
-    """A class as text: 3, 3.0 and np.int64(3) are all '3'."""
+def as_text(value: Any) -> str:
+    """A class as text: 3, 3.0 and np.int64(3) are all '3'.
+
+    Example:
+        >>> as_text(3.0), as_text(True), as_text("rose")
+        ('3', 'True', 'rose')
+    """
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         value = int(value)
     return str(value)
+
+
+def _numeric(raw: Sequence[Any] | NDArray[Any]) -> NDArray[np.float32]:
+    try:
+        return np.asarray(raw, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError("The targets are not numbers", expected="numbers", got=str(error)[:80]) from error

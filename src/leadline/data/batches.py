@@ -14,6 +14,7 @@ from torch import Tensor
 from leadline.data.augment import Augment
 from leadline.data.dataset import Split
 from leadline.data.schema import Schema
+from leadline.errors import ArgumentError
 
 _RESIDENT_SHARE = 0.4  # of the accelerator's free memory; the rest belongs to activations and optimizer state
 
@@ -48,6 +49,8 @@ class Batches:
         augment: Augment | None = None,
         channels_last: bool = False,
     ) -> None:
+        if batch_size < 1:
+            raise ArgumentError("The batch is too small", expected="at least 1 row", got=batch_size)
         self.rows = len(split)
         self.batch_size = min(batch_size, self.rows)
         self.device = device or torch.device("cpu")

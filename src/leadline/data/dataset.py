@@ -26,7 +26,7 @@ class Split:
     def __post_init__(self) -> None:
         lengths = {"inputs": len(self.inputs), "targets": len(self.targets), "ids": len(self.ids)}
         if len(set(lengths.values())) > 1:
-            raise ArgumentError("The parts of a split differ in length", expected="as many inputs as targets and ids", got=lengths)
+            raise ArgumentError("The parts of a split differ in length", expected="as many of each", got=lengths)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -40,8 +40,8 @@ class Split:
 class Origin:
     """Where a Dataset came from, so that it can be loaded again and recognised.
 
-    `source` is the name or path as given, or "arrays"; `hash` is a SHA-256 of the content; `options` are the keyword arguments
-    of `data.load` that shaped it (all JSON values).
+    `source` is the name as given, the absolute path, or "arrays"; `hash` is a SHA-256 of the content; `options` are the keyword
+    arguments of `data.load` that shaped it (all JSON values), so `load(source, **options)` gives the same Dataset again.
     """
 
     source: str

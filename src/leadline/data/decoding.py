@@ -20,7 +20,7 @@ UNREADABLE_EXTENSIONS = frozenset({".heic", ".heif"})
 CONVERT_HINT = "Convert .heic pictures to jpg first, for instance with `magick mogrify -format jpg *.heic`."
 
 # Only plain raster formats: PIL would also hand a file to external programs (Ghostscript), whatever its extension says.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -70,7 +70,7 @@ def decode(source: Path | bytes, height: int, width: int, channels: int) -> NDAr
 
 
 def attempt(source: Path | bytes, height: int, width: int, channels: int) -> NDArray[np.uint8] | str:
-    """As `decode`, but a picture that cannot be read gives the reason as text, so that a long job can set it aside and go on."""
+    """As `decode`, but a picture that cannot be read gives the reason as text, so that a long job can set it aside."""
     try:
         with _quiet(), _opened(source) as image:
             # Twice the size wanted leaves the last step to a good filter; the longer side serves pictures lying sideways too.
@@ -85,7 +85,7 @@ def attempt(source: Path | bytes, height: int, width: int, channels: int) -> NDA
 
 
 def measure(source: Path | bytes) -> tuple[int, int, bool] | str:
-    """Height and width of the upright picture and whether it is grey, from the file's header alone; a reason when unreadable."""
+    """Height and width of the upright picture and whether it is grey, from the file's header; a reason when unreadable."""
     try:
         with _quiet(), _opened(source) as image:
             grey = image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16")
@@ -96,9 +96,9 @@ def measure(source: Path | bytes) -> tuple[int, int, bool] | str:
 
 
 def fit(image: Image.Image, height: int, width: int, channels: int) -> NDArray[np.uint8]:
-    """A PIL image to [height, width, channels]: turned upright as EXIF says, flattened, scaled to cover the size, the middle kept.
+    """A PIL image to [height, width, channels]: upright as EXIF says, scaled so that it covers the size, the middle kept.
 
-    Transparency shows white; 16-bit values are scaled to 8; the first frame is taken. A picture of the right size keeps its pixels.
+    Transparency shows white; 16-bit values are scaled to 8; the first frame is taken. What has the size is not scaled.
 
     Example:
         >>> fit(Image.new("L", (6, 4), 7), 4, 6, 1).shape
@@ -139,6 +139,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _opened(source: Path | bytes) -> Image.Image:
+    Image.init()  # formats named before their plugins are loaded make PIL fail; a second call costs nothing
     return Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS)
 
 

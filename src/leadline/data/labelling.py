@@ -1,4 +1,4 @@
-"""What raw targets mean: one class of several, several labels, or numbers; decided by their type and values, or by the caller."""
+"""What raw targets mean: one class of several, several labels, or numbers, by their type and values or as the caller says."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def without_label(targets: NDArray[Any]) -> dict[int, str]:
 def interpret(targets: NDArray[Any], task: str | None = None, columns: tuple[str, ...] | None = None) -> Meaning:
     """Decide what targets [N] or [N, L] mean, unless `task` says it.
 
-    Text, booleans and whole numbers are classes (but many different whole numbers are a quantity), columns of 0 and 1 are labels
-    (but exactly one 1 in each row names a class), other numbers are numbers.
+    Text, booleans and whole numbers are classes (but many different whole numbers are a quantity), columns of 0 and 1 are
+    labels (but exactly one 1 in each row names a class), other numbers are numbers.
 
     Raises:
         DataError: the targets cannot be what `task` says.
@@ -58,7 +58,9 @@ def interpret(targets: NDArray[Any], task: str | None = None, columns: tuple[str
     if task is not None and task not in TASKS:
         unknown("task", task, TASKS)
     if targets.dtype.kind == "O":
-        targets = np.array([[as_text(v) for v in row] if isinstance(row, (list, tuple, np.ndarray)) else as_text(row) for row in targets])
+        targets = np.array(
+            [[as_text(v) for v in row] if isinstance(row, (list, tuple, np.ndarray)) else as_text(row) for row in targets]
+        )
     if targets.ndim == 2 and targets.shape[1] == 1 and task != "labels":
         targets = targets[:, 0]
     if targets.ndim == 2:
@@ -70,8 +72,10 @@ def interpret(targets: NDArray[Any], task: str | None = None, columns: tuple[str
     return _one(targets, task)
 
 
-def learn_answers(meaning: Meaning, train: NDArray[np.int64], *, columns: tuple[str, ...] | None, classes: tuple[str, ...] | None) -> Answers:
-    """What the outputs mean, learned from the rows `train` alone: class names in natural order, label names, mean and deviation."""
+def learn_answers(
+    meaning: Meaning, train: NDArray[np.int64], *, columns: tuple[str, ...] | None, classes: tuple[str, ...] | None
+) -> Answers:
+    """What the outputs mean, learned from the rows `train` alone: names of classes in natural order, mean and std of numbers."""
     values = meaning.values[train]
     if meaning.task == "classes":
         return Classes(classes or natural_order(np.unique(values).tolist()))
@@ -95,10 +99,10 @@ def natural_order(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _natural_key(name: str) -> tuple[Any, ...]:
-    if re.fullmatch(r"-?\d+", name):
+    if re.fullmatch(r"-?[0-9]+", name):
         return (0, int(name), name)
-    parts = re.split(r"(\d+)", name.casefold())
-    return (1, [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts], name)
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return (1, [(0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part) for part in parts], name)
 
 
 def _one(targets: NDArray[Any], task: str | None) -> Meaning:
@@ -126,9 +130,15 @@ def _guess(kind: str, whole: bool, distinct: int, count: int) -> tuple[str, str 
     if kind == "f":
         if not whole or distinct > _FEW:
             return "number", None
-        return "classes", f"The labels are floats with {distinct} different whole values and are read as classes; use the task 'number' to learn them as numbers."
+        return (
+            "classes",
+            f"The labels are floats with {distinct} different whole values and are read as classes, not as numbers.",
+        )
     if distinct > max(_FEW, count // 10):
-        return "number", f"The labels have {distinct:,} different whole values and are read as numbers; use the task 'classes' if each is a class."
+        return (
+            "number",
+            f"The labels have {distinct:,} different whole values and are read as numbers, not as classes.",
+        )
     return "classes", None
 
 
@@ -139,9 +149,15 @@ def _several(targets: NDArray[Any], task: str | None, columns: tuple[str, ...] |
     single = binary and bool((targets.sum(axis=1) == 1).all())
     if task == "classes" or (task is None and single):
         if not single:
-            raise DataError("The targets are not classes", expected="one name or number a row, or exactly one 1 in each row of 0 and 1")
+            raise DataError(
+                "The targets are not classes", expected="one name or number a row, or exactly one 1 in each row of 0 and 1"
+            )
         names = np.array(columns or [str(column) for column in range(targets.shape[1])])
-        note = None if task else "Each row has exactly one 1, so the columns are read as classes; use the task 'labels' if several could be 1."
+        note = (
+            None
+            if task
+            else "Each row has exactly one 1, so the columns are read as classes; use the task 'labels' if several could be 1."
+        )
         return Meaning("classes", names[targets.argmax(axis=1)], note)
     if task == "labels" or binary:
         return Meaning("labels", _zeros_and_ones(targets))
@@ -150,7 +166,9 @@ def _several(targets: NDArray[Any], task: str | None, columns: tuple[str, ...] |
 
 def _zeros_and_ones(targets: NDArray[Any]) -> NDArray[np.float32]:
     if targets.dtype.kind not in "biuf" or not np.isin(targets, (0, 1)).all():
-        raise DataError("The labels are not columns of 0 and 1", expected="0 or 1 in each place", do="Use the task 'classes' for names.")
+        raise DataError(
+            "The labels are not columns of 0 and 1", expected="0 or 1 in each place", do="Use the task 'classes' for names."
+        )
     return targets.astype(np.float32)
 
 

@@ -60,50 +60,63 @@ class Pictures:
         return f"pictures of {self.height} × {self.width} × {self.channels}"
 
     def encode(self, raw: Any) -> NDArray[Any]:
-        """One raw picture to [H, W, C]: a path or PIL image is decoded, turned upright, scaled and cropped as in training."""
-        if isinstance(raw, (str, Path)):
-            return self._decoded(decoding.decode(Path(raw), self.height, self.width, self.channels))
+        """One raw picture to [H, W, C]: a path, a file's bytes or a PIL image is made upright, scaled and cropped."""
+        if isinstance(raw, (str, Path, bytes)):
+            source = raw if isinstance(raw, bytes) else Path(raw)
+            return self._decoded(decoding.decode(source, self.height, self.width, self.channels))
         if isinstance(raw, Image.Image):
             return self._decoded(decoding.fit(raw, self.height, self.width, self.channels))
         array = raw.numpy(force=True) if isinstance(raw, Tensor) else np.asarray(raw)
         array = array[:, :, None] if array.ndim == 2 else array
         if array.shape == self.shape and array.shape != (self.height, self.width, self.channels):
             array = array.transpose(1, 2, 0)
-        if array.shape != (self.height, self.width, self.channels):
-            if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] in (1, 3, 4) and self.dtype == "uint8":
-                return decoding.fit(Image.fromarray(array.squeeze(2) if array.shape[2] == 1 else array), self.height, self.width, self.channels)
-            raise ArgumentError("The picture has the wrong shape", expected=f"{self.height} × {self.width} × {self.channels}", got=np.shape(raw))
-        return self._typed(array)
+        if array.shape == (self.height, self.width, self.channels):
+            return self._typed(array)
+        if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] in (1, 3, 4) and self.dtype == "uint8":
+            image = Image.fromarray(array.squeeze(2) if array.shape[2] == 1 else array)
+            return decoding.fit(image, self.height, self.width, self.channels)
+        right = f"{self.height} × {self.width} × {self.channels}"
+        raise ArgumentError("The picture has the wrong shape", expected=right, got=array.shape)
 
     def _decoded(self, picture: NDArray[np.uint8]) -> NDArray[Any]:
         if self.dtype != "uint8":
-            raise ArgumentError("This network was trained on arrays of floats, whose units a picture file does not have", do="Pass an array like those of the training.")
+            raise ArgumentError(
+                "The network was trained on arrays of floats, and a picture file does not have their units",
+                do="Pass an array like those of the training.",
+            )
         return picture
 
     def _typed(self, array: NDArray[Any]) -> NDArray[Any]:
-        if str(array.dtype) == self.dtype:
-            converted = array
-        elif self.dtype == "float32" and array.dtype.kind in "uifb":
-            converted = array.astype(np.float32)
-        else:
-            rounded = np.rint(array) if array.dtype.kind == "f" else array
-            if array.dtype.kind not in "uifb" or not (np.isfinite(array).all() and (rounded == array).all() and array.min() >= 0 and array.max() <= 255):
-                raise ArgumentError("The picture's values are not those of the training", expected="whole numbers from 0 to 255", got=f"{array.dtype}")
-            converted = rounded.astype(np.uint8)
-        if self.dtype == "float32" and not np.isfinite(converted).all():
-            raise DataError("The picture holds values that are not finite (NaN or infinity)")
-        return converted
+        numeric = array.dtype.kind in "uifb"
+        if self.dtype == "float32" and numeric:
+            converted = array.astype(np.float32, copy=False)
+            if not np.isfinite(converted).all():
+                raise DataError("The picture holds values that are not finite (NaN or infinity)")
+            return converted
+        if array.dtype == np.uint8:
+            return array
+        if not numeric or not whole_bytes(array):
+            expected = "whole numbers from 0 to 255" if self.dtype == "uint8" else "numbers"
+            raise ArgumentError("The picture's values are not those of the training", expected=expected, got=array.dtype)
+        return array.astype(np.uint8)
 
     def is_one(self, raw: Any) -> bool:
         """Whether `raw` is one picture rather than several."""
-        if isinstance(raw, (str, Path, Image.Image)):
+        if isinstance(raw, (str, Path, bytes, Image.Image)):
             return True
-        shape = np.shape(raw) if not isinstance(raw, Tensor) else tuple(raw.shape)
-        return len(shape) == 2 or (len(shape) == 3 and self.channels in (shape[2], shape[0]) and shape[1:] != (self.height, self.width)) or shape == self.shape
+        if isinstance(raw, (list, tuple)) and raw and not isinstance(raw[0], (int, float, list, tuple)):
+            return False
+        shape = tuple(raw.shape) if hasattr(raw, "shape") else np.shape(raw)
+        if len(shape) != 3:
+            return len(shape) == 2
+        coloured = self.channels in (shape[2], shape[0]) and shape[1:] != (self.height, self.width)
+        return coloured or shape == self.shape
 
     def preparer(self, device: torch.device, *, channels_last: bool = False) -> Callable[[Tensor], Tensor]:
         """A function from stored pictures [B, H, W, C] on `device` to float32 network input [B, C, H, W]."""
-        mean, std = (torch.tensor(values, dtype=torch.float32, device=device).reshape(1, -1, 1, 1) for values in (self.mean, self.std))
+        mean, std = (
+            torch.tensor(values, dtype=torch.float32, device=device).reshape(1, -1, 1, 1) for values in (self.mean, self.std)
+        )
         scale, shift = 1 / std, -mean / std
         layout = torch.channels_last if channels_last else torch.contiguous_format
 
@@ -111,3 +124,14 @@ class Pictures:
             return stored.permute(0, 3, 1, 2).to(torch.float32, memory_format=layout, copy=True).mul_(scale).add_(shift)
 
         return prepare
+
+
+def whole_bytes(array: NDArray[Any]) -> bool:
+    """Whether every value is a whole number from 0 to 255, so that uint8 holds it exactly.
+
+    Example:
+        >>> whole_bytes(np.array([0.0, 255.0])), whole_bytes(np.array([0.5])), whole_bytes(np.array([np.nan]))
+        (True, False, False)
+    """
+    parts = (array[start : start + 1024] for start in range(0, len(array), 1024))
+    return all(bool(((part >= 0) & (part <= 255) & (part == np.rint(part))).all()) for part in parts)

@@ -1,4 +1,4 @@
-"""Schema: whatever turns raw input into arrays and outputs into answers, learned from the training split, saved with the model."""
+"""Schema: whatever turns raw input into arrays and outputs into answers: learned in training, saved with the model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from leadline.data.answers import Answers, answers_from_json
-from leadline.data.vectors import Vectors
 from leadline.data.pictures import Pictures
+from leadline.data.vectors import Vectors
 from leadline.errors import RunError, unknown
 
 Inputs = Pictures | Vectors

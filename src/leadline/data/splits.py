@@ -19,8 +19,8 @@ def assign(
 ) -> NDArray[np.int64]:
     """Give each of N rows a part: 0 train, 1 valid, 2 test.
 
-    Each stratum is shuffled and cut by itself. With three or more different rows it is in all three parts, with two in train and
-    test, with one in train. Rows that are copies of each other count as one and stay together.
+    Each stratum is shuffled and cut by itself. With three or more different rows it is in all three parts, with two in train
+    and test, with one in train. Rows that are copies of each other count as one and stay together.
 
     Args:
         strata: the stratum (class) of each row, int64 [N].
@@ -55,13 +55,15 @@ def assign(
     place = np.empty(len(first), dtype=np.int64)
     place[order] = np.arange(len(first)) - np.repeat(np.cumsum(units) - units, units)
     part = np.where(place < in_test[stratum], TEST, np.where(place < (in_test + in_valid)[stratum], VALID, TRAIN))
-    return part[unit]
+    rows: NDArray[np.int64] = part[unit]
+    return rows
 
 
 def strata_of_labels(targets: NDArray[Any]) -> NDArray[np.int64]:
     """The stratum of each row of 0 and 1 [N, L]: its rarest label, so that rare labels are spread; L for rows without one."""
-    rarity = targets.sum(axis=0)
-    return np.where(targets.any(axis=1), np.where(targets > 0, rarity, np.inf).argmin(axis=1), targets.shape[1])
+    rarest: NDArray[np.int64] = np.where(targets > 0, targets.sum(axis=0), np.inf).argmin(axis=1)
+    rarest[~targets.any(axis=1)] = targets.shape[1]
+    return rarest
 
 
 def strata_of_numbers(values: NDArray[Any]) -> NDArray[np.int64]:
@@ -75,17 +77,20 @@ def strata_of_numbers(values: NDArray[Any]) -> NDArray[np.int64]:
 def check_shares(valid: float, test: float) -> None:
     """Raise unless each is a share in (0, 1) or a number of rows ≥ 1, and shares leave something to train on."""
     for name, value in (("valid", valid), ("test", test)):
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if isinstance(value, bool) or not (value >= 1 if whole else 0 < value < 1):
-            raise ArgumentError(f"{name} is neither a share nor a number of rows", expected="0 < share < 1, or 1, 2, …", got=value)
-    if sum(value for value in (valid, test) if isinstance(value, float)) >= 1:
+        if isinstance(value, bool) or not (0 < value < 1 or (value >= 1 and float(value).is_integer())):
+            raise ArgumentError(
+                f"{name} is neither a share nor a number of rows", expected="0 < share < 1, or 1, 2, …", got=value
+            )
+    if sum(value for value in (valid, test) if value < 1) >= 1:
         raise ArgumentError("valid and test leave no rows to train on", expected="a sum below 1", got=f"{valid} + {test}")
 
 
 def _number(share: float, rows: int, name: str) -> int:
-    number = int(share) if isinstance(share, (int, np.integer)) else max(1, round(share * rows))
+    number = int(share) if share >= 1 or share == 0 else max(1, round(share * rows))
     if number >= rows:
-        raise DataError(f"There are too few rows for the {name} split", expected=f"more than {number:,} different rows", got=rows)
+        raise DataError(
+            f"There are too few rows for the {name} split", expected=f"more than {number:,} different rows", got=rows
+        )
     return number
 
 
@@ -97,13 +102,11 @@ def _shares(units: NDArray[np.int64], test: int, valid: int) -> tuple[NDArray[np
     return in_test, in_valid
 
 
-def _allot(
-    units: NDArray[np.int64], total: int, *, least: NDArray[np.bool_], most: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _allot(units: NDArray[np.int64], total: int, *, least: NDArray[np.bool_], most: NDArray[np.int64]) -> NDArray[np.int64]:
     """Split `total` over the strata in proportion to their units, by largest remainders, within the bounds of each."""
     most = np.maximum(most, 0)
     quota = units * (total / max(1, units.sum()))
-    given = np.minimum(np.maximum(np.floor(quota).astype(np.int64), least), most)
+    given: NDArray[np.int64] = np.minimum(np.maximum(np.floor(quota).astype(np.int64), least), most)
     while (left := total - int(given.sum())) > 0 and (given < most).any():
         ahead = np.argsort(np.where(given < most, given - quota, np.inf), kind="stable")[: min(left, int((given < most).sum()))]
         given[ahead] += 1

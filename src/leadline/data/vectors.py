@@ -13,6 +13,8 @@ from torch import Tensor
 
 from leadline.errors import ArgumentError, DataError
 
+_CHUNK = 4096  # rows turned into float64 at a time
+
 
 @dataclass(frozen=True)
 class Vectors:
@@ -27,11 +29,15 @@ class Vectors:
 
     @classmethod
     def learn(cls, rows: NDArray[np.generic]) -> Vectors:
-        """Mean and standard deviation of each column of the training rows [N, D], computed in float64."""
-        values = np.asarray(rows, dtype=np.float64)
-        std = values.std(axis=0)
-        still = std <= 1e-12 * np.maximum(1.0, np.abs(values).max(axis=0))
-        return cls(tuple(values.mean(axis=0).tolist()), tuple(np.where(still, 1.0, std).tolist()))
+        """Mean and standard deviation of each column of the training rows [N, D], in float64, a few thousand rows at a time."""
+        starts = range(0, len(rows), _CHUNK)
+        parts = [rows[start : start + _CHUNK] for start in starts]
+        mean = np.sum([part.sum(axis=0, dtype=np.float64) for part in parts], axis=0) / len(rows)
+        variance = np.sum([np.square(part - mean).sum(axis=0) for part in parts], axis=0) / len(rows)
+        largest = np.max([np.abs(part).max(axis=0) for part in parts], axis=0)
+        std = np.sqrt(variance)
+        still = std <= 1e-12 * np.maximum(1.0, largest)
+        return cls(tuple(mean.tolist()), tuple(np.where(still, 1.0, std).tolist()))
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Vectors:
@@ -54,7 +60,7 @@ class Vectors:
         if len(row) != len(self.mean):
             raise ArgumentError("The input has the wrong length", expected=f"{len(self.mean)} numbers", got=len(row))
         if not np.isfinite(row).all():
-            raise DataError("The input holds values that are not finite (NaN or infinity)", expected=f"{len(self.mean)} finite numbers")
+            raise DataError("The input holds values that are not finite (NaN or infinity)", expected="finite numbers")
         return row
 
     def is_one(self, raw: Any) -> bool:

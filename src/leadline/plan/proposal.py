@@ -90,7 +90,7 @@ def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, An
         why["model.stages"] = f"{stages} stages leave a map of {side // 2 ** (stages - 1)} pixels a side from {side}"
         why["model.width"] = f"pictures of {side} pixels a side leave time for {width} filters at full size"
         why["model.dropout"] = f"{rows:,} training pictures"
-        why["model.convolutions"] = f"one a stage: {rows:,} pictures of {side} pixels a side are learnt as well, in half the time"
+        why["model.convolutions"] = f"{rows:,} pictures of {side} pixels a side: a second one a stage doubles the time for little"
         return {"width": width, "stages": stages, "convolutions": 1, "dropout": 0.2 if rows < 20_000 else 0.1}
     return {}
 

@@ -102,7 +102,7 @@ def draw_residuals(truth: Sequence[float], value: Sequence[float], name: str = "
 
     def paint_scatter(axes: Axes) -> None:
         axes.plot([low, high], [low, high], color=MUTED, linewidth=1, dashes=(3, 3))
-        axes.scatter(*zip(*shown, strict=True), s=9, color=ACCENT, alpha=0.55, linewidths=0)
+        axes.scatter([t for t, _ in shown], [v for _, v in shown], s=9, color=ACCENT, alpha=0.55, linewidths=0)
         axes.set(xlabel="truth")
         axes.text(0.03, 0.97, "answer", color=MUTED, transform=axes.transAxes, va="top")
         _ticks(axes, "x", "truth")
@@ -142,7 +142,8 @@ def _series(history: History, axis: str, key: str) -> Thinned:
 
 def _curve_panel(title: str, lines: dict[str, Thinned], axis: str, best: float | None, metric: str) -> Panel:
     values = [y for line in lines.values() for y in (*line.low, *line.high)]
-    log = metric == "loss" and min(values) > 0 and max(values) > 30 * min(values)
+    low, high = min(values), max(values)
+    log = metric == "loss" and 1e-100 < 30 * low < high < 1e100
 
     def paint(axes: Axes) -> None:
         if log:
@@ -181,8 +182,8 @@ def _paint_best(axes: Axes, line: Thinned, best: float) -> None:
     near = min(range(len(line.x)), key=lambda point: abs(line.x[point] - best))
     axes.axvline(best, color=MUTED, linewidth=0.7, alpha=0.6, zorder=0)
     late = best > 0.8 * axes.get_xlim()[1]
-    place = {"xy": (best, 0.0), "xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
-    axes.annotate("kept", xytext=(-4 if late else 4, 4), ha="right" if late else "left", color=MUTED, fontsize=10, **place)
+    text = axes.annotate("kept", (best, 0), (-4 if late else 4, 4), axes.get_xaxis_transform(), textcoords="offset points")
+    text.set(color=MUTED, fontsize=10, horizontalalignment="right" if late else "left")
     axes.plot(
         [line.x[near]], [line.mean[near]], "o", color=ACCENT, markeredgecolor=PAPER, markeredgewidth=1.5, markersize=7, zorder=4
     )
@@ -225,7 +226,7 @@ def _ticks(axes: Axes, side: str, metric: str, *, log: bool = False, whole: bool
 def _log_ticks(low: float, high: float) -> list[float]:
     """Between two and six round numbers from `low` to `high`: powers of ten, with 2 and 5 between them while there is room."""
     for steps in ((1, 2, 5), (1, 3), (1,)):
-        ticks = [step * 10.0**power for power in range(-12, 13) for step in steps if low <= step * 10.0**power <= high]
+        ticks = [step * 10.0**power for power in range(-30, 31) for step in steps if low <= step * 10.0**power <= high]
         if len(ticks) <= 6:
             return ticks
     return ticks[:: -(-len(ticks) // 6)]

@@ -34,16 +34,15 @@ def render(record: Record) -> str:
         (True, True, False)
     """
     results, examples = record.get("results") or {}, data_sections.example_view(record.get("examples") or {})
-    pictured = any(examples["data"])
     history = list(record.get("history") or ())
-    return (
+    page = (
         _templates()
         .get_template("template.html")
         .render(
             name=str(results.get("name") or ""),
             version=str(record.get("leadline") or ""),
             style=(files("leadline.report") / "style.css").read_text(encoding="utf-8"),
-            outcome=outcome(results, "pictures" if pictured else "rows") if results else None,
+            outcome=outcome(results, "pictures" if examples["data"] else "rows") if results else None,
             scores=result_sections.score_view(results),
             facts=result_sections.fact_list(results),
             balance=data_sections.balance_view(results),
@@ -60,6 +59,8 @@ def render(record: Record) -> str:
             environment=[(key, as_setting(value)) for key, value in data_sections.flat(record.get("environment") or {})],
         )
     )
+    # A file name that is not UTF-8 reaches Python with lone surrogates, which no page can hold.
+    return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def write(path: str | Path, record: Record) -> Path:

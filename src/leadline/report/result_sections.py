@@ -33,15 +33,11 @@ def score_view(results: Record) -> View | None:
     scores = {name: score for name, score in (results.get("scores") or {}).items() if score and is_finite(score.get("value"))}
     if not scores:
         return None
-    metric = results.get("headline") if results.get("headline") in scores else next(iter(scores))
+    metric = str(results["headline"]) if results.get("headline") in scores else next(iter(scores))
     rivals = [baseline for baseline in results.get("baselines") or () if baseline.get("scores")]
     columns = [{"name": "this network", "detail": "", "scores": scores}, *rivals]
-    bars = [
-        _bar(str(metric), column, (results.get("rows") or {}).get("test"))
-        for column in columns
-        if _value(column, str(metric)) is not None
-    ]
     tested = (results.get("rows") or {}).get("test")
+    bars = [_bar(metric, column, tested) for column in columns if _value(column, metric) is not None]
     rows = [
         {
             "title": score.get("title") or name.replace("_", " "),
@@ -51,10 +47,10 @@ def score_view(results: Record) -> View | None:
         }
         for name, score in scores.items()
     ]
-    title = scores[metric].get("title") or str(metric).replace("_", " ")
+    title = scores[metric].get("title") or metric.replace("_", " ")
     return {
         "metric": title,
-        "bars": _placed(bars, str(metric)),
+        "bars": _placed(bars, metric),
         "columns": [column["name"] for column in columns],
         "rows": rows,
     }
@@ -181,7 +177,7 @@ def reliance_view(calibration: Record) -> list[View]:
         for place, (sure, right, count) in enumerate(bins)
         if count and is_finite(sure) and is_finite(right)
     ]
-    if any(not place <= sure * len(bins) <= place + 1 for place, sure, *_ in filled):
+    if any(not place - 1e-6 <= sure * len(bins) <= place + 1 + 1e-6 for place, sure, *_ in filled):
         return []
     rows = sum(count for *_, count in filled)
     table = []

@@ -150,6 +150,7 @@ def bounds(metric: str, score: dict[str, Any], rows: int | None) -> tuple[float,
         (0.99, 1.0)
     """
     low, high = (float(score[side] if is_finite(score.get(side)) else score["value"]) for side in ("low", "high"))
+    low, high = min(low, score["value"]), max(high, score["value"])
     if metric == "accuracy" and score["value"] == 1 and rows:
         low = min(low, max(0.0, 1 - 3 / rows))
     return low, high
@@ -174,7 +175,7 @@ def _most_frequent(results: Results, metric: str, value: float, low: float | Non
     if metric != "accuracy" or not counts:
         return ""
     name, share = counts
-    always = f"Always answering “{shortened(name)}”, the most frequent class, would be right on {as_percent(share)}"
+    always = f"Always answering “\u2068{shortened(name)}\u2069”, the most frequent class, would be right on {as_percent(share)}"
     if value < share:
         return f"{always}: more than the network."
     if share >= (low if is_finite(low) and low is not None else value):

@@ -87,7 +87,7 @@ def as_tick(metric: str, value: float) -> str:
         >>> as_tick("accuracy", 0.8).replace(NARROW, " "), as_tick("mae", 2.0)
         ('80 %', '2')
     """
-    return f"{100 * value:.6g}{NARROW}%".replace("-", "−") if metric in PERCENT_SCORES else as_number(round(value, 12))
+    return f"{100 * value:.6g}{NARROW}%".replace("-", "−") if metric in PERCENT_SCORES else as_number(round(float(value), 12))
 
 
 def as_interval(metric: str, low: float | None, high: float | None) -> str:

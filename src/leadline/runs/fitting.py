@@ -58,10 +58,8 @@ def fit(
         >>> batches = [(torch.randn(32, 4), torch.randint(0, 3, (32,))) for _ in range(5)]
         >>> history = fit(nn.Linear(4, 3), batches, epochs=2, device="cpu")
         >>> history["epoch"]
-        [1, 2]
+        [1.0, 2.0]
     """
-    if epochs < 1:
-        raise ArgumentError("There is nothing to train", expected="at least 1 epoch", got=epochs)
     if iter(train) is train:
         raise ArgumentError(
             "The training batches can be read only once",

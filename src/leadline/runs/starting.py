@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from leadline.runs.environment import describe_environment
 from leadline.runs.examples import find_examples
 from leadline.runs.observer import Observer, Telling
 from leadline.runs.run import Run
-from leadline.training import Checkpoint, History, Interruption, run_loop
+from leadline.training import Callback, Checkpoint, History, Interruption, run_loop
 from leadline.training import checkpoints as saved
 
 _CHECKPOINT = Path("checkpoint") / "training.safetensors"
@@ -34,6 +34,7 @@ def train(
     targets: Any = None,
     folder: Path | str | None = None,
     changes: Mapping[str, Any] | None = None,
+    checkpoint_every: float = 60.0,
     observer: Observer | None = None,
 ) -> Run:
     """From data to a trained, saved and reported network.
@@ -44,13 +45,15 @@ def train(
         targets: for arrays.
         folder: where the Run goes; the next free `runs/NAME-N` when left out. It must be new or empty.
         changes: choices of your own by dotted key, for instance {"training.epochs": 5, "model": "mlp"}.
+        checkpoint_every: seconds between checkpoints, at most.
         observer: is told what happens.
 
     Errors: a `LeadlineError` says what was wrong and what to do; `Interrupted` when it was stopped (the Run can be resumed).
 
     Example:
-        >>> run = train("digits", changes={"training.epochs": 2}, folder=tmp / "run")  # doctest: +SKIP
-        >>> run.score > 0.5  # doctest: +SKIP
+        >>> import tempfile
+        >>> run = train("digits", changes={"training.epochs": 2, "model": "linear"}, folder=tempfile.mkdtemp())
+        >>> run.score > 0.5
         True
     """
     observer = observer or Observer()
@@ -76,16 +79,24 @@ def train(
         files.write_json(path / "schema.json", dataset.schema.to_json())
         (path / "checkpoint").mkdir(exist_ok=True)
         folders.write_record(path, "training", name=dataset.name, data_seconds=round(time.perf_counter() - began, 3))
-        return _fit_and_finish(path, plan, dataset, observer)
+        return _fit_and_finish(path, plan, dataset, observer, checkpoint_every)
 
 
-def resume(folder: Path | str, source: Any = None, *, targets: Any = None, observer: Observer | None = None) -> Run:
+def resume(
+    folder: Path | str,
+    source: Any = None,
+    *,
+    targets: Any = None,
+    checkpoint_every: float = 60.0,
+    observer: Observer | None = None,
+) -> Run:
     """Go on with a training that was stopped or killed; the weights come out as if it had not been.
 
     Args:
         folder: of the Run, or "last".
         source: the same data again, where they were arrays and cannot be found by their name.
         targets: for arrays.
+        checkpoint_every: seconds between checkpoints, at most.
         observer: is told what happens.
 
     Errors: `RunError` when it is finished already; `DataError` when the data are no longer the same.
@@ -106,7 +117,7 @@ def resume(folder: Path | str, source: Any = None, *, targets: Any = None, obser
     _tell_data(dataset, observer)
     with folders.locked(path):
         folders.write_record(path, "training")
-        return _fit_and_finish(path, plan, dataset, observer)
+        return _fit_and_finish(path, plan, dataset, observer, checkpoint_every)
 
 
 def load_for(plan: Plan, source: Any = None, targets: Any = None, observer: Observer | None = None) -> Dataset:
@@ -143,12 +154,13 @@ def _fitted(plan: Plan, dataset: Dataset, observer: Observer) -> Plan:
     return dataclasses.replace(plan, data=described)
 
 
-def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer) -> Run:
+def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer, checkpoint_every: float) -> Run:
     interruption = Interruption()
     try:
         built = build(plan, dataset)
         files.write_json(path / "environment.json", describe_environment(built.device))
-        history = _fit(path, plan, built, observer, interruption)
+        listeners = (Telling(observer), interruption, Checkpoint(path / _CHECKPOINT, every=checkpoint_every))
+        history = _fit(path, plan, built, listeners)
         if history.stopped == Interruption.REASON:
             folders.write_record(path, "interrupted")
             raise Interrupted(
@@ -164,22 +176,19 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
         interruption.release()
 
 
-def _fit(path: Path, plan: Plan, built: Built, observer: Observer, interruption: Interruption) -> History:
+def _fit(path: Path, plan: Plan, built: Built, listeners: Sequence[Callback]) -> History:
     history = History.read(path / "history.jsonl")
     checkpoint = path / _CHECKPOINT
     state = saved.load(checkpoint) if checkpoint.exists() else None
     if state is None:
         history.cut(0)
-    elif state["stopped"] == Interruption.REASON:
-        state["stopped"] = ""
-    callbacks = (Telling(observer), interruption, Checkpoint(checkpoint))
     return run_loop(
         built.step,
         built.batches,
         epochs=plan.training.epochs,
         evaluate=built.evaluate,
         best=built.best,
-        callbacks=callbacks,
+        callbacks=listeners,
         history=history,
         log_every=max(len(built.batches) // 4, 50),
         state=state,

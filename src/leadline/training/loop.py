@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from leadline.errors import TrainingError
+from leadline.errors import ArgumentError, TrainingError
 from leadline.training.best import Best
 from leadline.training.callbacks import Callback
 from leadline.training.history import History, Record
@@ -108,7 +108,6 @@ class Training:
             "step": self.step,
             "epoch": self.epoch,
             "batch": self.batch,
-            "stopped": self.stopped,
             "seconds": self.seconds,
             "records": len(self.history),
             "sums": self._sums,
@@ -122,11 +121,11 @@ class Training:
 
     def load(self, state: dict[str, Any]) -> None:
         self.step, self.epoch, self.batch = state["step"], state["epoch"], state["batch"]
-        self.stopped = state["stopped"]
         self.started = time.perf_counter() - state["seconds"]
         self.history.cut(state["records"])
         self.runner.load(state["runner"])
         self.best.load(state["best"])
+        self.stopped = self.best.exhausted()  # whoever asked for a pause wants it to go on now
         device = next((p.device for module in self.runner.modules().values() for p in module.parameters()), torch.device("cpu"))
         self._sums = {name: tensor.to(device) for name, tensor in state["sums"].items()}
         self._rows, self._logged = state["rows"], state["logged"]
@@ -161,8 +160,10 @@ def run_loop(
         log_every: steps between log points within an epoch; 0 logs at its end alone.
         state: of a checkpoint, to go on from.
 
-    Errors: `TrainingError` when the loss is no longer finite at a log point.
+    Errors: `TrainingError` when the loss is no longer finite at a log point; `ArgumentError` for less than one epoch.
     """
+    if epochs < 1:
+        raise ArgumentError("There is nothing to train", expected="at least 1 epoch", got=epochs)
     now = Training(step, batches, epochs, History() if history is None else history, best or Best())
     watched = best is not None or evaluate is not None
     if state is not None:

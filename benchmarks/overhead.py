@@ -1,0 +1,252 @@
+"""The loop: Leadline against a hand-written PyTorch loop (identical weights), and beside them Keras 3, Lightning and skorch.
+
+Same network, same random data, batch 64, AdamW at 0.001, running loss and accuracy kept, one shuffled epoch a
+measurement, in turn.
+
+Keras runs in processes of its own, one for each backend, since a process can have only one; they wait while others are timed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from machine import machine, spread, write
+from networks import BATCH, NETWORKS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from leadline.training import Supervised, run_loop
+
+PAIRS, ROUNDS = 24, 7
+
+
+class Rows:
+    """Shuffled batches from memory, the way Leadline's own and the hand-written loop both read them."""
+
+    def __init__(self, inputs: Tensor, targets: Tensor) -> None:
+        self.inputs, self.targets = inputs, targets
+
+    def __len__(self) -> int:
+        return len(self.inputs) // BATCH
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self.epoch(0)
+
+    def epoch(self, number: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(number))
+        for at in range(first, len(self)):
+            rows = order[at * BATCH : (at + 1) * BATCH]
+            yield self.inputs.index_select(0, rows), self.targets.index_select(0, rows)
+
+
+def data(shape: tuple[int, ...], steps: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(steps * BATCH, *shape, generator=generator), torch.randint(0, 10, (steps * BATCH,), generator=generator)
+
+
+def start(build: Callable[[], nn.Module]) -> tuple[nn.Module, torch.optim.Optimizer]:
+    torch.manual_seed(0)
+    model = build()
+    return model, torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+
+
+def by_hand(model: nn.Module, optimizer: torch.optim.Optimizer, rows: Rows) -> tuple[float, float]:
+    total, right = torch.zeros(()), torch.zeros(())
+    model.train()
+    for inputs, targets in rows.epoch(0):
+        optimizer.zero_grad()
+        outputs = model(inputs)
+        loss = F.cross_entropy(outputs, targets)
+        loss.backward()
+        optimizer.step()
+        total += loss.detach() * len(inputs)
+        right += (outputs.detach().argmax(1) == targets).sum()
+    return total.item() / len(rows.inputs), right.item() / len(rows.inputs)
+
+
+def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (outputs.argmax(1) == targets).float().mean()
+
+
+def leadline(model: nn.Module, optimizer: torch.optim.Optimizer, rows: Rows) -> tuple[float, float]:
+    history = run_loop(Supervised(model, F.cross_entropy, optimizer, measures={"accuracy": accuracy}), rows, epochs=1)
+    return history["loss"][-1], history["accuracy"][-1]
+
+
+def pairs(name: str) -> dict[str, Any]:
+    """Interleaved pairs, each from the same first weights to the same last ones."""
+    build, shape, steps = NETWORKS[name]
+    rows = Rows(*data(shape, steps))
+    taken: dict[str, list[float]] = {"leadline": [], "by hand": []}
+    ratios = []
+    for pair in range(PAIRS + 1):
+        loops = (("leadline", leadline), ("by hand", by_hand))
+        weights = {}
+        for label, loop in loops if pair % 2 else reversed(loops):
+            model, optimizer = start(build)
+            began = time.perf_counter()
+            loop(model, optimizer, rows)
+            taken[label].append(time.perf_counter() - began)
+            weights[label] = list(model.state_dict().values())
+        assert all(torch.equal(a, b) for a, b in zip(*weights.values(), strict=True)), "the weights differ"
+        ratios.append(taken["leadline"][-1] / taken["by hand"][-1])
+    milliseconds = {label: spread([1e3 * value / steps for value in values[1:]]) for label, values in taken.items()}
+    return {"ratio": spread(ratios[1:]), "identical_weights": True, "milliseconds_a_step": milliseconds}
+
+
+class Lightning:
+    def __init__(self, name: str) -> None:
+        import lightning
+        from torch.utils.data import DataLoader, TensorDataset
+
+        build, shape, steps = NETWORKS[name]
+
+        class Module(lightning.LightningModule):
+            def __init__(self) -> None:
+                super().__init__()
+                self.model, _ = start(build)
+
+            def training_step(self, batch: Any, index: int) -> Tensor:
+                inputs, targets = batch
+                outputs = self.model(inputs)
+                loss = F.cross_entropy(outputs, targets)
+                self.log("loss", loss, on_step=False, on_epoch=True)
+                self.log("accuracy", accuracy(outputs, targets), on_step=False, on_epoch=True)
+                return loss
+
+            def configure_optimizers(self) -> torch.optim.Optimizer:
+                return torch.optim.AdamW(self.parameters(), lr=1e-3, fused=True)
+
+        self.make = lambda: lightning.Trainer(
+            max_epochs=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            accelerator="cpu",
+        )
+        self.module, self.loader = Module(), DataLoader(TensorDataset(*data(shape, steps)), batch_size=BATCH, shuffle=True)
+
+    def epoch(self) -> float:
+        trainer = self.make()
+        began = time.perf_counter()
+        trainer.fit(self.module, self.loader)
+        return time.perf_counter() - began
+
+
+class Skorch:
+    def __init__(self, name: str) -> None:
+        from skorch import NeuralNetClassifier
+
+        build, shape, steps = NETWORKS[name]
+        inputs, targets = data(shape, steps)
+        self.rows = inputs.numpy(), targets.numpy()
+        self.net = NeuralNetClassifier(
+            build(), criterion=nn.CrossEntropyLoss, optimizer=torch.optim.AdamW, optimizer__fused=True, lr=1e-3,
+            batch_size=BATCH, iterator_train__shuffle=True, train_split=None, verbose=0, max_epochs=1,
+        )  # fmt: skip
+        self.net.initialize()
+
+    def epoch(self) -> float:
+        began = time.perf_counter()
+        self.net.partial_fit(*self.rows)
+        return time.perf_counter() - began
+
+
+class Torch:
+    """One of our two loops, going on with its own network."""
+
+    def __init__(self, name: str, loop: Callable[..., Any]) -> None:
+        build, shape, steps = NETWORKS[name]
+        self.loop, self.rows, (self.model, self.optimizer) = loop, Rows(*data(shape, steps)), start(build)
+
+    def epoch(self) -> float:
+        began = time.perf_counter()
+        self.loop(self.model, self.optimizer, self.rows)
+        return time.perf_counter() - began
+
+
+class Keras:
+    """A process of its own: `python keras_peer.py NETWORK`, one line in, the seconds of one epoch out."""
+
+    def __init__(self, name: str, backend: str) -> None:
+        script = os.path.join(os.path.dirname(__file__), "keras_peer.py")
+        environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self.process = subprocess.Popen(
+            [sys.executable, script, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
+
+    def epoch(self) -> float:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("epoch\n")
+        self.process.stdin.flush()
+        return float(json.loads(self.process.stdout.readline()))
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def side_by_side(name: str) -> dict[str, Any]:
+    """All tools in turn, one epoch each, for some rounds after one that compiles and warms up."""
+    steps = NETWORKS[name][2]
+    tools = {
+        "by hand": Torch(name, by_hand),
+        "leadline": Torch(name, leadline),
+        "keras on torch": Keras(name, "torch"),
+        "keras on jax": Keras(name, "jax"),
+        "lightning": Lightning(name),
+        "skorch": Skorch(name),
+    }
+    taken: dict[str, list[float]] = {label: [] for label in tools}
+    for turn in range(ROUNDS + 2):
+        for label, tool in tools.items():
+            seconds = tool.epoch()
+            if turn > 1:
+                taken[label].append(1e3 * seconds / steps)
+    for tool in tools.values():
+        if isinstance(tool, Keras):
+            tool.close()
+    hand = statistics.median(taken["by hand"])
+    return {
+        label: {"milliseconds_a_step": spread(values), "times_by_hand": statistics.median(values) / hand}
+        for label, values in taken.items()
+    }
+
+
+def main() -> None:
+    warnings.filterwarnings("ignore")
+    record: dict[str, Any] = {
+        "machine": machine("keras", "jax", "lightning", "skorch"),
+        "batch": BATCH,
+        "pairs": PAIRS,
+        "rounds": ROUNDS,
+    }
+    for name in NETWORKS:
+        record[name] = {"pairs": pairs(name), "peers": side_by_side(name)}
+        ratio = record[name]["pairs"]["ratio"]
+        between = f"{ratio['low']:.3f} to {ratio['high']:.3f}, n = {ratio['n']}"
+        print(f"\n{name}: fit takes {ratio['median']:.3f} × the hand-written loop ({between})")
+        for label, values in record[name]["peers"].items():
+            milliseconds = values["milliseconds_a_step"]["median"]
+            print(f"  {label:15} {milliseconds:8.2f} ms a step, {values['times_by_hand']:6.2f} × by hand")
+    write("overhead", record)
+
+
+if __name__ == "__main__":
+    main()

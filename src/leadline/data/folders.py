@@ -1,0 +1,156 @@
+"""A folder of photos as a source: one sub-folder per class, with or without train, valid and test above them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leadline.data.decoding import CONVERT_HINT, EXTENSIONS, UNREADABLE_EXTENSIONS
+from leadline.errors import DataError
+
+_PARTS = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
+_EXPECTED = "one sub-folder of pictures per class, or pictures and a csv of their labels"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Pictures found and their labels: `names` relative to `root`, with "/"; the rest as in Raw."""
+
+    root: Path
+    names: list[str]
+    targets: NDArray[Any]
+    parts: NDArray[np.str_] | None = None
+    columns: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    missing: tuple[tuple[int, str], ...] = ()
+
+
+def list_folder(root: Path) -> Listing:
+    """Find the classes (and parts) in a folder of photos.
+
+    Hidden files are passed over in silence; other files that are not pictures are counted in a note.
+
+    Raises:
+        DataError: there are no pictures, or no classes.
+    """
+    top, notes = _descend(root)
+    folders = _folders(top)
+    parts = {folder: _PARTS[folder.name.casefold()] for folder in folders if folder.name.casefold() in _PARTS}
+    if "train" in parts.values():
+        found, more = _with_parts(parts, [folder for folder in folders if folder not in parts])
+    else:
+        found, more = _classes(folders), []
+    names = [_relative(path, root) for _, _, path in found]
+    ignored = _ignored(root, set(names))
+    if not found:
+        raise DataError(f"The folder {root} holds no pictures in sub-folders", expected=_EXPECTED, got=_contents(root, ignored))
+    targets = np.array([label for _, label, _ in found])
+    part_of = np.array([part for part, _, _ in found]) if found[0][0] else None
+    return Listing(root, names, targets, part_of, notes=(*notes, *more, *_empty(folders, found), *ignored_notes(ignored)))
+
+
+def has_classes(root: Path) -> bool:
+    """Whether the folder has at least two class folders."""
+    try:
+        return len(set(list_folder(root).targets.tolist())) > 1
+    except DataError:
+        return False
+
+
+def pictures_below(folder: Path) -> Iterator[Path]:
+    """All picture files at any depth, hidden ones left out, in the order of their names."""
+    for path in _files_below(folder):
+        if path.suffix.lower() in EXTENSIONS:
+            yield path
+
+
+def ignored_notes(extensions: Counter[str]) -> list[str]:
+    """Sentences about files that were passed over, from how many there are of each extension."""
+    notes = []
+    heic = sum(count for extension, count in extensions.items() if extension in UNREADABLE_EXTENSIONS)
+    if heic:
+        notes.append(f"{heic:,} .heic pictures were left out. {CONVERT_HINT}")
+    if stray := sum(count for extension, count in extensions.items() if extension in EXTENSIONS):
+        notes.append(f"{stray:,} pictures that lie in no class folder, or have no label, were left out.")
+    others = {key: count for key, count in extensions.items() if key not in EXTENSIONS | UNREADABLE_EXTENSIONS}
+    if others:
+        kinds = ", ".join(sorted(key or "no extension" for key in others)[:6])
+        notes.append(f"{sum(others.values()):,} files that are not pictures were left out ({kinds}).")
+    return notes
+
+
+def _descend(root: Path) -> tuple[Path, list[str]]:
+    """Past a folder that only wraps another one, as archives do when they are unpacked."""
+    top = root
+    while len(inner := _folders(top)) == 1 and _folders(inner[0]) and not any(True for _ in _pictures_in(top)):
+        if inner[0].name.casefold() in _PARTS or any(True for _ in _pictures_in(inner[0])):
+            break
+        top = inner[0]
+    return top, [] if top == root else [f"The classes are the folders in {_relative(top, root)}."]
+
+
+def _classes(folders: Iterable[Path], part: str = "") -> list[tuple[str, str, Path]]:
+    return [(part, folder.name, path) for folder in folders for path in pictures_below(folder)]
+
+
+def _with_parts(parts: dict[Path, str], others: list[Path]) -> tuple[list[tuple[str, str, Path]], list[str]]:
+    found, notes = [], []
+    for folder, part in sorted(parts.items(), key=lambda item: list(_PARTS.values()).index(item[1])):
+        rows = _classes(_folders(folder), part)
+        if not rows:
+            notes.append(f"The folder {folder.name} has no class folders with pictures in it and was left out.")
+        found += rows
+    if others:
+        notes.append(f"Beside the train folder these were left out: {', '.join(folder.name for folder in others[:6])}.")
+    return found, notes
+
+
+def _empty(folders: list[Path], found: list[tuple[str, str, Path]]) -> list[str]:
+    if found and found[0][0]:
+        return []
+    full = {label for _, label, _ in found}
+    empty = [folder.name for folder in folders if folder.name not in full]
+    return [f"Folders without pictures are no classes: {', '.join(empty[:6])}."] if empty else []
+
+
+def _contents(root: Path, ignored: Counter[str]) -> str:
+    flat = len(list(_pictures_in(root)))
+    if flat:
+        return f"{flat:,} pictures without sub-folders or csv"
+    return " ".join(ignored_notes(ignored)).rstrip(".") or "an empty folder"
+
+
+def _ignored(root: Path, used: set[str]) -> Counter[str]:
+    return Counter(path.suffix.lower() for path in _files_below(root) if _relative(path, root) not in used)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _hidden(name))
+        for name in sorted(names):
+            if not _hidden(name):
+                yield Path(where, name)
+
+
+def _pictures_in(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS and not _hidden(path.name))
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.iterdir() if path.is_dir() and not _hidden(path.name)), key=lambda path: path.name)
+
+
+def _hidden(name: str) -> bool:
+    """Hidden files, and what macOS and Windows leave in folders and archives."""
+    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()

@@ -1,0 +1,159 @@
+"""From whatever a person gives (a name, a path, arrays) to Raw rows."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leadline.data.arrays import as_array, from_arrays, from_mapping
+from leadline.data.decoding import EXTENSIONS
+from leadline.data.download import Progress
+from leadline.data.folders import Listing, has_classes, list_folder
+from leadline.data.idx import find_pair, is_idx, read_idx, read_idx_folder, unpacked
+from leadline.data.labels_csv import find_csv, list_csv
+from leadline.data.named import NAMES, read_named
+from leadline.data.npz import read_npz
+from leadline.data.pictures_cache import Shape, decode_all
+from leadline.data.raw import Raw
+from leadline.errors import ArgumentError, DataError, SourceNotFoundError, nearest
+
+_ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz"})
+_UNDERSTOOD = f"a folder of photos, a .npz or IDX file, a csv beside photos, or one of {', '.join(NAMES)}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read: the label column of a csv, the task, the form of photos, where decoded ones are kept, who hears of it."""
+
+    target: str | None = None
+    task: str | None = None
+    shape: Shape | None = None
+    size: int | None = None
+    channels: int | None = None
+    cache: Path | str | None = None
+    progress: Progress | None = None
+
+
+def read_raw(source: Any, targets: Any, reading: Reading) -> Raw:
+    """The rows of any source.
+
+    Raises:
+        SourceNotFoundError: a path or name leads nowhere.
+        DataError: what is there cannot be used.
+    """
+    if isinstance(source, (str, Path)):
+        if targets is not None:
+            raise ArgumentError(
+                "A path or a name brings its own targets", do="For a label column of a csv use target='column'."
+            )
+        return _read_path(source, reading)
+    if isinstance(source, Mapping):
+        return from_mapping(source)
+    if isinstance(source, tuple) and len(source) == 2 and targets is None:
+        source, targets = source
+    if paths := _paths(source):
+        return _decoded(_listed(paths, targets), "photos", reading)
+    return from_arrays(source, targets)
+
+
+def name_of(source: Any) -> str:
+    """What Origin calls a source: the name as given, the absolute path, or "arrays"."""
+    if not isinstance(source, (str, Path)):
+        return "arrays"
+    return source if isinstance(source, str) and source in NAMES else str(Path(source).expanduser().absolute())
+
+
+def _read_path(source: str | Path, reading: Reading) -> Raw:
+    if isinstance(source, str) and source in NAMES:
+        return read_named(source, cache=reading.cache, progress=reading.progress)
+    path = Path(source).expanduser().absolute()
+    if not path.exists():
+        raise _nowhere(source, path)
+    if path.is_dir():
+        return read_idx_folder(path) if find_pair(path) else _read_photos(path, reading)
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        return read_npz(path)
+    if suffix == ".csv":
+        return _decoded(list_csv(path, path.parent, target=reading.target, task=reading.task), path.stem, reading)
+    if suffix in _ARCHIVES or path.name.lower().endswith(".tar.gz") or zipfile.is_zipfile(path):
+        raise DataError(f"{path} is an archive", expected="the folder inside it", do="Unpack it first and name the folder.")
+    with path.open("rb") as file:
+        head = file.read(4)
+    if is_idx(head) or (head[:2] == b"\x1f\x8b" and is_idx(unpacked(path)[:4])):
+        return read_idx(path)
+    got = "a single picture" if suffix in EXTENSIONS else f"a file of kind {suffix or 'unknown'}"
+    raise DataError(f"{path} is not a source that is understood", expected=_UNDERSTOOD, got=got)
+
+
+def _read_photos(path: Path, reading: Reading) -> Raw:
+    table = find_csv(path)
+    if table is None:
+        return _decoded(list_folder(path), path.name, reading)
+    try:
+        listing = list_csv(table, path, target=reading.target, task=reading.task)
+    except DataError:
+        if reading.target or not has_classes(path):
+            raise
+        listing = list_folder(path)  # the csv has nothing to do with the pictures, which lie in class folders
+    return _decoded(listing, path.name, reading)
+
+
+def _decoded(listing: Listing, name: str, reading: Reading) -> Raw:
+    decoded = decode_all(
+        listing.root,
+        listing.names,
+        shape=reading.shape,
+        size=reading.size,
+        channels=reading.channels,
+        cache=reading.cache,
+        progress=reading.progress,
+    )
+    return Raw(
+        name=name,
+        inputs=decoded.pictures,
+        targets=listing.targets,
+        ids=listing.names,
+        parts=listing.parts,
+        columns=listing.columns,
+        notes=(*listing.notes, *decoded.notes),
+        bad=decoded.bad | dict(listing.missing),
+        copies=decoded.copies,
+        digest=decoded.digest,
+    )
+
+
+def _paths(source: Any) -> list[str] | None:
+    """A list of picture paths, or None where the source is anything else."""
+    if isinstance(source, (list, tuple)) and source and all(isinstance(each, (str, Path)) for each in source):
+        return [str(Path(each).absolute()) for each in source]
+    if isinstance(source, np.ndarray) and source.dtype.kind == "U" and source.ndim == 1:
+        return [str(Path(each).absolute()) for each in source.tolist()]
+    return None
+
+
+def _listed(paths: list[str], targets: Any) -> Listing:
+    if targets is None:
+        raise ArgumentError("The list of pictures has no targets", expected="load(paths, targets)")
+    labels = as_array(targets, "targets")
+    if len(labels) != len(paths):
+        got = f"{len(paths):,} paths and {len(labels):,} targets"
+        raise DataError("The paths and the targets differ in length", expected="one target for each path", got=got)
+    return Listing(Path("/"), paths, labels)
+
+
+def _nowhere(source: str | Path, path: Path) -> SourceNotFoundError:
+    beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = nearest(path.name, [*beside, *NAMES])
+    if str(source) == "arrays":
+        return SourceNotFoundError("The data were arrays in memory, which no name leads to", do="Give the same arrays again.")
+    return SourceNotFoundError(
+        f"There is no file, folder or data set {str(source)!r}",
+        expected=_UNDERSTOOD,
+        do=f"Did you mean {close!r}?" if close else "Check the path.",
+    )

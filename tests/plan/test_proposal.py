@@ -1,0 +1,181 @@
+"""Every reason quotes a number of the data at hand: other data, other reasons."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from leadline.data import Classes, Dataset, Labels, Numbers, Origin, Pictures, Schema, Split, Vectors
+from leadline.errors import PlanError
+from leadline.plan import build, measure, propose
+
+
+def dataset(
+    rows: int = 120, side: int = 12, channels: int = 1, task: str = "classes", features: int = 0, outputs: int = 4
+) -> Dataset:
+    generator = np.random.default_rng(0)
+    inputs = (
+        generator.normal(size=(rows, features)).astype(np.float32)
+        if features
+        else generator.integers(0, 256, (rows, side, side, channels), dtype=np.uint8)
+    )
+    names = tuple(f"c{at}" for at in range(outputs))
+    if task == "classes":
+        targets, answers = np.arange(rows) % outputs, Classes(names)
+    elif task == "labels":
+        targets, answers = generator.integers(0, 2, (rows, outputs)).astype(np.float32), Labels(names)
+    else:
+        targets, answers = (
+            generator.normal(size=(rows, outputs)).astype(np.float32),
+            Numbers(names, (0.0,) * outputs, (1.0,) * outputs),
+        )
+    learned = Vectors.learn(inputs) if features else Pictures.learn(inputs)
+
+    def part(start: int, stop: int) -> Split:
+        return Split(inputs[start:stop], targets[start:stop], [str(at) for at in range(start, stop)])
+
+    ends = int(rows * 0.7), int(rows * 0.85)
+    schema = Schema(learned, answers)
+    return Dataset("made", part(0, ends[0]), part(*ends), part(ends[1], rows), schema, Origin("made", "hash", {}))
+
+
+def numbers(text: str) -> set[str]:
+    return set(re.findall(r"\d+", text.replace(",", "")))
+
+
+def test_every_proposed_choice_has_a_reason_with_a_number() -> None:
+    plan = propose(dataset())
+    for key in ("model.name", "training.loss", "training.optimizer", "training.schedule", "training.batch", "training.epochs"):
+        assert numbers(plan.why[key]), f"{key}: {plan.why[key]}"
+    for key in (
+        "training.learning_rate",
+        "training.weight_decay",
+        "training.patience",
+        "training.average",
+        "training.augment.flip",
+    ):
+        assert numbers(plan.why[key]), f"{key}: {plan.why[key]}"
+
+
+def test_other_data_other_reasons() -> None:
+    few, many = propose(dataset(rows=120)), propose(dataset(rows=4000))
+    assert few.why["training.epochs"] != many.why["training.epochs"]
+    assert "84" in numbers(few.why["training.batch"])
+    assert "2800" in numbers(many.why["training.batch"])
+    assert many.training.batch > few.training.batch
+    assert propose(dataset(outputs=3)).why["training.loss"] != propose(dataset(outputs=4)).why["training.loss"]
+
+
+@pytest.mark.parametrize(
+    ("data", "model"),
+    [
+        (dataset(side=3), "mlp"),
+        (dataset(side=12), "convnet"),
+        (dataset(side=80, rows=40), "resnet18"),
+        (dataset(features=6), "mlp"),
+        (dataset(features=90), "linear"),
+    ],
+)
+def test_the_network_follows_size_and_kind(data: Dataset, model: str) -> None:
+    assert propose(data).model.name == model
+
+
+def test_each_task_has_its_loss() -> None:
+    assert propose(dataset(task="classes")).training.loss == "cross_entropy"
+    assert propose(dataset(task="labels")).training.loss == "binary_cross_entropy"
+    assert propose(dataset(task="number", outputs=1)).training.loss == "squared_error"
+
+
+def test_pictures_are_mirrored_only_where_that_keeps_the_class() -> None:
+    """Class = which side is bright: mirroring swaps the classes. Class = how high the bar is: mirroring does nothing."""
+    rows, generator = 400, np.random.default_rng(0)
+    targets = np.arange(rows) % 2
+    sided, high = (generator.integers(0, 60, (rows, 8, 8, 1), dtype=np.uint8) for _ in range(2))
+    for at in range(rows):
+        sided[at, :, 4 * targets[at] : 4 * targets[at] + 4] += 150
+        high[at, 4 * targets[at] : 4 * targets[at] + 4] += 150
+    for pictures, expected in ((sided, False), (high, True)):
+        split = Split(pictures, targets, [str(at) for at in range(rows)])
+        made = Dataset("m", split, split, split, Schema(Pictures.learn(pictures), Classes(("a", "b"))), Origin("m", "h", {}))
+        plan = propose(made)
+        assert plan.training.augment.flip is expected
+        assert ("would keep" if expected else "would lose") in plan.why["training.augment.flip"]
+
+
+def test_your_own_choices_are_kept_and_reasons_speak_of_them() -> None:
+    plan = propose(dataset(), {"training.epochs": 7, "model": "mlp", "model.width": 9})
+    assert (plan.training.epochs, plan.model.name, plan.model.arguments["width"]) == (7, "mlp", 9)
+    assert plan.why["training.epochs"] == plan.why["model.width"] == "chosen by you"
+    assert "7" in numbers(plan.why["training.patience"])
+    with pytest.raises(PlanError, match="training.epochs"):
+        propose(dataset(), {"training.epoch": 7})
+
+
+@pytest.mark.parametrize("task", ["classes", "labels", "number"])
+@pytest.mark.parametrize("model", ["linear", "mlp", "convnet", "resnet18"])
+def test_whatever_is_proposed_can_be_built_and_takes_a_step(task: str, model: str) -> None:
+    data = dataset(task=task, side=32 if model == "resnet18" else 12, channels=3, outputs=2)
+    plan = propose(data, {"model": model})
+    built = build(plan, data)
+
+    class Now:
+        step, fraction = 0, 0.1
+
+    logs = built.step(next(iter(built.batches)), Now())
+    assert torch.isfinite(logs["loss"])
+    with built.step.evaluating():
+        columns = built.evaluate()
+    assert plan.training.monitor in columns
+
+
+def test_building_twice_gives_the_same_weights() -> None:
+    data = dataset()
+    one, other = build(propose(data), data).model, build(propose(data), data).model
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_the_head_begins_with_the_log_prior() -> None:
+    data = dataset()
+    head = build(propose(data, {"model": "linear"}), data).model[-1]  # type: ignore[index]
+    shares = np.bincount(data.train.targets, minlength=4) / len(data.train)
+    torch.testing.assert_close(head.bias.detach().exp().double(), torch.from_numpy(shares), atol=1e-4, rtol=0)
+
+
+def test_measuring_leaves_nothing_open() -> None:
+    data = dataset()
+    measured = measure(propose(data), data)
+    training = measured.plan.training
+    assert training.layout in ("contiguous", "channels_last")
+    assert (training.device, training.precision) == (str(torch.device(training.device)), "float32")
+    assert training.threads >= 1
+    assert "ms" in measured.plan.why["training.layout"]
+    assert measured.seconds > 0
+    chosen = measure(propose(data, {"training.layout": "contiguous", "training.threads": 1}), data).plan
+    assert (chosen.training.layout, chosen.training.threads) == ("contiguous", 1)
+    assert chosen.why["training.layout"] == "chosen by you"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"training.loss": "squared_error"}, "squared_error"),
+        ({"training.precision": "float16"}, "no such precision"),
+        ({"start.weights": "nowhere"}, "no weights"),
+        ({"training.loss": "cross_entropy", "training.optimizer": "adan"}, "Did you mean 'adam'"),
+    ],
+)
+def test_choices_that_cannot_be_built(changes: dict[str, object], says: str) -> None:
+    from leadline.errors import LeadlineError
+
+    data = dataset()
+    with pytest.raises(LeadlineError, match=says):
+        build(propose(data, changes), data)
+
+
+def test_a_network_for_pictures_refuses_vectors() -> None:
+    data = dataset(features=5)
+    with pytest.raises(PlanError, match="needs pictures"):
+        build(propose(data, {"model": "resnet18"}), data)

@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import leadline
+from leadline.errors import ArgumentError
+from leadline.training import Callback, Training
+
+
+def loader(rows: int = 64, shuffle: bool = False) -> DataLoader[tuple[torch.Tensor, ...]]:
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(rows, 4, generator=generator)
+    return DataLoader(TensorDataset(inputs, (inputs[:, 0] > 0).long()), batch_size=16, shuffle=shuffle)
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
+
+
+def test_any_module_on_any_loader_learns() -> None:
+    model = network()
+    history = leadline.fit(
+        model,
+        loader(),
+        valid=loader(32),
+        epochs=30,
+        optimizer=torch.optim.Adam(model.parameters(), lr=0.01),
+        measures={"accuracy": lambda outputs, targets: (outputs.argmax(1) == targets).float().mean()},
+        device="cpu",
+    )
+    assert history["valid_accuracy"][-1] > 0.9
+    assert history["valid_loss"][-1] < history["valid_loss"][0]
+
+
+def test_a_generator_can_be_read_only_once() -> None:
+    with pytest.raises(ArgumentError, match="only once"):
+        leadline.fit(network(), (batch for batch in loader()))
+
+
+def test_patience_needs_validation() -> None:
+    with pytest.raises(ArgumentError, match="patient"):
+        leadline.fit(network(), loader(), patience=3)
+    with pytest.raises(ArgumentError, match="at least 1 epoch"):
+        leadline.fit(network(), loader(), epochs=0)
+
+
+def test_a_checkpoint_resumes_between_epochs_and_says_so(tmp_path: Path) -> None:
+    whole = network()
+    leadline.fit(whole, loader(), epochs=4, device="cpu")
+    path = tmp_path / "fit.checkpoint"
+    leadline.fit(network(), loader(), epochs=4, device="cpu", checkpoint=path, callbacks=[Stop(5)])
+    assert not path.exists(), "stopped within an epoch, where a foreign loader cannot be entered"
+    stopped = leadline.fit(network(), loader(), epochs=4, device="cpu", checkpoint=path, callbacks=[StopAfter(2)])
+    assert stopped.stopped == "enough"
+    model = network()
+    history = leadline.fit(model, loader(), epochs=4, device="cpu", checkpoint=path)
+    assert "start of an epoch" in history.notes[0]
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), whole.parameters(), strict=True))
+
+
+class Stop(Callback):
+    def __init__(self, step: int) -> None:
+        self.at = step
+
+    def batch_end(self, now: Training) -> str | None:
+        return "enough" if now.step == self.at else None
+
+
+class StopAfter(Callback):
+    def __init__(self, epoch: int) -> None:
+        self.at = epoch
+
+    def evaluated(self, now: Training) -> str | None:
+        return "enough" if now.epoch == self.at else None
