@@ -70,7 +70,7 @@ class TrainingError(LeadlineError, RuntimeError):
     exit_status = 1
 
 
-class Interrupted(LeadlineError, RuntimeError):
+class Interrupted(LeadlineError, RuntimeError):  # noqa: N818 - a wish, not an error
     """The training was stopped from outside (Ctrl-C, SIGTERM) after saving a checkpoint."""
 
     exit_status = 130

@@ -14,7 +14,9 @@ from leadline.errors import DataError
 RANDOM = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("inputs", [np.ones((3, 2)), np.ones((3, 2), int), np.ones((3, 2), bool), torch.ones(3, 2), [[1, 1]] * 3])
+@pytest.mark.parametrize(
+    "inputs", [np.ones((3, 2)), np.ones((3, 2), int), np.ones((3, 2), bool), torch.ones(3, 2), [[1, 1]] * 3]
+)
 def test_rows_of_numbers_become_float32(inputs: Any) -> None:
     raw = from_arrays(inputs, [0, 1, 0])
     assert raw.inputs.dtype == np.float32
@@ -87,7 +89,10 @@ def test_rows_that_are_not_finite_are_bad() -> None:
     ],
 )
 def test_parts_are_found_by_their_keys(keys: tuple[str, ...]) -> None:
-    arrays = {key: np.full((count, 2), number) if number % 2 == 0 else np.full(count, number) for number, (key, count) in enumerate(zip(keys, (4, 4, 3, 3, 2, 2), strict=True))}
+    arrays = {
+        key: np.full((count, 2), number) if number % 2 == 0 else np.full(count, number)
+        for number, (key, count) in enumerate(zip(keys, (4, 4, 3, 3, 2, 2), strict=True))
+    }
     raw = from_mapping(arrays)
     assert raw.parts is not None
     assert raw.parts.tolist() == ["train"] * 4 + ["valid"] * 3 + ["test"] * 2

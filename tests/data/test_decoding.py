@@ -6,6 +6,7 @@ import threading
 import warnings
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from leadline.data.decoding import attempt, decode, fit, measure
 from leadline.errors import DataError, SourceNotFoundError
 
 
-def halves(left: tuple[int, ...] | int, right: tuple[int, ...] | int, mode: str, size: tuple[int, int] = (40, 20)) -> Image.Image:
+def halves(
+    left: tuple[int, ...] | int, right: tuple[int, ...] | int, mode: str, size: tuple[int, int] = (40, 20)
+) -> Image.Image:
     """A picture whose left half has one colour and whose right half another."""
     image = Image.new(mode, size, left)
     image.paste(right, (size[0] // 2, 0, size[0], size[1]))
@@ -105,7 +108,12 @@ def test_a_jpeg_is_scaled_down_while_it_is_decoded(tmp_path: Path, monkeypatch: 
     halves((255, 255, 255), (0, 0, 0), "RGB", (1600, 800)).save(tmp_path / "a.jpg")
     seen: list[tuple[int, int]] = []
     resize = Image.Image.resize
-    monkeypatch.setattr(Image.Image, "resize", lambda self, *rest, **more: (seen.append(self.size), resize(self, *rest, **more))[1])
+
+    def watched(self: Image.Image, *rest: Any, **more: Any) -> Image.Image:
+        seen.append(self.size)
+        return resize(self, *rest, **more)
+
+    monkeypatch.setattr(Image.Image, "resize", watched)
     picture = decode(tmp_path / "a.jpg", 32, 64, 3)
     assert seen[0][0] <= 400
     assert picture[:, :28].min() > 240

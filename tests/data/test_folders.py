@@ -31,7 +31,9 @@ def test_pictures_deeper_down_belong_to_the_class(photos: Make) -> None:
     assert listing.targets.tolist() == ["rose"] * 3 + ["tulip"]
 
 
-@pytest.mark.parametrize(("train", "valid", "test"), [("train", "val", "test"), ("Training", "validation", "TEST"), ("train", "valid", "test")])
+@pytest.mark.parametrize(
+    ("train", "valid", "test"), [("train", "val", "test"), ("Training", "validation", "TEST"), ("train", "valid", "test")]
+)
 def test_parts_above_the_classes(train: str, valid: str, test: str, photos: Make) -> None:
     listing = list_folder(photos({f"{train}/a/": 3, f"{train}/b/": 3, f"{valid}/a/": 1, f"{valid}/b/": 1, f"{test}/a/": 2}))
     assert listing.parts is not None

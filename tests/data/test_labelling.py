@@ -101,8 +101,10 @@ def test_answers_are_learned_from_the_training_rows_alone() -> None:
     assert learn_answers(interpret(np.array([0, 1, 0])), train, columns=None, classes=("1", "0")) == Classes(("1", "0"))
     labels = learn_answers(interpret(np.ones((4, 2))), train, columns=("x", "y"), classes=None)
     assert labels == Labels(("x", "y"))
-    numbers = learn_answers(interpret(np.array([[1.5, 2.0], [2.5, 2.0], [6.5, 2.0], [99.5, 9.0]])), train, columns=None, classes=None)
+    numbers = learn_answers(
+        interpret(np.array([[1.5, 2.0], [2.5, 2.0], [6.5, 2.0], [99.5, 9.0]])), train, columns=None, classes=None
+    )
     assert isinstance(numbers, Numbers)
     assert numbers.names == ("value 0", "value 1")
-    np.testing.assert_allclose(numbers.mean, (3.5, 2.0))
-    np.testing.assert_allclose(numbers.std, (np.std([1.5, 2.5, 6.5]), 1.0))
+    assert numbers.mean == pytest.approx((3.5, 2.0))
+    assert numbers.std == pytest.approx((np.std([1.5, 2.5, 6.5]), 1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +23,11 @@ def test_inputs_and_targets(tmp_path: Path) -> None:
 
 
 def test_its_own_parts_are_kept(tmp_path: Path) -> None:
-    arrays = {part: np.random.default_rng(number).standard_normal((10, 2)) for number, part in enumerate(("train", "valid", "test"))}
-    np.savez(tmp_path / "a.npz", **arrays, **{f"{part}_targets": np.arange(10) % 2 for part in arrays})
+    arrays = {
+        part: np.random.default_rng(number).standard_normal((10, 2)) for number, part in enumerate(("train", "valid", "test"))
+    }
+    both: dict[str, Any] = arrays | {f"{part}_targets": np.arange(10) % 2 for part in arrays}
+    np.savez(tmp_path / "a.npz", **both)
     dataset = data.load(tmp_path / "a.npz", seed=5)
     assert dataset.test.ids == [f"test:{row}" for row in range(10)]
     np.testing.assert_array_equal(dataset.valid.inputs, arrays["valid"].astype(np.float32))

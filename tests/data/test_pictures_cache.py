@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leadline import data, files
+from leadline import data
 from leadline.data import decoding, pictures_cache
 from leadline.data.pictures_cache import decode_all, rows_of
 from leadline.errors import DataError
@@ -35,7 +36,9 @@ def forbidden(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
         monkeypatch.setattr(decoding, "attempt", fail)
         monkeypatch.setattr(decoding, "measure", fail)
-        monkeypatch.setattr(Path, "read_bytes", lambda self, read=Path.read_bytes: read(self) if self.suffix == ".json" else fail())
+        monkeypatch.setattr(
+            Path, "read_bytes", lambda self, read=Path.read_bytes: read(self) if self.suffix == ".json" else fail()
+        )
 
     return forbid
 
@@ -108,14 +111,16 @@ def test_a_damaged_cache_is_rebuilt(damage: str, photos: Make, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-def test_where_nothing_can_be_kept_memory_serves(code: int, photos: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nothing_can_be_kept_memory_serves(
+    code: int, photos: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = photos({"a/": 6, "b/": 6})
     expected = data.load(root, cache=tmp_path / "good")
 
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
     dataset = data.load(root, cache=tmp_path / "cache")
     np.testing.assert_array_equal(dataset.train.inputs, expected.train.inputs)
     assert dataset.origin == expected.origin
@@ -146,7 +151,7 @@ def test_a_disk_that_fills_up_while_decoding(photos: Make, tmp_path: Path, monke
 
 def test_a_disk_with_too_little_room_is_not_filled(photos: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = photos({"a/": 6})
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 5, 5))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 5, 5))
     assert decode_all(root, names(root), cache=tmp_path / "cache").notes
     assert not list((tmp_path / "cache").rglob("*.npy"))
 
@@ -179,9 +184,17 @@ def test_progress_counts_pictures(photos: Make, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("size", "count", "expected"),
-    [((20, 24), 4, (20, 24)), ((40, 40), 4, (40, 40)), ((50, 90), 4, (48, 48)), ((200, 100), 4, (96, 96)), ((1, 90), 2, (32, 32))],
+    [
+        ((20, 24), 4, (20, 24)),
+        ((40, 40), 4, (40, 40)),
+        ((50, 90), 4, (48, 48)),
+        ((200, 100), 4, (96, 96)),
+        ((1, 90), 2, (32, 32)),
+    ],
 )
-def test_the_stored_size_follows_the_pictures(size: tuple[int, int], count: int, expected: tuple[int, int], photos: Make, tmp_path: Path) -> None:
+def test_the_stored_size_follows_the_pictures(
+    size: tuple[int, int], count: int, expected: tuple[int, int], photos: Make, tmp_path: Path
+) -> None:
     root = photos({"a/": count}, size=size)
     assert decode_all(root, names(root), cache=tmp_path / "cache").pictures.shape == (count, *expected, 3)
     assert decode_all(root, names(root), size=16, channels=1, cache=tmp_path / "cache").pictures.shape == (count, 16, 16, 1)
@@ -221,4 +234,4 @@ def test_many_rows_stay_memory_mapped(photos: Make, tmp_path: Path, monkeypatch:
 def test_a_device_is_no_picture(tmp_path: Path) -> None:
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
     (tmp_path / "b.png").symlink_to("/dev/zero")
-    assert decode_all(tmp_path, ["a.png", "b.png"], cache=tmp_path / "cache").bad == {1: "the file is not there"}
+    assert decode_all(tmp_path, ["a.png", "b.png"], cache=tmp_path / "cache").bad == {1: "its content is not a picture"}

@@ -81,7 +81,9 @@ def test_too_few_rows(count: int) -> None:
         assign(np.zeros(count, int), alone(count), valid=0.15, test=0.15)
 
 
-@pytest.mark.parametrize(("valid", "test"), [(0.0, 0.1), (-0.1, 0.1), (0.5, 0.5), (1.5, 0.1), (True, 0.1), (0, 0.1), (float("nan"), 0.1)])
+@pytest.mark.parametrize(
+    ("valid", "test"), [(0.0, 0.1), (-0.1, 0.1), (0.5, 0.5), (1.5, 0.1), (True, 0.1), (0, 0.1), (float("nan"), 0.1)]
+)
 def test_impossible_shares(valid: float, test: float) -> None:
     with pytest.raises(ArgumentError):
         check_shares(valid, test)

@@ -11,7 +11,7 @@ def test_a_change_makes_a_copy_with_a_reason() -> None:
     plan = Plan()
     changed = plan.but({"training.batch": 32, "model": "resnet18", "training.augment.flip": True})
     assert (changed.training.batch, changed.model.name, changed.training.augment.flip) == (32, "resnet18", True)
-    assert changed.why == {key: "chosen by you" for key in ("training.batch", "model.name", "training.augment.flip")}
+    assert changed.why == dict.fromkeys(("training.batch", "model.name", "training.augment.flip"), "chosen by you")
     assert plan == Plan()
 
 

@@ -52,6 +52,7 @@ def given_changes(
     Errors: `PlanError` for keys that no plan has and values of the wrong kind.
     """
     from leadline.plan import Plan, parse_changes
+    from leadline.plan.changes import early
 
     options = {
         "data.task": task,
@@ -62,9 +63,7 @@ def given_changes(
         "training.device": device,
     }
     changes = {**{key: value for key, value in options.items() if value is not None}, **parse_changes(settings)}
-    # A slip is told now, not after all the data have been read. Which arguments the proposed network takes shows only then.
-    named = "model" in changes or "model.name" in changes
-    Plan().but({key: value for key, value in changes.items() if named or not key.startswith("model.")})
+    Plan().but(early(changes))  # a slip is told now, not after all the data have been read
     return changes
 
 

@@ -16,9 +16,13 @@ from leadline.errors import DataError, RunError, nearest, unknown
 
 @dataclass(frozen=True)
 class Classes:
-    """Exactly one of K names. Targets are int64 [N] in 0 … K−1; outputs are logits [N, K]; probabilities are their softmax."""
+    """Exactly one of K names.
+
+    Targets are int64 [N] in 0 … K−1; outputs are logits [N, K]; probabilities are softmax(logits / temperature).
+    """
 
     names: tuple[str, ...]
+    temperature: float = 1.0
     task: ClassVar[str] = "classes"
 
     @property
@@ -50,17 +54,18 @@ class Classes:
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """Logits [N, K] to probabilities [N, K] that sum to 1 in each row."""
-        return torch.softmax(outputs.float(), dim=1)
+        return torch.softmax(outputs.float() / self.temperature, dim=1)
 
 
 @dataclass(frozen=True)
 class Labels:
     """Any number of L names at once.
 
-    Targets are float32 [N, L] of 0 and 1; outputs are logits [N, L]; each has its own sigmoid.
+    Targets are float32 [N, L] of 0 and 1; outputs are logits [N, L]; probabilities are sigmoid(logits / temperature).
     """
 
     names: tuple[str, ...]
+    temperature: float = 1.0
     task: ClassVar[str] = "labels"
 
     @property
@@ -83,7 +88,7 @@ class Labels:
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """Logits [N, L] to independent probabilities [N, L]."""
-        return torch.sigmoid(outputs.float())
+        return torch.sigmoid(outputs.float() / self.temperature)
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,8 @@ def answers_from_json(record: dict[str, Any]) -> Answers:
     task = fields.pop("task")
     if task not in _ANSWERS:
         unknown("task", task, _ANSWERS, RunError)
-    return _ANSWERS[task](**{key: tuple(value) for key, value in fields.items()})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    return _ANSWERS[task](**values)
 
 
 def as_text(value: Any) -> str:

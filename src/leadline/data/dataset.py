@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Origin:
 
     source: str
     hash: str
-    options: dict[str, str | int | float | None]
+    options: dict[str, Any]
 
 
 @dataclass(frozen=True)

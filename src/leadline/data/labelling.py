@@ -75,7 +75,7 @@ def interpret(targets: NDArray[Any], task: str | None = None, columns: tuple[str
 def learn_answers(
     meaning: Meaning, train: NDArray[np.int64], *, columns: tuple[str, ...] | None, classes: tuple[str, ...] | None
 ) -> Answers:
-    """What the outputs mean, learned from the rows `train` alone: names of classes in natural order, mean and std of numbers."""
+    """What the outputs mean, learned from the rows `train` alone: names of classes in natural order, mean and std."""
     values = meaning.values[train]
     if meaning.task == "classes":
         return Classes(classes or natural_order(np.unique(values).tolist()))

@@ -110,7 +110,7 @@ def _lookup(paths: dict[str, Path]) -> dict[str, str]:
 def _file_column(table: Table, lookup: dict[str, str], path: Path) -> str:
     hits = {name: sum(value in lookup for value in table.column(name)[:_TRIED]) for name in table.columns}
     best = max(hits, key=lambda name: hits[name])
-    if hits[best] == 0:
+    if 2 * hits[best] < max(1, len(table.rows[:_TRIED])):
         raise DataError(
             f"No column of {path} names pictures beside it", expected="a column of file names", got=", ".join(table.columns[:8])
         )

@@ -87,7 +87,7 @@ def load(
         raise DataError("There is only one class", expected="at least two", got=answers.names[0] if answers.names else "none")
     made = {part: _split(raw, parts[part], meaning, answers, cache) for part in PARTS}
     inputs = (Vectors if raw.inputs.ndim == 2 else Pictures).learn(made["train"].inputs)
-    options: dict[str, str | int | float | None] = {"task": task, "valid": valid, "test": test, "seed": seed}
+    options: dict[str, Any] = {"task": task, "valid": valid, "test": test, "seed": seed}
     options |= {"size": size, "channels": channels} | ({"target": target} if target else {})
     return Dataset(
         name=name or raw.name,
@@ -136,8 +136,8 @@ def read(
     meaning, bad = _understand(raw, schema.task)
     rows, _ = set_aside(raw.ids, bad)
     rows = _chosen(raw, rows, part)
-    split = _split(raw, rows, meaning, schema.answers, cache)
-    return replace(split, inputs=_stored(split.inputs, schema))
+    stored = _stored(rows_of(raw.inputs, rows, cache), schema)  # before the targets: the wrong kind of data shows here first
+    return Split(stored, schema.answers.encode(meaning.values[rows]), [raw.ids[row] for row in rows.tolist()])
 
 
 def _check_photos(size: int | None, channels: int | None) -> None:

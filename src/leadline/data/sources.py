@@ -13,7 +13,7 @@ import numpy as np
 from leadline.data.arrays import as_array, from_arrays, from_mapping
 from leadline.data.decoding import EXTENSIONS
 from leadline.data.download import Progress
-from leadline.data.folders import Listing, has_classes, list_folder
+from leadline.data.folders import Listing, has_classes, list_folder, pictures_below
 from leadline.data.idx import find_pair, is_idx, read_idx, read_idx_folder, unpacked
 from leadline.data.labels_csv import find_csv, list_csv
 from leadline.data.named import NAMES, read_named
@@ -93,15 +93,21 @@ def _read_path(source: str | Path, reading: Reading) -> Raw:
 
 def _read_photos(path: Path, reading: Reading) -> Raw:
     table = find_csv(path)
-    if table is None:
-        return _decoded(list_folder(path), path.name, reading)
+    listing = list_folder(path) if table is None else _by_table(path, table, reading)
+    return _decoded(listing, path.name, reading)
+
+
+def _by_table(path: Path, table: Path, reading: Reading) -> Listing:
+    """What the csv says; or the class folders, where there are some and the csv does not speak of most pictures in them."""
+    classes = not reading.target and has_classes(path)
     try:
         listing = list_csv(table, path, target=reading.target, task=reading.task)
     except DataError:
-        if reading.target or not has_classes(path):
+        if not classes:
             raise
-        listing = list_folder(path)  # the csv has nothing to do with the pictures, which lie in class folders
-    return _decoded(listing, path.name, reading)
+        return list_folder(path)
+    few = 2 * len(set(listing.names)) < sum(1 for _ in pictures_below(path))
+    return list_folder(path) if classes and few else listing
 
 
 def _decoded(listing: Listing, name: str, reading: Reading) -> Raw:

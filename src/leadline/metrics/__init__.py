@@ -23,6 +23,7 @@ from leadline.metrics.intervals import bootstrap_interval, scores
 from leadline.metrics.ranking import auroc, average_precision, labels_auroc, labels_average_precision
 from leadline.metrics.regression import mean_absolute_error, r2_score, root_mean_squared_error
 from leadline.metrics.table import Metric, for_task
+from leadline.metrics.temperature import fit_temperature
 
 __all__ = [
     "Metric",
@@ -37,6 +38,7 @@ __all__ = [
     "cross_entropy",
     "entropy",
     "exact_match",
+    "fit_temperature",
     "for_task",
     "information_content",
     "kl_divergence",

@@ -80,7 +80,7 @@ def build(plan: Plan, dataset: Dataset) -> Built:
         patience=training.patience or None,
         min_change=training.min_change,
     )
-    evaluate = Evaluation(model, valid, functools.partial(loss, **_plain(plan)), headline(schema))
+    evaluate = Evaluation(model, valid, loss, headline(schema))
     return Built(model, step, batches, evaluate, best, device)
 
 
@@ -128,11 +128,6 @@ def _loss(plan: Plan, schema: Schema) -> Callable[..., Tensor]:
             f"The loss {plan.training.loss!r} has no label smoothing", expected="training.label_smoothing = 0", got=smoothing
         )
     return functools.partial(function, label_smoothing=smoothing)
-
-
-def _plain(plan: Plan) -> dict[str, float]:
-    """Held-out rows are judged by the loss itself: smoothing is a means of training."""
-    return {"label_smoothing": 0.0} if plan.training.label_smoothing else {}
 
 
 def precision_of(name: str, device: torch.device) -> torch.dtype:

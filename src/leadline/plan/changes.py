@@ -63,6 +63,12 @@ def spelled_out(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {"model.name" if key == "model" else key: value for key, value in flattened(changes).items()}
 
 
+def early(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Those changes that can be checked before there are data: which arguments the proposed network takes shows only then."""
+    changes = spelled_out(changes)
+    return {key: value for key, value in changes.items() if "model.name" in changes or not key.startswith("model.")}
+
+
 def section_of(key: str, sections: Iterable[str]) -> tuple[str, str]:
     """The section a dotted key is in, and the rest of it."""
     section, dot, rest = key.partition(".")

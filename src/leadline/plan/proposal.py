@@ -17,7 +17,9 @@ from leadline.plan.mirror import mirrored_agreement
 from leadline.plan.record import DataPlan, ModelPlan, Plan, StartPlan, TrainingPlan
 
 _SMALL_SIDE = 64  # pictures up to this side go through a small network at full size; larger ones through ResNet-18
-_ROWS_TO_SEE = 600_000  # rows of training that small pictures and tables repay, in at least 10 and at most 60 epochs
+_ROWS_TO_SEE = 500_000  # rows of training that small pictures and tables repay, in at least 10 and at most 60 epochs
+_ROWS_OF_LARGE = 20_000  # the same for ResNet-18, which takes a hundred times longer for each
+_MANY = 20_000  # rows; so many pictures, seen ten times each, need no variation beyond the mirror
 
 
 def propose(dataset: Dataset, changes: Mapping[str, Any] | None = None) -> Plan:
@@ -85,12 +87,12 @@ def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, An
         return {"width": width, "depth": 2, "dropout": dropout}
     if name == "convnet" and len(shape) == 3:
         side = min(shape[1:])
-        stages = int(np.clip(math.floor(math.log2(side / 2)) + 1, 1, 3))
-        width = 32
+        stages = int(np.clip(math.floor(math.log2(side / 2)) + 1, 1, 5))
+        width = 32 if side <= 10 else 24
         why["model.stages"] = f"{stages} stages leave a map of {side // 2 ** (stages - 1)} pixels a side from {side}"
         why["model.width"] = f"pictures of {side} pixels a side leave time for {width} filters at full size"
         why["model.dropout"] = f"{rows:,} training pictures"
-        why["model.convolutions"] = f"{rows:,} pictures of {side} pixels a side: a second one a stage doubles the time for little"
+        why["model.convolutions"] = f"{rows:,} pictures of {side} pixels a side: a second one a stage would double the time"
         return {"width": width, "stages": stages, "convolutions": 1, "dropout": 0.2 if rows < 20_000 else 0.1}
     return {}
 
@@ -112,7 +114,7 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
         why["training.label_smoothing"] = f"{rows:,} pictures can be learnt by heart; a target of 0.9 keeps the network from it"
     large = model == "resnet18"
     batch = int(2 ** np.clip(round(math.log2(max(rows, 2) / 40)), 3, 6 if large else 7))
-    epochs = int(np.clip(round((30_000 if large else _ROWS_TO_SEE) / rows), 10, 60))
+    epochs = int(np.clip(round((_ROWS_OF_LARGE if large else _ROWS_TO_SEE) / rows), 10, 60))
     # Reasons that speak of the batch or the epochs speak of the person's own where there are any.
     batch, epochs = (
         value if isinstance(value := changes.get(f"training.{key}"), int) and value > 0 else proposed
@@ -153,14 +155,15 @@ def _augment(dataset: Dataset, why: dict[str, str]) -> Augment:
     if not isinstance(inputs, Pictures) or min(inputs.height, inputs.width) < 4:
         return Augment()
     side = min(inputs.height, inputs.width)
-    flip, reason = mirrored_agreement(dataset)
-    small = side <= 10
-    shift, rotate, zoom = (0.08, 10.0, 0.1) if small else (0.1, 5.0, 0.1)
     if dataset.task == "number":
-        why["training.augment.flip"] = "a mirrored picture may have another number"
+        why["training.augment.flip"] = f"a mirrored picture of {side} pixels may have another number"
         return Augment()
-    why["training.augment.flip"] = reason
-    why["training.augment.shift"] = f"up to {shift * side:.1f} of {side} pixels"
+    flip, why["training.augment.flip"] = mirrored_agreement(dataset)
+    if (rows := len(dataset.train)) > _MANY:
+        why["training.augment.shift"] = f"{rows:,} pictures are varied enough by themselves"
+        return Augment(flip=flip)
+    shift, rotate, zoom = (0.08, 10.0, 0.1) if side <= 10 else (0.1, 5.0, 0.1)
+    why["training.augment.shift"] = f"{rows:,} pictures are few; up to {shift * side:.1f} of {side} pixels"
     why["training.augment.rotate"] = (
         f"up to {rotate:g}° moves the edge of {side} pixels by {math.radians(rotate) * side / 2:.1f}"
     )

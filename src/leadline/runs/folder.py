@@ -37,17 +37,10 @@ def create(name: str, folder: Path | str | None) -> Path:
 
     Errors: `RunExistsError` when something lies in the folder asked for.
     """
-    if folder is not None:
-        path = Path(folder)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunExistsError(
-                f"{path} already holds something",
-                expected="a new or empty folder",
-                do=f"Choose another, or go on with: leadline resume {path}",
-            )
-        with files.storage(path):
-            path.mkdir(parents=True, exist_ok=True)
-        return path
+    if (chosen := check_free(folder)) is not None:
+        with files.storage(chosen):
+            chosen.mkdir(parents=True, exist_ok=True)
+        return chosen
     stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
     with files.storage(RUNS):
         RUNS.mkdir(exist_ok=True)
@@ -58,6 +51,23 @@ def create(name: str, folder: Path | str | None) -> Path:
                 continue
             return path
     raise RunExistsError(f"There are a million runs named {stem} in {RUNS}", do="Give a folder of its own with --folder.")
+
+
+def check_free(folder: Path | str | None) -> Path | None:
+    """The folder as a path, if it is new or empty.
+
+    Errors: `RunExistsError` when something lies in it.
+    """
+    if folder is None:
+        return None
+    path = Path(folder)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunExistsError(
+            f"{path} already holds something",
+            expected="a new or empty folder",
+            do=f"Choose another, or go on with: leadline resume {path}",
+        )
+    return path
 
 
 def locate(folder: Path | str) -> Path:

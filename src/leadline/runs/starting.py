@@ -13,14 +13,13 @@ from leadline import data, files
 from leadline.data.dataset import Dataset
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, RunError
 from leadline.plan import Built, Plan, build, measure, propose
-from leadline.plan.changes import spelled_out
+from leadline.plan.changes import early
 from leadline.runs import folder as folders
-from leadline.runs import results as judging
 from leadline.runs.environment import describe_environment
-from leadline.runs.examples import find_examples
+from leadline.runs.finishing import finish
 from leadline.runs.observer import Observer, Telling
 from leadline.runs.run import Run
-from leadline.training import Callback, Checkpoint, History, Interruption, run_loop
+from leadline.training import Callback, Checkpoint, History, Interruption, choose_device, run_loop
 from leadline.training import checkpoints as saved
 
 _CHECKPOINT = Path("checkpoint") / "training.safetensors"
@@ -58,9 +57,13 @@ def train(
     """
     observer = observer or Observer()
     began = time.perf_counter()
-    dataset = source if isinstance(source, Dataset) else _load(source, targets, plan, changes, observer)
+    # Whatever can be wrong before the data are read is said before they are read.
+    known = plan.but(changes or {}) if plan is not None else Plan().but(early(changes or {}))
+    choose_device(known.training.device)
+    folders.check_free(folder)
+    dataset = source if isinstance(source, Dataset) else load_for(known, source, targets, observer)
     _tell_data(dataset, observer)
-    plan = propose(dataset, changes) if plan is None else _fitted(plan.but(changes or {}), dataset, observer)
+    plan = propose(dataset, changes) if plan is None else _fitted(known, dataset, observer)
     measured = measure(plan, dataset)
     plan = measured.plan
     training = plan.training
@@ -69,9 +72,10 @@ def train(
         f"{plan.model.name}, {training.optimizer} at {training.learning_rate:g}, "
         f"{training.epochs} epochs of {len(dataset.train):,} rows",
     )
+    threads = "1 thread" if training.threads == 1 else f"{training.threads} threads"
     observer.note(
         "expected",
-        f"about {_duration(measured.seconds)} on {training.device} with {training.threads} threads, or less if it stops early",
+        f"about {_duration(measured.seconds)} on {training.device} with {threads}, or less if it stops early",
     )
     path = folders.create(dataset.name, folder)
     with folders.locked(path):
@@ -127,23 +131,11 @@ def load_for(plan: Plan, source: Any = None, targets: Any = None, observer: Obse
     """
     if source is None and plan.data.source == "arrays":
         raise ArgumentError("The network was trained on arrays, which no name leads to", do="Give the same arrays again.")
-    options = {
-        item.name: getattr(plan.data, item.name) or None for item in dataclasses.fields(plan.data) if item.name in _LOAD_OPTIONS
-    }
+    options: dict[str, Any] = {name: getattr(plan.data, name) or None for name in ("task", "target", "size", "channels")}
     options |= {"valid": plan.data.valid, "test": plan.data.test, "seed": plan.data.seed}
     return data.load(
         plan.data.source if source is None else source, targets, **options, progress=(observer or Observer()).reading
     )
-
-
-_LOAD_OPTIONS = ("task", "target", "valid", "test", "seed", "size", "channels")
-
-
-def _load(source: Any, targets: Any, plan: Plan | None, changes: Mapping[str, Any] | None, observer: Observer) -> Dataset:
-    """Load with the options that the Plan and the person's changes give."""
-    own = {key: value for key, value in spelled_out(changes or {}).items() if key.startswith("data.")}
-    base = plan or Plan()
-    return load_for(base.but(own), source, targets, observer)
 
 
 def _fitted(plan: Plan, dataset: Dataset, observer: Observer) -> Plan:
@@ -160,14 +152,16 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
         built = build(plan, dataset)
         files.write_json(path / "environment.json", describe_environment(built.device))
         listeners = (Telling(observer), interruption, Checkpoint(path / _CHECKPOINT, every=checkpoint_every))
-        history = _fit(path, plan, built, listeners)
+        history = _fit(path, plan, built, observer, listeners)
         if history.stopped == Interruption.REASON:
             folders.write_record(path, "interrupted")
             raise Interrupted(
                 f"Stopped after epoch {_epochs_done(history)} of {plan.training.epochs}, all saved in {path}",
                 do=f"Go on with: leadline resume {path}",
             )
-        return _finish(path, plan, dataset, built, history, observer)
+        if history.stopped:
+            observer.note("stopped", f"after epoch {_epochs_done(history)}: {history.stopped}")
+        return finish(path, plan, dataset, built, history, observer)
     except LeadlineError as error:
         if error.exit_status == 1:
             folders.write_record(path, "failed")
@@ -176,12 +170,14 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
         interruption.release()
 
 
-def _fit(path: Path, plan: Plan, built: Built, listeners: Sequence[Callback]) -> History:
+def _fit(path: Path, plan: Plan, built: Built, observer: Observer, listeners: Sequence[Callback]) -> History:
     history = History.read(path / "history.jsonl")
     checkpoint = path / _CHECKPOINT
     state = saved.load(checkpoint) if checkpoint.exists() else None
     if state is None:
         history.cut(0)
+    else:
+        observer.note("resuming", f"after {state['step']:,} steps, in epoch {state['epoch'] + 1} of {plan.training.epochs}")
     return run_loop(
         built.step,
         built.batches,
@@ -195,38 +191,6 @@ def _fit(path: Path, plan: Plan, built: Built, listeners: Sequence[Callback]) ->
     )
 
 
-def _finish(path: Path, plan: Plan, dataset: Dataset, built: Built, history: History, observer: Observer) -> Run:
-    """Judge the best weights on the test split and write all that remains, the record of being finished last."""
-    run = Run(path, plan, dataset.schema, built.model, built.device)
-    seconds = history["seconds"][-1] if len(history) else 0.0
-    values = run.predictor.all_values(dataset.test.inputs)
-    results = judging.judge(dataset.schema.answers, values, dataset.test.targets)
-    observer.note("baselines", "a linear model and nearest neighbours on the same rows")
-    results |= {
-        "name": dataset.name,
-        "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
-        "baselines": judging.beside_baselines(dataset, seconds=max(_BASELINE_LEAST, _BASELINE_SHARE * seconds)),
-        "epochs": int(history["epoch"][-1]),
-        "best_epoch": _best_epoch(history),
-        "stopped": history.stopped,
-        "parameters": sum(parameter.numel() for parameter in built.model.parameters()),
-        "notes": list(dataset.notes),
-        "excluded": [dataclasses.asdict(row) for row in dataset.excluded],
-        "balance": judging.balance(dataset),
-        "device": plan.training.device,
-        "threads": plan.training.threads,
-        "seconds": {"data": folders.read_record(path).get("data_seconds", 0.0), "training": seconds},
-    }
-    results["next"] = judging.what_next(results, str(path), plan.training.epochs)
-    folders.save_model(path, run, dataset.test.inputs)
-    files.write_json(path / "results.json", results)
-    files.write_json(path / "examples.json", find_examples(dataset, values, plan.training.augment, plan.training.seed))
-    run.report()
-    folders.write_record(path, "finished", sha256=folders.hashes(path))
-    _tell_results(results, observer)
-    return run
-
-
 def _tell_data(dataset: Dataset, observer: Observer) -> None:
     rows = f"{len(dataset.train):,} to learn from, {len(dataset.valid):,} to choose by, {len(dataset.test):,} to judge by"
     kind = {
@@ -237,25 +201,6 @@ def _tell_data(dataset: Dataset, observer: Observer) -> None:
     observer.note("data", f"{dataset.schema.inputs.describe()}, {kind[dataset.task]}: {rows}")
     for note in dataset.notes:
         observer.note("note", note)
-
-
-def _tell_results(results: dict[str, Any], observer: Observer) -> None:
-    headline = results["headline"]
-    score = results["scores"][headline]
-    beside = "; ".join(f"{row['name']} {_number(row['scores'][headline]['value'])}" for row in results["baselines"])
-    interval = f" ({_number(score['low'])} to {_number(score['high'])})" if score["low"] is not None else ""
-    epochs = f"the best of {results['epochs']} epochs was {results['best_epoch']}"
-    text = f"test {score['title'].lower()} {_number(score['value'])}{interval}; {epochs}"
-    observer.note("result", text + (f"; beside it {beside}" if beside else ""))
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f}"
-
-
-def _best_epoch(history: History) -> int:
-    best = [record["epoch"] for record in history if record.get("best")]
-    return int(best[-1]) if best else 0
 
 
 def _epochs_done(history: History) -> int:

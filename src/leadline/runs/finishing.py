@@ -1,0 +1,92 @@
+"""Finishing a Run: the best weights judged on the test split, and everything written that the folder promises."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from leadline import files
+from leadline.data.answers import Numbers
+from leadline.data.dataset import Dataset
+from leadline.metrics import fit_temperature
+from leadline.plan import Built, Plan
+from leadline.runs import folder as folders
+from leadline.runs import results as judging
+from leadline.runs.examples import find_examples
+from leadline.runs.observer import Observer
+from leadline.runs.run import Run
+from leadline.training import History, outputs_of
+
+_BASELINE_SHARE, _BASELINE_LEAST = 0.1, 3.0  # of the training's time; seconds
+
+
+def finish(path: Path, plan: Plan, dataset: Dataset, built: Built, history: History, observer: Observer) -> Run:
+    """Judge the best weights on the test split and write all that remains, the record of being finished last."""
+    dataset = _calibrated(dataset, built)
+    files.write_json(path / "schema.json", dataset.schema.to_json())
+    run = Run(path, plan, dataset.schema, built.model, built.device)
+    seconds = history["seconds"][-1] if len(history) else 0.0
+    values = run.predictor.all_values(dataset.test.inputs)
+    results = judging.judge(dataset.schema.answers, values, dataset.test.targets)
+    observer.note("baselines", "a linear model and nearest neighbours on the same rows")
+    results |= {
+        "name": dataset.name,
+        "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
+        "baselines": judging.beside_baselines(dataset, seconds=max(_BASELINE_LEAST, _BASELINE_SHARE * seconds)),
+        "epochs": int(history["epoch"][-1]),
+        "best_epoch": _best_epoch(history),
+        "stopped": history.stopped,
+        "parameters": sum(parameter.numel() for parameter in built.model.parameters()),
+        "notes": list(dataset.notes),
+        "excluded": [dataclasses.asdict(row) for row in dataset.excluded],
+        "balance": judging.balance(dataset),
+        "temperature": getattr(dataset.schema.answers, "temperature", None),
+        "device": plan.training.device,
+        "threads": plan.training.threads,
+        "seconds": {"data": folders.read_record(path).get("data_seconds", 0.0), "training": seconds},
+    }
+    results["next"] = judging.what_next(results, str(path), plan.training.epochs)
+    folders.save_model(path, run, dataset.test.inputs)
+    files.write_json(path / "results.json", results)
+    files.write_json(path / "examples.json", find_examples(dataset, values, plan.training.augment, plan.training.seed))
+    run.report()
+    folders.write_record(path, "finished", sha256=folders.hashes(path))
+    _tell_results(results, observer)
+    return run
+
+
+def _calibrated(dataset: Dataset, built: Built) -> Dataset:
+    """The same Dataset with the temperature at which the validation rows are most likely, where outputs are probabilities."""
+    answers = dataset.schema.answers
+    if isinstance(answers, Numbers):
+        return dataset
+    outputs, targets = outputs_of(built.model.eval(), built.evaluate.batches)
+    answers = dataclasses.replace(answers, temperature=fit_temperature(outputs, targets))
+    return dataclasses.replace(dataset, schema=dataclasses.replace(dataset.schema, answers=answers))
+
+
+def _tell_results(results: dict[str, Any], observer: Observer) -> None:
+    headline = results["headline"]
+    score = results["scores"][headline]
+    number = _percent if headline not in ("mae", "rmse", "r2") else _plain
+    interval = f" ({number(score['low'])} to {number(score['high'])})" if score["low"] is not None else ""
+    observer.note(
+        "result", f"test {score['title'].lower()} {number(score['value'])}{interval}, from epoch {results['best_epoch']}"
+    )
+    if results["baselines"]:
+        beside = "; ".join(f"{row['name']} {number(row['scores'][headline]['value'])}" for row in results["baselines"])
+        observer.note("beside it", beside)
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1%}"
+
+
+def _plain(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4g}"
+
+
+def _best_epoch(history: History) -> int:
+    best = [record["epoch"] for record in history if record.get("best")]
+    return int(best[-1]) if best else 0
