@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from leadline.cli import terminal
-from leadline.cli.terminal import Lines, Pace, valid_score, watching
+from leadline.cli.pace import Pace, valid_score
+from leadline.cli.terminal import Lines, watching
 
 
 def test_the_pace_counts_from_the_first_step_seen() -> None:

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
+from leadline.cli.pace import Pace
 from leadline.cli.printing import LABEL, labelled
-from leadline.cli.terminal import Pace
 from leadline.runs.observer import Observer
 
 _REFRESH = 0.25  # seconds; drawing the bar takes 1–2 ms, a step of a small network a tenth of that

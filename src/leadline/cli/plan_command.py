@@ -30,7 +30,7 @@ def command(
     from leadline.errors import RunExistsError
     from leadline.files import write_text
     from leadline.plan import Plan, propose
-    from leadline.runs.starting import load_for
+    from leadline.runs.reloading import load_for
 
     if output is not None and output.exists():
         raise RunExistsError(f"{output} exists already", do="Choose another name, or remove it first.")

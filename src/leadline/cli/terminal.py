@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from leadline.cli.printing import clock, labelled, number
+from leadline.cli.pace import Pace
+from leadline.cli.printing import labelled
 from leadline.runs.observer import Observer
 
 _SILENCE = 30.0  # seconds after which a person wonders whether anything still happens
@@ -29,76 +30,6 @@ def watching(*, silent: bool) -> Iterator[Observer]:
             yield bar
     else:
         yield Lines()
-
-
-class Pace:
-    """How far some work is, how fast it goes, how long the rest will take, and the last score.
-
-    Steps count from the beginning of the plan, also after `resume`; speed counts from the first step seen here. It is told
-    where the steps have a name.
-    """
-
-    def __init__(self, total: int, unit: str = "") -> None:
-        self.total = max(total, 1)
-        self.unit = unit
-        self.step = 0
-        self.now = 0.0
-        self.score = ""
-        self._first: tuple[int, float] | None = None
-
-    def advance(self, step: int, now: float | None = None) -> None:
-        """`step` steps are done at `now` (seconds of `time.perf_counter`)."""
-        self.now = time.perf_counter() if now is None else now
-        self.step = step
-        if self._first is None:
-            self._first = (step, self.now)
-
-    def log(self, record: Mapping[str, Any]) -> None:
-        """Take the score from a record of the history, where it has one."""
-        self.score = valid_score(record) or self.score
-
-    @property
-    def share(self) -> float:
-        """How much is done, from 0 to 1."""
-        return min(self.step / self.total, 1.0)
-
-    @property
-    def seconds(self) -> float:
-        """The time since the first step seen here."""
-        return self.now - self._first[1] if self._first else 0.0
-
-    @property
-    def rate(self) -> float:
-        """Steps in a second; 0 as long as that is unknown."""
-        steps = self.step - self._first[0] if self._first else 0
-        return steps / max(self.seconds, 1e-9)
-
-    def __str__(self) -> str:
-        """Share, speed, time left and score, as far as they are known."""
-        parts = [f"{100 * self.share:3.0f} %"]
-        if self.rate and self.unit:
-            parts.append(f"{self.rate:,.0f} {self.unit}/s" if self.rate >= 10 else f"{self.rate:.2g} {self.unit}/s")
-        if self.rate:
-            parts.append(f"{clock((self.total - self.step) / self.rate)} left")
-        return "  ".join([*parts, self.score] if self.score else parts)
-
-    def ended(self) -> str:
-        """How it went, in one sentence."""
-        how = "all steps done" if self.share == 1 else f"stopped after {100 * self.share:.0f} % of the steps"
-        return f"{how}, in {clock(self.seconds)}" + (f", at last with {self.score}" if self.score else "")
-
-
-def valid_score(record: Mapping[str, Any]) -> str:
-    """The first score on the validation split in a record of the history, else its loss; empty when it has neither.
-
-    Example:
-        >>> valid_score({"loss": 0.5, "valid_loss": 0.4, "valid_accuracy": 0.75})
-        'valid accuracy 75.0 %'
-    """
-    names = [name for name in record if name.startswith("valid_") and record[name] is not None]
-    for name in sorted(names, key=lambda name: name == "valid_loss"):
-        return f"{name.replace('_', ' ')} {number(record[name], name)}"
-    return ""
 
 
 class Lines(Observer):

@@ -5,17 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import ParseError
 
 from leadline.errors import LeadlineError, PlanError, nearest, unknown
 from leadline.models import MODELS
-
-if TYPE_CHECKING:
-    from leadline.plan.record import ModelPlan
 
 _GIVEN_BY_DATA = ("shape", "outputs", "channels", "classes")
 
@@ -69,13 +66,13 @@ def early(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in changes.items() if "model.name" in changes or not key.startswith("model.")}
 
 
-def section_of(key: str, sections: Iterable[str]) -> tuple[str, str]:
-    """The section a dotted key is in, and the rest of it."""
+def section_of(key: str, sections: Iterable[str], known: Callable[[], list[str]]) -> tuple[str, str]:
+    """The section a dotted key is in, and the rest of it; `known` gives every key, for the nearest right one."""
     section, dot, rest = key.partition(".")
     if section not in sections or not dot:
         # A key without its section is the commonest slip: "batch" for "training.batch".
-        known = known_keys()
-        guess = next((name for name in known if name.endswith("." + key)), None) or nearest(key, known)
+        keys = known()
+        guess = next((name for name in keys if name.endswith("." + key)), None) or nearest(key, keys)
         raise PlanError(
             f"A plan has no key {key!r}", expected="a key like training.batch", do=f"Did you mean {guess!r}?" if guess else None
         )
@@ -107,18 +104,18 @@ def change_field(section: Any, path: str, value: Any, key: str) -> Any:
         raise PlanError(f"{key} cannot be {value!r}. {error}") from error
 
 
-def change_model(model: ModelPlan, name: str, value: Any) -> ModelPlan:
-    """A copy with another network, or one argument of its builder changed."""
-    if name == "name":
+def change_model(model: str, arguments: Mapping[str, Any], key: str, value: Any) -> tuple[str, Mapping[str, Any]]:
+    """Name and arguments of a model with another name (then without arguments), or one argument of its builder changed."""
+    if key == "name":
         if value not in MODELS:
             unknown("model", str(value), MODELS, PlanError)
-        return model if value == model.name else dataclasses.replace(model, name=value, arguments={})
-    kinds = settable(model.name)
-    if name not in kinds:
+        return (model, arguments) if value == model else (value, {})
+    kinds = settable(model)
+    if key not in kinds:
         if not kinds:
-            raise PlanError(f"The model {model.name!r} has nothing to set", got=f"model.{name}")
-        unknown_key(f"model.{name}", [f"model.{other}" for other in kinds])
-    return dataclasses.replace(model, arguments={**model.arguments, name: _typed(value, kinds[name], f"model.{name}")})
+            raise PlanError(f"The model {model!r} has nothing to set", got=f"model.{key}")
+        unknown_key(f"model.{key}", [f"model.{other}" for other in kinds])
+    return model, {**arguments, key: _typed(value, kinds[key], f"model.{key}")}
 
 
 def settable(model: str) -> dict[str, Any]:
@@ -126,14 +123,6 @@ def settable(model: str) -> dict[str, Any]:
     builder = MODELS[model]
     kinds = typing.get_type_hints(builder)
     return {name: kinds[name] for name in inspect.signature(builder).parameters if name not in _GIVEN_BY_DATA}
-
-
-def known_keys() -> list[str]:
-    """Every dotted key that some Plan has."""
-    from leadline.plan.record import Plan
-
-    keys = [row["key"] for row in Plan().rows()]
-    return keys + sorted({f"model.{name}" for model in MODELS for name in settable(model)})
 
 
 def unknown_key(key: str, choices: list[str]) -> typing.NoReturn:

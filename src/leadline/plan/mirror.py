@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from leadline.data.dataset import Dataset
 
 _QUERIES, _KNOWN = 400, 4000
-_KEPT = 0.9  # of the agreement that pictures as they are reach
+_KEPT = 0.7  # of the agreement that pictures as they are reach: shoes that all point left reach 0.76 mirrored, digits 0.35
 
 
 def mirrored_agreement(dataset: Dataset) -> tuple[bool, str]:

@@ -15,6 +15,7 @@ from tomlkit.items import Table
 
 from leadline.data.augment import Augment
 from leadline.errors import PlanError
+from leadline.models import MODELS
 from leadline.plan import changes as changing
 
 VERSION = 1
@@ -108,9 +109,9 @@ class Plan:
         plan = self
         # The name comes first: it decides which arguments there are.
         for key, value in sorted(changing.spelled_out(changes).items(), key=lambda item: item[0] != "model.name"):
-            section, rest = changing.section_of(key, _SECTIONS)
+            section, rest = changing.section_of(key, _SECTIONS, _known_keys)
             if section == "model":
-                changed: Any = changing.change_model(plan.model, rest, value)
+                changed: Any = ModelPlan(*changing.change_model(plan.model.name, plan.model.arguments, rest, value))
             else:
                 changed = changing.change_field(getattr(plan, section), rest, value, key)
             reasons = {**plan.why, key: why}
@@ -186,6 +187,12 @@ class Plan:
 
 
 _SECTIONS = ("data", "model", "training", "start")
+
+
+def _known_keys() -> list[str]:
+    """Every dotted key that some Plan has."""
+    arguments = {f"model.{name}" for model in MODELS for name in changing.settable(model)}
+    return [row["key"] for row in Plan().rows()] + sorted(arguments)
 
 
 def _nested(section: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from leadline.data.schema import Schema
 from leadline.plan.record import Plan
 from leadline.runs import results as judging
 from leadline.runs.predicting import Prediction, Predictions, Predictor, pictures_below
+from leadline.runs.reloading import load_for
 from leadline.training import History
 
 
@@ -78,8 +79,6 @@ class Run:
     def _rows_of(self, source: Any, targets: Any) -> tuple[data.Split, str]:
         own = self.plan.data
         if isinstance(source, (str, Path)) and targets is None and _same(str(source), own.source):
-            from leadline.runs.starting import load_for
-
             dataset = load_for(self.plan)
             if dataset.origin.hash == own.hash:
                 return dataset.test, "This is what the network was trained on, so only its test split counts."

@@ -9,15 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from leadline import data, files
+from leadline import files
 from leadline.data.dataset import Dataset
-from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, RunError
+from leadline.errors import DataError, Interrupted, LeadlineError, RunError
 from leadline.plan import Built, Plan, build, measure, propose
 from leadline.plan.changes import early
 from leadline.runs import folder as folders
 from leadline.runs.environment import describe_environment
 from leadline.runs.finishing import finish
 from leadline.runs.observer import Observer, Telling
+from leadline.runs.reloading import load_for
 from leadline.runs.run import Run
 from leadline.training import Callback, Checkpoint, History, Interruption, choose_device, run_loop
 from leadline.training import checkpoints as saved
@@ -122,20 +123,6 @@ def resume(
     with folders.locked(path):
         folders.write_record(path, "training")
         return _fit_and_finish(path, plan, dataset, observer, checkpoint_every)
-
-
-def load_for(plan: Plan, source: Any = None, targets: Any = None, observer: Observer | None = None) -> Dataset:
-    """The Dataset that a Plan was made for, loaded again with the same options.
-
-    Errors: `ArgumentError` where the data were arrays and are not given again.
-    """
-    if source is None and plan.data.source == "arrays":
-        raise ArgumentError("The network was trained on arrays, which no name leads to", do="Give the same arrays again.")
-    options: dict[str, Any] = {name: getattr(plan.data, name) or None for name in ("task", "target", "size", "channels")}
-    options |= {"valid": plan.data.valid, "test": plan.data.test, "seed": plan.data.seed}
-    return data.load(
-        plan.data.source if source is None else source, targets, **options, progress=(observer or Observer()).reading
-    )
 
 
 def _fitted(plan: Plan, dataset: Dataset, observer: Observer) -> Plan:

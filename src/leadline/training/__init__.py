@@ -5,7 +5,8 @@ from leadline.training.callbacks import Callback, Checkpoint, Interruption
 from leadline.training.devices import choose_device
 from leadline.training.evaluation import Evaluation, outputs_of
 from leadline.training.history import History
-from leadline.training.loop import Training, run_loop
+from leadline.training.loop import run_loop
+from leadline.training.state import Training
 from leadline.training.steps import Step, Supervised
 
 __all__ = [

@@ -7,12 +7,10 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leadline.training import checkpoints
-
-if TYPE_CHECKING:
-    from leadline.training.loop import Training
+from leadline.training.state import Training
 
 
 class Callback:
