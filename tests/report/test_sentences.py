@@ -22,7 +22,7 @@ def test_apart_and_better_is_clearly_better_than_the_best_baseline():
 def test_apart_and_worse_says_plainly_that_the_baseline_wins():
     told = outcome(results(score(0.7, 0.68, 0.72), ("linear model", score(0.8, 0.78, 0.82))))
     assert "but a linear model does clearly better" in told.headline
-    assert any("simpler method is the better choice" in sentence for sentence in told.details)
+    assert any("a linear model is the better choice" in sentence for sentence in told.details)
 
 
 @pytest.mark.parametrize("value", [0.79, 0.81])
@@ -110,3 +110,21 @@ def test_confusion_sentence():
     assert confusion_sentence([{"count": 1}], 1, 50) == "1 of 50 test rows is wrong."
     told = confusion_sentence([{"count": count} for count in (9, 5, 4, 1, 1)], 20, 400)
     assert told == "20 of 400 test rows are wrong. The 3 most frequent confusions make up 18 of them."
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "says"),
+    [
+        (0.004, 0.03, "clearly better than a linear model"),
+        (-0.03, -0.004, "but a linear model does clearly better"),
+        (-0.01, 0.02, "too close to a linear model"),
+    ],
+)
+def test_a_difference_on_the_same_rows_decides_where_it_was_measured(low, high, says):
+    """The two intervals overlap in all three cases."""
+    ours = score(0.81 if high > 0.02 or low < 0 < high else 0.79, 0.77, 0.83)
+    record = results(ours, ("linear model", score(0.8, 0.78, 0.82)))
+    record["baselines"][0]["network_ahead"] = {"value": (low + high) / 2, "low": low, "high": high}
+    told = outcome(record)
+    assert says in told.headline
+    assert any("On the same rows" in sentence for sentence in told.details)

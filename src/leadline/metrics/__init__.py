@@ -19,7 +19,7 @@ from leadline.metrics.information import (
     mutual_information,
     perplexity,
 )
-from leadline.metrics.intervals import bootstrap_interval, scores
+from leadline.metrics.intervals import bootstrap_interval, paired_difference, scores
 from leadline.metrics.ranking import auroc, average_precision, labels_auroc, labels_average_precision
 from leadline.metrics.regression import mean_absolute_error, r2_score, root_mean_squared_error
 from leadline.metrics.table import Metric, for_task
@@ -51,6 +51,7 @@ __all__ = [
     "macro_f1",
     "mean_absolute_error",
     "mutual_information",
+    "paired_difference",
     "perplexity",
     "r2_score",
     "root_mean_squared_error",

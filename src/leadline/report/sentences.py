@@ -23,7 +23,8 @@ class Outcome:
 def outcome(results: Results, noun: str = "rows") -> Outcome:
     """How good the network is on the test split, against the best of the baselines.
 
-    "Clearly" is said only where the two 95 % intervals do not overlap; where they do, neither is called better.
+    "Clearly" is said only where the 95 % interval of the difference on the same rows leaves 0 out (or, where that was not
+    measured, where the two intervals do not overlap); else neither is called better.
 
     Args:
         results: the record of results; `headline` names the metric, `scores` and `baselines` hold it.
@@ -112,7 +113,7 @@ def _best_rival(results: Results, metric: str, score: dict[str, Any]) -> tuple[s
     for baseline in results.get("baselines") or ():
         its = (baseline.get("scores") or {}).get(metric)
         if its and is_finite(its.get("value")):
-            rivals.append((str(baseline.get("name") or "a baseline"), its))
+            rivals.append((str(baseline.get("name") or "a baseline"), {**its, "ahead": baseline.get("network_ahead")}))
     return max(rivals, key=lambda rival: sign * rival[1]["value"], default=None)
 
 
@@ -121,22 +122,31 @@ def _comparison(metric: str, score: dict[str, Any], rival: tuple[str, dict[str, 
     its_value = as_score(metric, its["value"])
     article = f"a {name}" if name == "linear model" else name
     better = (score["value"] > its["value"]) == score.get("higher_is_better", True) and score["value"] != its["value"]
-    if not _apart(bounds(metric, score, rows), bounds(metric, its, rows)):
+    decided, reason = _decided(metric, score, its, rows)
+    if not decided:
         same = score["value"] == its["value"]
         clause = f", exactly as good as {article}" if same else f", too close to {article} ({its_value}) to call"
-        return (
-            clause,
-            f"The intervals of the two overlap: this test split does not show whether the network or {article} is better.",
-        )
+        return clause, f"{reason}: this test split does not show whether the network or {article} is better."
     if better:
-        return (
-            f", clearly better than {article} ({its_value})",
-            f"Its interval and that of {article}, the best of the simpler methods, do not overlap.",
-        )
+        return (f", clearly better than {article} ({its_value})", f"{reason}: more than chance explains.")
     return (
         f", but {article} does clearly better ({its_value})",
-        f"As things stand the simpler method is the better choice: {article} beats the network by more than chance explains.",
+        f"{reason}, more than chance explains: as things stand {article} is the better choice.",
     )
+
+
+def _decided(metric: str, score: dict[str, Any], its: dict[str, Any], rows: int | None) -> tuple[bool, str]:
+    """Whether the difference is more than chance, and what says so."""
+    ahead = its.get("ahead") or {}
+    if is_finite(ahead.get("low")) and is_finite(ahead.get("high")):
+        low, high = ahead["low"], ahead["high"]
+        if low <= 0 <= high:
+            return False, f"On the same rows drawn anew the difference goes from {as_interval(metric, low, high)}"
+        size = as_interval(metric, *sorted((abs(low), abs(high))))
+        return True, f"On the same rows the two differ by {size} (95 % interval)"
+    if _apart(bounds(metric, score, rows), bounds(metric, its, rows)):
+        return True, "Their intervals do not overlap"
+    return False, "The intervals of the two overlap"
 
 
 def bounds(metric: str, score: dict[str, Any], rows: int | None) -> tuple[float, float]:

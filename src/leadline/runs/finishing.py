@@ -33,7 +33,7 @@ def finish(path: Path, plan: Plan, dataset: Dataset, built: Built, history: Hist
     results |= {
         "name": dataset.name,
         "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
-        "baselines": judging.beside_baselines(dataset, seconds=max(_BASELINE_LEAST, _BASELINE_SHARE * seconds)),
+        "baselines": judging.beside_baselines(dataset, values, seconds=max(_BASELINE_LEAST, _BASELINE_SHARE * seconds)),
         "epochs": int(history["epoch"][-1]),
         "best_epoch": _best_epoch(history),
         "stopped": history.stopped,
@@ -80,7 +80,7 @@ def _tell_results(results: dict[str, Any], observer: Observer) -> None:
 
 
 def _percent(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.1%}"
+    return "unknown" if value is None else f"{100 * value:.1f} %"
 
 
 def _plain(value: float | None) -> str:

@@ -49,13 +49,30 @@ def judge(answers: Answers, values: NDArray[Any], targets: NDArray[Any]) -> dict
     return judged
 
 
-def beside_baselines(dataset: Dataset, *, seconds: float) -> list[dict[str, Any]]:
-    """Scores of simple models that learn from the same rows and are judged on the same test rows."""
-    answers = dataset.schema.answers
+def beside_baselines(dataset: Dataset, values: NDArray[Any], *, seconds: float) -> list[dict[str, Any]]:
+    """Simple models that learn from the same rows, their scores on the same test rows, and how far the network is ahead.
+
+    Args:
+        dataset: whose training rows they learn from.
+        values: what the network said of the test rows: probabilities [N, K] or numbers [N, M].
+        seconds: the time they may take.
+    """
+    answers, truth = dataset.schema.answers, torch.from_numpy(dataset.test.targets)
+    metric = next(iter(metrics.for_task(answers.task, answers.outputs).values()))
     rows = []
     for baseline in fit_baselines(dataset, seconds=seconds):
-        scores = judge(answers, baseline.probabilities, dataset.test.targets)["scores"]
-        rows.append({"name": baseline.name, "detail": baseline.detail, "seconds": round(baseline.seconds, 2), "scores": scores})
+        theirs = torch.from_numpy(baseline.probabilities)
+        scores = metrics.scores(answers.task, theirs, truth, resamples=_RESAMPLES)
+        ahead = metrics.paired_difference(metric, torch.from_numpy(values), theirs, truth, resamples=_RESAMPLES)
+        rows.append(
+            {
+                "name": baseline.name,
+                "detail": baseline.detail,
+                "seconds": round(baseline.seconds, 2),
+                "scores": scores,
+                "network_ahead": ahead,
+            }
+        )
     return rows
 
 
