@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -24,9 +25,11 @@ from leadline.errors import (
     RunError,
     RunExistsError,
     SourceNotFoundError,
+    StorageError,
     TrainingError,
 )
 from leadline.runs import Observer, Prediction, Predictions, Run
+from leadline.runs.folder import locked
 
 QUICK = {"training.epochs": 4, "model": "convnet", "model.width": 8, "training.threads": 1, "training.layout": "contiguous"}
 FILES = {
@@ -316,3 +319,47 @@ def test_weights_of_another_run_to_start_from(run: Run, tmp_path: Path) -> None:
 def test_the_report_can_be_written_elsewhere(run: Run, tmp_path: Path) -> None:
     path = run.report(tmp_path / "page.html")
     assert path.read_text() == (run.folder / "report.html").read_text()
+
+
+def test_a_disk_that_fills_up_loses_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full in the middle of the training: one sentence; with space again, the same weights as if it had not been."""
+    real = os.fsync
+    full = False
+
+    def fsync(number: int) -> None:
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(number)
+
+    def fill() -> None:
+        nonlocal full
+        full = True
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StorageError, match="disk is full.*Free some space"):
+        leadline.train("digits", folder=tmp_path / "run", changes=QUICK, checkpoint_every=0.01, observer=AtStep(60, fill))
+    full = False
+    resumed = leadline.resume(tmp_path / "run")
+    for name, tensor in run.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], tensor)
+
+
+def test_a_place_that_cannot_be_written_to_is_said_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    inputs, targets = tables("classes", 60)
+    with pytest.raises(StorageError, match="read-only.*Choose a folder"):
+        leadline.train(inputs, targets=targets, changes={"training.epochs": 1})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_processes_never_train_in_one_folder(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        leadline.train(
+            "digits", folder=tmp_path / "run", changes=QUICK, observer=AtStep(20, lambda: os.kill(os.getpid(), signal.SIGINT))
+        )
+    with locked(tmp_path / "run"), pytest.raises(RunExistsError, match="Another process"):
+        leadline.resume(tmp_path / "run")
