@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from leadline.errors import TrainingError
 from leadline.optim import ExponentialAverage, make_optimizer, make_schedule
 from leadline.training import Best, Callback, Checkpoint, Evaluation, History, Supervised, Training, checkpoints, run_loop
+from leadline.training.state import rows_of
 
 Batch = tuple[Tensor, Tensor]
 
@@ -230,3 +231,10 @@ def test_a_foreign_iterable_is_saved_between_epochs_only(tmp_path: Path) -> None
     saved.clear()
     run_loop(supervised(network()), rows(), epochs=1, callbacks=[watch])
     assert saved[:7] == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    "batch", [(torch.zeros(3, 2), torch.zeros(3)), [torch.zeros(3, 2)], {"a": torch.zeros(3)}, ({"a": torch.zeros(3)}, 1)]
+)
+def test_rows_are_counted_in_any_batch(batch: Any) -> None:
+    assert rows_of(batch) == 3

@@ -19,8 +19,8 @@ from leadline.training.steps import Step
 class Training:
     """Where a training stands: what callbacks read, what a checkpoint keeps.
 
-    `step_number` (also `step` for a step), `epoch` (whole epochs done), `batch` (batches done in this one) and `fraction`
-    (share done).
+    `step` counts batches from the beginning, `epoch` whole epochs done, `batch` the batches done of this one, and `fraction` is
+    the share of the training done. `runner` is the step itself, with the networks in `runner.modules()`.
     """
 
     def __init__(self, step: Step, batches: Iterable[Any], epochs: int, history: History, best: Best) -> None:
@@ -56,7 +56,7 @@ class Training:
 
     def count(self, batch: Any, logs: dict[str, Tensor]) -> None:
         """Add the batch's scalars, weighted by its rows, to the sums on the device."""
-        rows = len(batch[0]) if isinstance(batch, (tuple, list)) else len(batch)
+        rows = rows_of(batch)
         sums = self._sums
         for name, value in logs.items():
             if name in sums:
@@ -119,3 +119,9 @@ class Training:
         torch.set_rng_state(state["random"].cpu())
         if state["random_cuda"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all([tensor.cpu() for tensor in state["random_cuda"]])
+
+
+def rows_of(batch: Any) -> int:
+    """How many rows a batch holds: a tensor, a dict of tensors, or a pair whose first part is one of these."""
+    first = batch[0] if isinstance(batch, (tuple, list)) else batch
+    return len(next(iter(first.values()))) if isinstance(first, dict) else len(first)
