@@ -6,13 +6,15 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from leadline.errors import StorageError
+
+ASIDE = ".part"
 
 
 @contextmanager
@@ -48,17 +50,22 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
         b'whole'
     """
     with storage(path):
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{ASIDE}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with aside.open("xb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(aside, 0o644)
             os.replace(aside, path)
         except BaseException:
-            Path(aside).unlink(missing_ok=True)
+            aside.unlink(missing_ok=True)
             raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a kill in the middle of `writing` has left in a folder."""
+    for aside in folder.glob(f".*{ASIDE}"):
+        aside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -73,6 +80,14 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON to `path`, whole or not at all."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in a UTF-8 file, whatever the locale.
+
+    Errors: `FileNotFoundError`; `ValueError` where it is not JSON.
+    """
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def sha256(path: Path) -> str:

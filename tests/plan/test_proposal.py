@@ -10,7 +10,7 @@ import torch
 
 from leadline.data import Classes, Dataset, Labels, Numbers, Origin, Pictures, Schema, Split, Vectors
 from leadline.errors import PlanError
-from leadline.plan import build, measure, propose
+from leadline.plan import Plan, build, measure, measuring, propose
 
 
 def dataset(
@@ -162,7 +162,7 @@ def test_measuring_leaves_nothing_open() -> None:
     ("changes", "says"),
     [
         ({"training.loss": "squared_error"}, "squared_error"),
-        ({"training.precision": "float16"}, "no such precision"),
+        ({"training.precision": "float16"}, "no precision .float16."),
         ({"start.weights": "nowhere"}, "no weights"),
         ({"training.loss": "cross_entropy", "training.optimizer": "adan"}, "Did you mean 'adam'"),
     ],
@@ -179,3 +179,60 @@ def test_a_network_for_pictures_refuses_vectors() -> None:
     data = dataset(features=5)
     with pytest.raises(PlanError, match="needs pictures"):
         build(propose(data, {"model": "resnet18"}), data)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("epochs", 0),
+        ("batch", -1),
+        ("learning_rate", float("nan")),
+        ("threads", -1),
+        ("seed", 2**60),
+        ("min_change", float("nan")),
+        ("momentum", 1.0),
+        ("average", 1.0),
+        ("layout", "chanels_last"),
+        ("schedule", "cosin"),
+        ("label_smoothing", -0.1),
+    ],
+)
+def test_values_out_of_range_are_refused_by_the_plan_itself(key: str, value: object) -> None:
+    with pytest.raises(PlanError, match=key):
+        Plan().but({f"training.{key}": value})
+
+
+def test_a_column_that_is_never_written_cannot_be_watched() -> None:
+    data = dataset()
+    with pytest.raises(PlanError, match="Did you mean 'valid_accuracy'"):
+        build(propose(data, {"training.monitor": "valid_acuracy"}), data)
+
+
+def test_one_row_batches_and_batch_norm_do_not_go_together() -> None:
+    data = dataset()
+    with pytest.raises(PlanError, match="at least 2"):
+        build(propose(data, {"training.batch": 1}), data)
+    assert build(propose(data, {"training.batch": 1, "model": "linear"}), data).batches.batch_size == 1
+
+
+def test_what_was_measured_says_so_also_after_a_round_trip_through_toml() -> None:
+    data = dataset()
+    given = Plan.from_toml(propose(data).to_toml())
+    measured = measure(given, data).plan
+    assert "measured" in measured.why["training.layout"]
+    assert "measured" in measured.why["training.threads"]
+    chosen = Plan.from_toml(propose(data, {"training.layout": "channels_last"}).to_toml())
+    assert measure(chosen, data).plan.why["training.layout"] == "from the plan you gave"
+
+
+def test_the_rate_and_its_reason_follow_your_optimizer() -> None:
+    adam, sgd = propose(dataset()), propose(dataset(), {"training.optimizer": "sgd"})
+    assert sgd.training.learning_rate > adam.training.learning_rate
+    assert "with sgd" in sgd.why["training.learning_rate"]
+
+
+def test_one_thread_is_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    ways = measuring._threads(Plan(), torch.device("cpu"))
+    assert ways == [2, 1]
+    assert measuring._threads(Plan().but({"training.threads": 3}), torch.device("cpu")) == [3]

@@ -1,4 +1,6 @@
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -6,7 +8,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import leadline
-from leadline.errors import ArgumentError
+from leadline.errors import ArgumentError, RunError, SourceNotFoundError
+from leadline.runs.fitting import _OnDevice
 from leadline.training import Callback, Training
 
 
@@ -76,3 +79,39 @@ class StopAfter(Callback):
 
     def evaluated(self, now: Training) -> str | None:
         return "enough" if now.epoch == self.at else None
+
+
+def test_moved_batches_keep_length_epochs_and_structure() -> None:
+    class Enterable:
+        def __len__(self) -> int:
+            return 3
+
+        def __iter__(self) -> Iterator[Any]:
+            return self.epoch(0)
+
+        def epoch(self, number: int, first: int = 0) -> Iterator[Any]:
+            return ({"a": torch.full((2,), number), "b": (torch.ones(1), "text")} for _ in range(first, 3))
+
+    device = torch.device("meta")
+    moved = _OnDevice(Enterable(), device)
+    assert len(moved) == 3
+    (batch,) = moved.epoch(4, 2)
+    assert batch["a"].device == batch["b"][0].device == device
+    assert batch["b"][1] == "text"
+    plain = _OnDevice([(torch.ones(1),)], device)
+    assert not hasattr(plain, "epoch")
+    assert len(list(plain)) == 1
+
+
+def test_a_finished_fit_called_again_remembers_its_history(tmp_path: Path) -> None:
+    first = leadline.fit(network(), loader(), epochs=2, device="cpu", checkpoint=tmp_path / "c")
+    again = leadline.fit(network(), loader(), epochs=2, device="cpu", checkpoint=tmp_path / "c")
+    assert again["loss"] == first["loss"]
+
+
+def test_checkpoints_that_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFoundError, match="no folder"):
+        leadline.fit(network(), loader(), device="cpu", checkpoint=tmp_path / "missing" / "c")
+    leadline.fit(network(), loader(), epochs=1, device="cpu", checkpoint=tmp_path / "c")
+    with pytest.raises(RunError, match="another network"):
+        leadline.fit(nn.Linear(4, 2), loader(), epochs=2, device="cpu", checkpoint=tmp_path / "c")

@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -363,3 +365,83 @@ def test_two_processes_never_train_in_one_folder(tmp_path: Path) -> None:
         )
     with locked(tmp_path / "run"), pytest.raises(RunExistsError, match="Another process"):
         leadline.resume(tmp_path / "run")
+
+
+def test_other_splits_of_the_same_data_are_other_data(tmp_path: Path) -> None:
+    """Or rows that were trained on would count as unseen."""
+    own = leadline.train(
+        leadline.data.load("digits", valid=0.3, seed=7), folder=tmp_path / "own", changes={**QUICK, "training.epochs": 1}
+    )
+    assert (own.plan.data.valid, own.plan.data.seed) == (0.3, 7)
+    assert own.evaluate("digits")["scores"]["accuracy"]["value"] == own.score
+    with pytest.raises(Interrupted):
+        leadline.train(
+            "digits", folder=tmp_path / "run", changes=QUICK, observer=AtStep(20, lambda: os.kill(os.getpid(), signal.SIGINT))
+        )
+    with pytest.raises(DataError, match="have changed"):
+        leadline.resume(tmp_path / "run", leadline.data.load("digits", seed=5))
+
+
+@pytest.mark.parametrize("changes", [{"data.source": "cifar10"}, {"data.hash": "x"}])
+def test_what_the_data_are_is_no_choice(changes: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="not a choice"):
+        leadline.train("digits", folder=tmp_path / "run", changes=changes)
+
+
+def test_splits_of_a_loaded_dataset_cannot_be_changed(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="too late"):
+        leadline.train(leadline.data.load("digits"), folder=tmp_path / "run", changes={"data.valid": 0.4})
+
+
+def test_a_training_leaves_torch_as_it_was(tmp_path: Path) -> None:
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+    torch.manual_seed(11)
+    threads = torch.get_num_threads()
+    leadline.train("digits", folder=tmp_path / "run", changes={**QUICK, "training.epochs": 1, "training.threads": 2})
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_training_killed_before_its_plan_was_written(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "early"
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps({**json.loads((run.folder / "run.json").read_text()), "status": "training"}))
+    with pytest.raises(RunError, match="before its plan was written.*Train anew"):
+        leadline.resume(folder)
+    (folder / "plan.json").write_text("{")
+    with pytest.raises(RunError, match=r"plan\.json is damaged"):
+        leadline.resume(folder)
+
+
+def test_a_damaged_run_does_not_hide_the_others(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(run.folder, tmp_path / "runs" / "good-1")
+    (tmp_path / "runs" / "bad-1").mkdir()
+    (tmp_path / "runs" / "bad-1" / "run.json").write_text("{")
+    assert leadline.open("last").folder == Path("runs/good-1")
+
+
+def test_what_a_kill_left_half_written_is_swept_up(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        leadline.train(
+            "digits", folder=tmp_path / "run", changes=QUICK, observer=AtStep(20, lambda: os.kill(os.getpid(), signal.SIGINT))
+        )
+    left = tmp_path / "run" / "checkpoint" / f".training.safetensors.0123{leadline.files.ASIDE}"
+    left.write_bytes(b"half")
+    leadline.resume(tmp_path / "run")
+    assert not left.exists()
+
+
+def test_class_names_survive_any_locale(tmp_path: Path) -> None:
+    inputs, targets = tables("classes", 60)
+    np.savez(tmp_path / "data.npz", inputs=inputs, targets=np.array(["é", "ö"])[targets])
+    code = f"""
+import leadline
+changes = {{"model": "linear", "training.epochs": 1}}
+run = leadline.train({str(tmp_path / "data.npz")!r}, folder={str(tmp_path / "run")!r}, changes=changes)
+assert leadline.open(run.folder).schema.answers.names == ("\\xe9", "\\xf6")
+"""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from leadline.errors import TrainingError
+from leadline.errors import ArgumentError, TrainingError
 from leadline.optim import ExponentialAverage, make_optimizer, make_schedule
 from leadline.training import Best, Callback, Checkpoint, Evaluation, History, Supervised, Training, checkpoints, run_loop
 from leadline.training.state import rows_of
@@ -238,3 +238,56 @@ def test_a_foreign_iterable_is_saved_between_epochs_only(tmp_path: Path) -> None
 )
 def test_rows_are_counted_in_any_batch(batch: Any) -> None:
     assert rows_of(batch) == 3
+
+
+def test_a_validation_loss_that_is_never_a_number_fails() -> None:
+    with pytest.raises(TrainingError, match="valid_loss was never a number"):
+        run_loop(supervised(network()), rows(), epochs=2, evaluate=lambda: {"valid_loss": float("nan")})
+
+
+def test_without_anything_to_watch_the_averaged_weights_are_kept() -> None:
+    model = network()
+    step = ExponentialAverage(supervised(model), decay=0.9)
+    run_loop(step, rows(), epochs=2)
+    with step.evaluating():
+        averaged = weights(model)
+    assert torch.equal(weights(model), averaged)
+
+
+def test_columns_without_the_usual_one_are_logged_and_not_watched() -> None:
+    history = run_loop(supervised(network()), rows(), epochs=2, evaluate=lambda: {"something": 1.0})
+    assert history["something"] == [1.0, 1.0]
+    assert not history["best"]
+
+
+def test_an_epoch_without_batches_is_an_error() -> None:
+    with pytest.raises(ArgumentError, match="held no batch"):
+        run_loop(supervised(network()), [], epochs=2)
+
+
+class StopAtOnce(Callback):
+    def epoch_start(self, now: Training) -> str | None:
+        return "enough" if now.epoch == 1 else None
+
+
+def test_a_stop_at_the_start_of_an_epoch_trains_no_more_of_it() -> None:
+    history = run_loop(supervised(network()), rows(), epochs=3, callbacks=[StopAtOnce()])
+    assert history["step"] == [7]
+
+
+def test_checkpoints_come_as_often_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a second a batch and at most 6 s apart, every third batch is saved, and the end."""
+    clock = iter(range(1000))
+    monkeypatch.setattr("leadline.training.callbacks.time.monotonic", lambda: now[0])
+    now = [0.0]
+
+    class Clock(Callback):
+        def batch_end(self, training: Training) -> None:
+            now[0] = float(next(clock) + 1)
+
+    saved: list[int] = []
+    checkpoint = Checkpoint(tmp_path / "c", every=6.0)
+    save = checkpoint._save
+    checkpoint._save = lambda training: (saved.append(training.step), save(training))  # type: ignore[method-assign,assignment,func-returns-value]
+    run_loop(supervised(network()), rows(), epochs=1, callbacks=[Clock(), checkpoint])
+    assert saved == [3, 6, 7]

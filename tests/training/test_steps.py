@@ -93,3 +93,11 @@ def test_supervised_is_a_step() -> None:
 def test_values_out_of_range(options: dict[str, Any]) -> None:
     with pytest.raises(ArgumentError, match="step cannot be built"):
         make(**options)
+
+
+def test_micro_batches_never_hold_a_single_row() -> None:
+    """Three rows cut in two would leave one alone, which batch normalization refuses."""
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    step = Supervised(model, nn.functional.cross_entropy, torch.optim.SGD(model.parameters(), lr=0.1), accumulate=2)
+    for rows in (2, 3, 5):
+        assert torch.isfinite(step((torch.randn(rows, 4), torch.zeros(rows, dtype=torch.int64)), Now())["loss"])

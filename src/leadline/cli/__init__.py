@@ -55,6 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Args:
         arguments: the words after `leadline`; those of the process when None.
+
+    Example:
+        >>> import contextlib
+        >>> with contextlib.suppress(SystemExit):
+        ...     main(["--version"])
+        leadline ...
     """
     _speak_any_name()
     try:

@@ -19,6 +19,15 @@ class Classes:
     """Exactly one of K names.
 
     Targets are int64 [N] in 0 … K−1; outputs are logits [N, K]; probabilities are softmax(logits / temperature).
+
+    Example:
+        >>> flowers = Classes(("rose", "tulip"))
+        >>> flowers.encode(["tulip", "rose"])
+        array([1, 0])
+        >>> flowers.probabilities(torch.zeros(1, 2))
+        tensor([[0.5000, 0.5000]])
+
+    Source: Guo et al. (2017), On calibration of modern neural networks, for the temperature.
     """
 
     names: tuple[str, ...]
@@ -62,6 +71,13 @@ class Labels:
     """Any number of L names at once.
 
     Targets are float32 [N, L] of 0 and 1; outputs are logits [N, L]; probabilities are sigmoid(logits / temperature).
+
+    Example:
+        >>> pets = Labels(("cat", "dog"))
+        >>> pets.encode([[1, 1], [0, 1]]).shape
+        (2, 2)
+        >>> pets.probabilities(torch.zeros(1, 2))
+        tensor([[0.5000, 0.5000]])
     """
 
     names: tuple[str, ...]
@@ -93,7 +109,13 @@ class Labels:
 
 @dataclass(frozen=True)
 class Numbers:
-    """One or several numbers. Targets are float32 [N, M] in their own units; the network learns (y − mean) / std."""
+    """One or several numbers. Targets are float32 [N, M] in their own units; the network learns (y − mean) / std.
+
+    Example:
+        >>> price = Numbers(("price",), mean=(100.0,), std=(50.0,))
+        >>> price.prepare(torch.tensor([[200.0]])), price.values(torch.tensor([[2.0]]))
+        (tensor([[2.]]), tensor([[200.]]))
+    """
 
     names: tuple[str, ...]
     mean: tuple[float, ...]

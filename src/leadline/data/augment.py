@@ -96,7 +96,9 @@ def uniform(seed: int, epoch: int, rows: Tensor, lanes: int) -> Tensor:
         True
     """
     lane = torch.arange(lanes, device=rows.device, dtype=torch.int64)
-    state = _mix(_mix(_mix(torch.tensor(seed, device=rows.device, dtype=torch.int64)) + epoch) + rows.to(torch.int64))
+    # Seed and epoch are hashed in Python: a tensor made from them would make the device wait, batch after batch.
+    start = _mix_number(_mix_number(seed % 2**64) + epoch)
+    state = _mix(rows.to(torch.int64) + (start - 2**64 if start >= 2**63 else start))
     return (_mix(state[:, None] + lane) >> 40).bitwise_and(0xFFFFFF).to(torch.float32) / 2**24
 
 
@@ -105,6 +107,13 @@ def _mix(value: Tensor) -> Tensor:
     value = (value ^ _shifted(value, 30)) * _MIX1
     value = (value ^ _shifted(value, 27)) * _MIX2
     return value ^ _shifted(value, 31)
+
+
+def _mix_number(value: int) -> int:
+    value = (value + _GOLDEN) % 2**64
+    value = ((value ^ (value >> 30)) * _MIX1) % 2**64
+    value = ((value ^ (value >> 27)) * _MIX2) % 2**64
+    return value ^ (value >> 31)
 
 
 def _shifted(value: Tensor, bits: int) -> Tensor:

@@ -35,6 +35,14 @@ class Batches:
         shuffle: a new order each epoch, or the order of the rows.
         augment: changes prepared pictures, per row and epoch.
         channels_last: the memory layout of pictures.
+
+    Example:
+        >>> from leadline.data import Classes, Vectors
+        >>> rows = np.arange(10, dtype=np.float32).reshape(5, 2)
+        >>> split = Split(rows, np.array([0, 1, 0, 1, 1]), ids=list("abcde"))
+        >>> schema = Schema(Vectors.learn(rows), Classes(("no", "yes")))
+        >>> [tuple(inputs.shape) for inputs, targets in Batches(split, schema, batch_size=2)]
+        [(2, 2), (2, 2), (1, 2)]
     """
 
     def __init__(
@@ -78,27 +86,26 @@ class Batches:
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of one epoch from number `first` on."""
         order = self.order(epoch)
-        chosen = [order[at * self.batch_size : (at + 1) * self.batch_size] for at in range(first, len(self))]
+        there = order.to(self.device)  # once an epoch: a copy for each batch would make the device wait
+        places = [slice(at * self.batch_size, (at + 1) * self.batch_size) for at in range(first, len(self))]
         if self._resident:
-            chosen = [rows.to(self.device, non_blocking=True) for rows in chosen]
-        for rows, stored in self._gathered(chosen):
-            inputs = self._prepare(stored)
+            stored_batches: Iterator[Tensor] = (self._inputs.index_select(0, there[place]) for place in places)
+        else:
+            stored_batches = self._gathered([order[place] for place in places])
+        for place, stored in zip(places, stored_batches, strict=True):
+            rows, inputs = there[place], self._prepare(stored)
             if self.augment is not None:
-                inputs = self.augment(inputs, self.seed, epoch, rows.to(self.device))
-            yield inputs, self._targets.index_select(0, rows.to(self.device))
+                inputs = self.augment(inputs, self.seed, epoch, rows)
+            yield inputs, self._targets.index_select(0, rows)
 
-    def _gathered(self, chosen: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        if self._resident:
-            for rows in chosen:
-                yield rows, self._inputs.index_select(0, rows)
-            return
+    def _gathered(self, chosen: list[Tensor]) -> Iterator[Tensor]:
         with ThreadPoolExecutor(1) as pool:  # one batch ahead hides the reading behind the computing
             ahead = pool.submit(self._gather, chosen[0]) if chosen else None
-            for at, rows in enumerate(chosen):
+            for at in range(len(chosen)):
                 assert ahead is not None
                 stored = ahead.result()
                 ahead = pool.submit(self._gather, chosen[at + 1]) if at + 1 < len(chosen) else None
-                yield rows, stored.to(self.device, non_blocking=True)
+                yield stored.to(self.device, non_blocking=True)
 
     def _gather(self, rows: Tensor) -> Tensor:
         stored = self._inputs.index_select(0, rows)

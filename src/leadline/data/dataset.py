@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,11 @@ class Split:
     """Rows that belong together: `inputs` [N, …] as the Schema encodes them, `targets` [N] or [N, K], `ids` one per row.
 
     An id is the path of a picture relative to its source, or `part:row` for arrays; it stays with its row from file to report.
+
+    Example:
+        >>> split = Split(np.eye(3), np.array([0, 1, 2]), ids=["a", "b", "c"])
+        >>> split.take(np.array([2, 0])).ids
+        ['c', 'a']
     """
 
     inputs: NDArray[np.generic]
@@ -43,6 +49,12 @@ class Origin:
 
     `source` is the name as given, the absolute path, or "arrays"; `hash` is a SHA-256 of the content; `options` are the keyword
     arguments of `data.load` that shaped it (all JSON values), so `load(source, **options)` gives the same Dataset again.
+
+    Example:
+        >>> from leadline.data import load
+        >>> origin = load("digits", seed=1).origin
+        >>> origin.source, origin.options["seed"]
+        ('digits', 1)
     """
 
     source: str
@@ -52,7 +64,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Excluded:
-    """One row that was set aside, and why."""
+    """One row that was set aside, and why.
+
+    Example:
+        >>> Excluded("roses/3.jpg", "the file is empty")
+        Excluded(id='roses/3.jpg', reason='the file is empty')
+    """
 
     id: str
     reason: str
@@ -63,6 +80,11 @@ class Dataset:
     """Splits `train`, `valid`, `test`, their Schema, and what was noticed while reading.
 
     The test split is seen by neither early stopping nor any choice; headline scores are on it.
+
+    Example:
+        >>> from leadline.data import load
+        >>> load("digits")
+        Dataset('digits', task='classes', 1,257 + 270 + 270 rows, inputs pictures of 8 × 8 × 1)
     """
 
     name: str
@@ -77,6 +99,13 @@ class Dataset:
     @property
     def task(self) -> str:
         return self.schema.task
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the content and of which row is in which split: equal where the same rows train and judge."""
+        whole = hashlib.sha256(self.origin.hash.encode())
+        for split in (self.train, self.valid, self.test):
+            whole.update("\0".join(split.ids).encode(errors="surrogateescape") + b"\0\0")
+        return whole.hexdigest()
 
     def __repr__(self) -> str:
         sizes = " + ".join(f"{len(split):,}" for split in (self.train, self.valid, self.test))

@@ -22,6 +22,15 @@ class Pictures:
     """Raw input is a path, a PIL image or an array; stored as [N, H, W, C] uint8 (or float32, for arrays of floats).
 
     The network sees float32 [B, C, H, W] with (x − mean) / std channel by channel, in the units of the stored values.
+
+    Example:
+        >>> photos = np.stack([np.full((4, 6, 1), value, np.uint8) for value in (0, 200)])
+        >>> inputs = Pictures.learn(photos)
+        >>> inputs.mean, inputs.std
+        ((100.0,), (100.0,))
+        >>> prepared = inputs.preparer(torch.device("cpu"))(torch.from_numpy(photos))
+        >>> prepared.shape, prepared.unique()
+        (torch.Size([2, 1, 4, 6]), tensor([-1.,  1.]))
     """
 
     height: int

@@ -19,6 +19,12 @@ class Schema:
     """What a network needs around it: `inputs` encodes and prepares what goes in, `answers` decodes what comes out.
 
     Prediction uses the very objects that training used, so it cannot preprocess differently.
+
+    Example:
+        >>> from leadline.data import Classes
+        >>> schema = Schema(Vectors(mean=(0.0, 5.0), std=(1.0, 2.0)), Classes(("no", "yes")))
+        >>> schema.task, Schema.from_json(schema.to_json()) == schema
+        ('classes', True)
     """
 
     inputs: Inputs

@@ -21,6 +21,10 @@ class Vectors:
     """Raw input is D numbers; stored as float32 [N, D]; the network sees (x − mean) / std, feature by feature.
 
     A feature that never varies in training has std 1, so that it becomes zero and stays harmless.
+
+    Example:
+        >>> Vectors.learn(np.array([[0.0, 5.0], [2.0, 5.0]]))
+        Vectors(mean=(1.0, 5.0), std=(1.0, 1.0))
     """
 
     mean: tuple[float, ...]

@@ -30,6 +30,19 @@ class ExponentialAverage:
         step: the step to wrap.
         decay: in (0, 1); 0.999 looks back over about a thousand steps.
 
+    Example:
+        >>> from leadline.training import Supervised
+        >>> model = nn.Linear(1, 1, bias=False)
+        >>> _ = nn.init.zeros_(model.weight)
+        >>> sgd = torch.optim.SGD(model.parameters(), lr=0.5)
+        >>> step = ExponentialAverage(Supervised(model, nn.functional.mse_loss, sgd))
+        >>> _ = step((torch.ones(1, 1), torch.ones(1, 1)), None)
+        >>> model.weight.item()
+        1.0
+        >>> with step.evaluating():
+        ...     round(model.weight.item(), 4)  # d = 2/11, so 9/11 of the way
+        0.8182
+
     Source: Polyak and Juditsky 1992; the warm-up of the decay is TensorFlow's.
     """
 

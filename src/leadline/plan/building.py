@@ -17,7 +17,7 @@ from leadline.data.answers import Numbers
 from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset, Split
 from leadline.data.schema import Schema
-from leadline.errors import PlanError, SourceNotFoundError
+from leadline.errors import PlanError, SourceNotFoundError, unknown
 from leadline.initialize import set_prior_bias
 from leadline.models import MODELS
 from leadline.optim import ExponentialAverage, make_optimizer, make_schedule
@@ -28,7 +28,15 @@ from leadline.training.devices import has_bfloat16, settle
 
 @dataclass
 class Built:
-    """What `training.run_loop` needs, made from a Plan."""
+    """What `training.run_loop` needs, made from a Plan.
+
+    Example:
+        >>> from leadline import data, plan
+        >>> digits = data.load("digits")
+        >>> built = plan.build(plan.propose(digits, {"model": "linear", "training.device": "cpu"}), digits)
+        >>> built.best.monitor, built.device
+        ('valid_loss', device(type='cpu'))
+    """
 
     model: nn.Module
     step: Step
@@ -42,6 +50,13 @@ def build(plan: Plan, dataset: Dataset) -> Built:
     """Seed, then make the network, its loss, optimizer, schedule and batches, as the Plan says, on its device.
 
     Errors: `PlanError` or `ArgumentError` for a choice that this data set or machine does not allow.
+
+    Example:
+        >>> from leadline import data, plan
+        >>> digits = data.load("digits")
+        >>> built = build(plan.propose(digits, {"model": "linear", "training.device": "cpu"}), digits)
+        >>> built.model(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 10])
     """
     training, schema = plan.training, dataset.schema
     device = choose_device(training.device)
@@ -81,6 +96,13 @@ def build(plan: Plan, dataset: Dataset) -> Built:
         min_change=training.min_change,
     )
     evaluate = Evaluation(model, valid, loss, headline(schema))
+    columns = ["valid_loss", *(f"valid_{name}" for name in evaluate.measures), "loss"]
+    if training.monitor not in columns:
+        unknown("column of the history to monitor", training.monitor, columns, PlanError)
+    if batches.batch_size == 1 and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
+        raise PlanError(
+            "A batch of one row has no variance for batch normalization", expected="training.batch of at least 2", got=1
+        )
     return Built(model, step, batches, evaluate, best, device)
 
 
@@ -132,8 +154,6 @@ def _loss(plan: Plan, schema: Schema) -> Callable[..., Tensor]:
 
 def precision_of(name: str, device: torch.device) -> torch.dtype:
     """The arithmetic of this name; "auto" is bfloat16 where the hardware itself has it."""
-    if name not in ("auto", "float32", "bfloat16"):
-        raise PlanError("There is no such precision", expected="auto, float32 or bfloat16", got=name)
     if name == "bfloat16" or (name == "auto" and has_bfloat16(device)):
         return torch.bfloat16
     return torch.float32

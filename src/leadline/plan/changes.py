@@ -100,6 +100,8 @@ def change_field(section: Any, path: str, value: Any, key: str) -> Any:
         changed = _typed(value, kinds[name], key)
     try:
         return dataclasses.replace(section, **{name: changed})
+    except PlanError:
+        raise
     except LeadlineError as error:
         raise PlanError(f"{key} cannot be {value!r}. {error}") from error
 

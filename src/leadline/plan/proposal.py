@@ -19,6 +19,7 @@ from leadline.plan.record import DataPlan, ModelPlan, Plan, StartPlan, TrainingP
 _SMALL_SIDE = 64  # pictures up to this side go through a small network at full size; larger ones through ResNet-18
 _ROWS_TO_SEE = 500_000  # rows of training that small pictures and tables repay, in at least 10 and at most 60 epochs
 _ROWS_OF_LARGE = 20_000  # the same for ResNet-18, which takes a hundred times longer for each
+_RATE_BESIDE_ADAM = {"sgd": 10.0, "nesterov": 10.0, "adagrad": 5.0}  # rates that do as well as Adam's, as multiples of its own
 _MANY = 20_000  # rows; so many pictures, seen ten times each, need no variation beyond the mirror
 
 
@@ -26,14 +27,20 @@ def propose(dataset: Dataset, changes: Mapping[str, Any] | None = None) -> Plan:
     """A Plan for this data set, with a reason for each choice; `changes` are the person's own and are not proposed over.
 
     Errors: `PlanError` when a change has an unknown key or a value of the wrong kind.
+
+    Example:
+        >>> from leadline import data
+        >>> plan = propose(data.load("digits"), {"training.epochs": 5})
+        >>> plan.why["data.task"], plan.why["training.epochs"]
+        ('each row has one of 10 classes', 'chosen by you')
     """
     changes = spelled_out(changes or {})
     why: dict[str, str] = {}
     data = _data(dataset, why)
     model = _model(dataset, changes.get("model.name"), why)
     training = _training(dataset, model.name, changes, why)
-    plan = Plan(data=data, model=model, training=training, start=StartPlan(), why=why)
-    return plan.but(changes)
+    plan = Plan(data=data, model=model, training=training, start=StartPlan(), why=why).but(changes)
+    return dataclasses.replace(plan, data=data)  # what was loaded is a fact, whatever was wished for
 
 
 def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
@@ -51,7 +58,7 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
         pictures = dataset.schema.inputs
         why["data.size"] = f"pictures are kept as {pictures.height} × {pictures.width} × {pictures.channels}"
     fields: dict[str, Any] = {key: value for key, value in options.items() if key in names}
-    return DataPlan(**fields | {"source": dataset.origin.source, "hash": dataset.origin.hash, "task": dataset.task})
+    return DataPlan(**fields | {"source": dataset.origin.source, "hash": dataset.fingerprint(), "task": dataset.task})
 
 
 def _model(dataset: Dataset, chosen: str | None, why: dict[str, str]) -> ModelPlan:
@@ -120,22 +127,23 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
         value if isinstance(value := changes.get(f"training.{key}"), int) and value > 0 else proposed
         for key, proposed in (("batch", batch), ("epochs", epochs))
     )
-    rate = {"linear": 0.01, "mlp": 3e-3, "convnet": 5e-3}.get(model, 1e-3)
+    optimizer = str(changes.get("training.optimizer", "adamw"))
+    schedule = str(changes.get("training.schedule", "one_cycle"))
+    rate = {"linear": 0.01, "mlp": 3e-3, "convnet": 5e-3}.get(model, 1e-3) * _RATE_BESIDE_ADAM.get(optimizer, 1.0)
     steps = math.ceil(rows / batch)
     why["training.batch"] = f"{rows:,} rows make {steps} steps an epoch"
     why["training.epochs"] = f"{epochs} times {rows:,} rows are {epochs * rows:,} to learn from"
-    why["training.learning_rate"] = f"the peak of the cycle, usual for {model} with adamw in batches of {batch}"
+    why["training.learning_rate"] = f"usual for {model} with {optimizer} in batches of {batch}, as the peak of the schedule"
     why["training.schedule"] = f"one rise and fall over {epochs * steps:,} steps needs no tuning of its length"
     why["training.optimizer"] = f"adapts the rate to each weight, so {epochs} epochs need no search for it"
     why["training.weight_decay"] = f"{rows:,} rows; decay works on weights alone, not on biases or scales"
-    headline = {"classes": "valid_loss", "labels": "valid_loss", "number": "valid_loss"}[task]
     why["training.monitor"] = f"the loss on {len(dataset.valid):,} validation rows is steadier than a share of right answers"
     patience = min(max(5, epochs // 2), epochs)
     why["training.patience"] = (
-        f"the one-cycle schedule gets best at its end, so {patience} of {epochs} epochs without progress are allowed"
+        f"a {schedule} schedule over {epochs} epochs may rest for {patience} of them before it gets better"
     )
-    decay = 1 - 1 / max(10.0, 2 * steps)
-    why["training.average"] = f"looks back over about two epochs of {steps} steps"
+    decay = round(min(1 - 1 / max(10.0, 2 * steps), 0.999), 4)
+    why["training.average"] = f"looks back over about {1 / (1 - decay):,.0f} steps; an epoch has {steps:,}"
     return TrainingPlan(
         loss=loss,
         label_smoothing=smoothing,
@@ -144,8 +152,8 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
         learning_rate=rate,
         weight_decay=0.05,
         patience=patience,
-        monitor=headline,
-        average=round(min(decay, 0.999), 4),
+        monitor="valid_loss",
+        average=decay,
         augment=_augment(dataset, why),
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +14,11 @@ import tomlkit
 from tomlkit.exceptions import ParseError
 from tomlkit.items import Table
 
+from leadline import losses
 from leadline.data.augment import Augment
-from leadline.errors import PlanError
+from leadline.errors import PlanError, unknown
 from leadline.models import MODELS
+from leadline.optim import OPTIMIZERS, SCHEDULES
 from leadline.plan import changes as changing
 
 VERSION = 1
@@ -24,7 +27,12 @@ CHOSEN = "chosen by you"
 
 @dataclass(frozen=True)
 class DataPlan:
-    """What is learnt from: `source` as given, `hash` of its content, and the options of `data.load` (0 or "" = by itself)."""
+    """What is learnt from: `source` as given, `hash` of its content, and the options of `data.load` (0 or "" = by itself).
+
+    Example:
+        >>> Plan().but({"data.valid": 0.2}).data == DataPlan(valid=0.2)
+        True
+    """
 
     source: str = ""
     hash: str = ""
@@ -39,10 +47,41 @@ class DataPlan:
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """Which network: a name of `models.MODELS`, and keyword arguments of its builder."""
+    """Which network: a name of `models.MODELS`, and keyword arguments of its builder.
+
+    Example:
+        >>> Plan().but({"model": "mlp", "model.hidden": [64, 32]}).model
+        ModelPlan(name='mlp', arguments={'hidden': [64, 32]})
+    """
 
     name: str = "mlp"
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+# Each bound is written so that NaN fails it.
+_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "learning_rate": (lambda value: 0 < value < math.inf, "a number above 0"),
+    "momentum": (lambda value: 0 <= value < 1, "a number in [0, 1)"),
+    "weight_decay": (lambda value: 0 <= value < math.inf, "0 or more"),
+    "warm_up": (lambda value: 0 <= value < 1, "a share in [0, 1)"),
+    "batch": (lambda value: value >= 1, "at least 1"),
+    "accumulate": (lambda value: value >= 1, "at least 1"),
+    "epochs": (lambda value: value >= 1, "at least 1"),
+    "patience": (lambda value: value >= 0, "at least 1, or 0 for never"),
+    "min_change": (lambda value: 0 <= value < math.inf, "0 or more"),
+    "clip": (lambda value: 0 <= value < math.inf, "a norm above 0, or 0 for none"),
+    "label_smoothing": (lambda value: 0 <= value < 1, "a share in [0, 1)"),
+    "average": (lambda value: 0 <= value < 1, "a decay in (0, 1), or 0 for none"),
+    "threads": (lambda value: value >= 0, "at least 1, or 0 for torch's own choice"),
+    "seed": (lambda value: 0 <= value < 2**31, "a whole number from 0 to 2147483647"),
+}
+_CHOICES: dict[str, Collection[str]] = {
+    "loss": losses.LOSSES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "precision": ("auto", "float32", "bfloat16"),
+    "layout": ("auto", "contiguous", "channels_last"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +91,10 @@ class TrainingPlan:
     `warm_up` is a share of the steps; `average` the decay of the weight average; `patience` counts evaluations; `threads` are
     CPU threads. A 0 in `clip`, `average`, `patience` or `threads` means none, none, never and torch's own choice.
     `layout` is auto (measured before the first step), contiguous or channels_last.
+
+    Example:
+        >>> Plan().but({"training.epochs": 5}).training == TrainingPlan(epochs=5)
+        True
     """
 
     loss: str = "cross_entropy"
@@ -77,10 +120,23 @@ class TrainingPlan:
     threads: int = 0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name, (holds, expected) in _RANGES.items():
+            if not holds(value := getattr(self, name)):
+                raise PlanError(f"training.{name} is out of range", expected=expected, got=value)
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                unknown(name, getattr(self, name), choices, PlanError)
+
 
 @dataclass(frozen=True)
 class StartPlan:
-    """What the weights start from: nothing, or those of a Run or a safetensors file of the same network."""
+    """What the weights start from: nothing, or those of a Run or a safetensors file of the same network.
+
+    Example:
+        >>> Plan().but({"start.weights": "runs/digits-1"}).start
+        StartPlan(weights='runs/digits-1')
+    """
 
     weights: str = ""
 

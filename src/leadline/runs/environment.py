@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -11,8 +12,8 @@ import torch
 _PACKAGES = ("leadline", "torch", "numpy", "safetensors", "pillow", "scikit-learn")
 
 
-def describe_environment(device: torch.device) -> dict[str, Any]:
-    """Versions, machine and device, and where sums may differ in their last bits from one run to the next."""
+def describe_environment(device: torch.device, nondeterministic: Sequence[str] = ()) -> dict[str, Any]:
+    """Versions, machine and device, and what torch said of kernels that have no deterministic form."""
     accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "python": platform.python_version(),
@@ -22,8 +23,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "device": str(device),
         "accelerator": accelerator,
         "threads": torch.get_num_threads(),
-        "deterministic": device.type == "cpu"
-        or "cuDNN kernels; torch's own CUDA kernels with atomic sums may differ in the last bits",
+        "nondeterministic": list(nondeterministic),
     }
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from leadline.data.answers import Answers
+from leadline.data.answers import Answers, Numbers
 from leadline.data.augment import Augment
 from leadline.data.dataset import Dataset, Split
 from leadline.data.pictures import Pictures
@@ -52,8 +52,8 @@ def _spread(targets: NDArray[Any], task: str) -> list[int]:
 
 def _ranked(answers: Answers, values: NDArray[Any], targets: NDArray[Any]) -> tuple[list[int], list[int]]:
     """Test rows, most wrong first, and least certain first."""
-    if answers.task == "number":
-        errors = np.abs(values - targets).max(axis=1)
+    if isinstance(answers, Numbers):
+        errors = (np.abs(values - targets) / np.array(answers.std)).max(axis=1)  # several numbers may have several units
         return [int(at) for at in np.argsort(-errors)[:_SHOWN]], []
     if answers.task == "labels":
         errors = np.abs(values - targets).max(axis=1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from leadline.errors import ArgumentError
+from leadline.errors import ArgumentError, SourceNotFoundError
 from leadline.optim import make_optimizer
 from leadline.training import Best, Callback, Checkpoint, Evaluation, History, Supervised, choose_device, run_loop
 from leadline.training import checkpoints as saved
@@ -48,7 +48,8 @@ def fit(
         clip: largest norm of the gradients.
         accumulate: micro-batches to cut a batch into.
         device: "auto", "cpu", "cuda" …; model and batches are moved there.
-        checkpoint: a file to save to at least once a minute; where it exists already, the training goes on from it.
+        checkpoint: a file to save to, at least once a minute where an epoch can be entered anywhere, else after epochs;
+            where it exists already, the training goes on from it.
         callbacks: listen to the training.
 
     Errors: `ArgumentError` for values out of range; `TrainingError` when the loss is no longer a number.
@@ -81,10 +82,11 @@ def fit(
     history, state, listeners = History(), None, list(callbacks)
     if checkpoint is not None:
         path = Path(checkpoint)
+        if not path.absolute().parent.is_dir():
+            raise SourceNotFoundError(f"There is no folder {path.absolute().parent} for the checkpoint", do="Make it first.")
         listeners.append(Checkpoint(path))
         if path.exists():
             state = saved.load(path)
-            state["records"] = 0
             history.notes.append(
                 f"resumed at epoch {state['epoch']} from {path}; batches are replayed from the start of an epoch"
             )
@@ -99,9 +101,24 @@ class _OnDevice:
     def __init__(self, batches: Iterable[Any], device: torch.device) -> None:
         self.batches, self.device = batches, device
 
+    def __len__(self) -> int:
+        return len(self.batches)  # type: ignore[arg-type]  # a TypeError, as from what has no length
+
     def __iter__(self) -> Iterator[Any]:
-        return ([_moved(part, self.device) for part in batch] for batch in self.batches)
+        return (_moved(batch, self.device) for batch in self.batches)
+
+    def __getattr__(self, name: str) -> Any:
+        """`epoch` too is passed on, where the batches have it."""
+        if name != "epoch":
+            raise AttributeError(name)
+        enter = self.batches.epoch  # type: ignore[attr-defined]
+        return lambda number, first=0: (_moved(batch, self.device) for batch in enter(number, first))
 
 
 def _moved(part: Any, device: torch.device) -> Any:
-    return part.to(device, non_blocking=True) if isinstance(part, Tensor) else part
+    """Tensors moved, wherever they are in pairs, lists and dicts."""
+    if isinstance(part, Tensor):
+        return part.to(device, non_blocking=True)
+    if isinstance(part, dict):
+        return {name: _moved(value, device) for name, value in part.items()}
+    return [_moved(value, device) for value in part] if isinstance(part, (list, tuple)) else part

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ from leadline.training import choose_device
 FORMAT = 1
 RUNS = Path("runs")
 _GOLDEN_ROWS = 4
-_GOLDEN_TOLERANCE = 1e-3  # of probabilities, or relative to numbers: room for another device's sums, not for other weights
+_GOLDEN_TOLERANCE = 5e-3  # of probabilities, or relative to numbers: room for another device's sums, not for other weights
 
 
 def create(name: str, folder: Path | str | None) -> Path:
@@ -65,7 +65,7 @@ def check_free(folder: Path | str | None) -> Path | None:
         raise RunExistsError(
             f"{path} already holds something",
             expected="a new or empty folder",
-            do=f"Choose another, or go on with: leadline resume {path}",
+            do=f"Choose another, or go on with: leadline resume {path}" if (path / "run.json").exists() else "Choose another.",
         )
     return path
 
@@ -76,15 +76,23 @@ def locate(folder: Path | str) -> Path:
     Errors: `SourceNotFoundError` when there is none.
     """
     if str(folder) == "last" and not Path("last").exists():
-        found = [path.parent for path in RUNS.glob("*/run.json")]
+        found = {path.parent: _created(path) for path in RUNS.glob("*/run.json")}
         if not found:
             raise SourceNotFoundError("There is no run yet in runs/", do="Train one: leadline train digits")
-        return max(found, key=lambda path: (_read(path / "run.json").get("created", ""), path.name))
+        return max(found, key=lambda path: (found[path], path.name))
     path = Path(folder)
     if not (path / "run.json").exists():
         exists = f"{path} is not a Run folder" if path.exists() else f"There is no folder {path}"
         raise SourceNotFoundError(exists, expected='a folder that leadline train has written, or "last"')
     return path
+
+
+def _created(path: Path) -> str:
+    """When a Run was made; one that is damaged counts as the oldest."""
+    try:
+        return str(_read(path)["created"])
+    except (RunError, KeyError, TypeError):
+        return ""
 
 
 def open_run(folder: Path | str, *, device: str = "auto") -> Run:
@@ -95,6 +103,14 @@ def open_run(folder: Path | str, *, device: str = "auto") -> Run:
         device: auto, cpu, cuda …
 
     Errors: `SourceNotFoundError` when it is not there; `RunError` when it is unfinished, damaged, or of a newer version.
+
+    Example:
+        >>> import tempfile
+        >>> import leadline
+        >>> quick = {"model": "linear", "training.epochs": 1, "training.threads": 1}
+        >>> run = leadline.train("digits", changes=quick, folder=tempfile.mkdtemp())
+        >>> leadline.open(run.folder).score == run.score
+        True
     """
     path = locate(folder)
     record = read_record(path)
@@ -104,7 +120,7 @@ def open_run(folder: Path | str, *, device: str = "auto") -> Run:
             do=f"Go on with it: leadline resume {path}",
         )
     _check_hashes(path, record["sha256"])
-    plan, schema = Plan.from_json(_read(path / "plan.json")), Schema.from_json(_read(path / "schema.json"))
+    plan, schema = read_plan(path), Schema.from_json(_read(path / "schema.json"))
     model = network(plan, schema)
     try:
         model.load_state_dict(parse_tensors((path / "model.safetensors").read_bytes()))
@@ -134,6 +150,14 @@ def read_record(path: Path) -> dict[str, Any]:
             do="Upgrade: pip install -U leadline.",
         )
     return record
+
+
+def read_plan(path: Path) -> Plan:
+    """The resolved plan of a Run.
+
+    Errors: `RunError` when the file is damaged.
+    """
+    return Plan.from_json(_read(path / "plan.json"))
 
 
 def write_record(path: Path, status: str, **more: Any) -> None:
@@ -169,12 +193,15 @@ def locked(path: Path) -> Iterator[None]:
         file = (path / ".lock").open("w")
     with file:
         try:
-            import fcntl
+            if sys.platform == "win32":
+                import msvcrt
 
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:  # not on Windows
-            pass
-        except BlockingIOError as error:
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
             raise RunExistsError(f"Another process is training in {path}", do="Wait until it has ended.") from error
         yield
 
@@ -205,8 +232,8 @@ def _check_golden(run: Run) -> None:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return files.read_json(path)
+    except ValueError as error:
         raise RunError(f"{path} is damaged", got=str(error), do="Restore it from a copy, or train anew.") from error
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing", do="Restore the folder from a copy, or train anew.") from error

@@ -8,7 +8,19 @@ from leadline.training import Callback, Training
 
 
 class Observer:
-    """Override what you want to hear."""
+    """Override what you want to hear.
+
+    Example:
+        >>> import torch
+        >>> import leadline
+        >>> class Epochs(Observer):
+        ...     def log(self, record: dict[str, Any]) -> None:
+        ...         print("epochs done:", record["epoch"])
+        >>> batches = [(torch.ones(4, 2), torch.zeros(4, dtype=torch.long))] * 3
+        >>> _ = leadline.fit(torch.nn.Linear(2, 3), batches, epochs=2, device="cpu", callbacks=[Telling(Epochs())])
+        epochs done: 1.0
+        epochs done: 2.0
+    """
 
     def note(self, label: str, text: str) -> None:
         """One line to read: a label such as "data" or "plan", and what there is to say."""

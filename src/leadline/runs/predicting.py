@@ -28,6 +28,10 @@ class Prediction:
 
     `answer` is a class name, the list of labels with a probability of at least one half, or numbers by name;
     `probabilities` holds the probability of each class or label (empty for numbers).
+
+    Example:
+        >>> Prediction("garden.jpg", "rose", {"rose": 0.9, "tulip": 0.1}).probability
+        0.9
     """
 
     id: str
@@ -47,6 +51,12 @@ class Predictions(Sequence[Prediction]):
     """Answers for several inputs: a sequence of `Prediction`.
 
     `values` is the array behind them: probabilities [N, K], or numbers [N, M]; `excluded` are inputs that could not be read.
+
+    Example:
+        >>> from leadline.data import Classes
+        >>> found = Predictions(["a.jpg", "b.jpg"], np.array([[0.9, 0.1], [0.2, 0.8]]), Classes(("rose", "tulip")))
+        >>> found.answers, found[1].probability
+        (['rose', 'tulip'], 0.8)
     """
 
     def __init__(self, ids: Sequence[str], values: NDArray[Any], answers: Answers, excluded: Sequence[Excluded] = ()) -> None:

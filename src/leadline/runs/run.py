@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from leadline import data, report
+from leadline import data, files, report
 from leadline.data.schema import Schema
 from leadline.plan.record import Plan
 from leadline.runs import results as judging
@@ -24,6 +23,15 @@ class Run:
     """A finished training: `plan`, `schema`, `history`, `results` (scores on the test split), `model`.
 
     Make one with `leadline.train`, open one with `leadline.open`.
+
+    Example:
+        >>> import tempfile
+        >>> import leadline
+        >>> quick = {"model": "linear", "training.epochs": 1, "training.threads": 1}
+        >>> run = leadline.train("digits", changes=quick, folder=tempfile.mkdtemp())
+        >>> picture = leadline.data.load("digits").test.inputs[0]
+        >>> run.score > 0.5, run.predict(picture).answer in run.schema.answers.names
+        (True, True)
     """
 
     def __init__(self, folder: Path, plan: Plan, schema: Schema, model: nn.Module, device: torch.device) -> None:
@@ -80,7 +88,7 @@ class Run:
         own = self.plan.data
         if isinstance(source, (str, Path)) and targets is None and _same(str(source), own.source):
             dataset = load_for(self.plan)
-            if dataset.origin.hash == own.hash:
+            if dataset.fingerprint() == own.hash:
                 return dataset.test, "This is what the network was trained on, so only its test split counts."
         split = data.read(source, self.schema, targets=targets)
         return split, ""
@@ -105,7 +113,7 @@ class Run:
 
     def _read(self, name: str) -> Any:
         path = self.folder / name
-        return json.loads(path.read_text()) if path.exists() else {}
+        return files.read_json(path) if path.exists() else {}
 
     def _repr_html_(self) -> str:
         return report.summary_card(self.record())

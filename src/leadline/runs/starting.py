@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 
 from leadline import files
 from leadline.data.dataset import Dataset
-from leadline.errors import DataError, Interrupted, LeadlineError, RunError
+from leadline.errors import DataError, Interrupted, LeadlineError, PlanError, RunError
 from leadline.plan import Built, Plan, build, measure, propose
-from leadline.plan.changes import early
+from leadline.plan.changes import early, spelled_out
 from leadline.runs import folder as folders
 from leadline.runs.environment import describe_environment
 from leadline.runs.finishing import finish
@@ -22,6 +21,7 @@ from leadline.runs.reloading import load_for
 from leadline.runs.run import Run
 from leadline.training import Callback, Checkpoint, History, Interruption, choose_device, run_loop
 from leadline.training import checkpoints as saved
+from leadline.training.devices import noting_nondeterminism, preserved
 
 _CHECKPOINT = Path("checkpoint") / "training.safetensors"
 _BASELINE_SHARE, _BASELINE_LEAST = 0.1, 3.0  # of the training's time; seconds
@@ -60,14 +60,15 @@ def train(
     began = time.perf_counter()
     # Whatever can be wrong before the data are read is said before they are read.
     known = plan.but(changes or {}) if plan is not None else Plan().but(early(changes or {}))
+    _check_changes_of_data(changes or {}, loaded=isinstance(source, Dataset))
     choose_device(known.training.device)
     folders.check_free(folder)
     dataset = source if isinstance(source, Dataset) else load_for(known, source, targets, observer)
     _tell_data(dataset, observer)
     plan = propose(dataset, changes) if plan is None else _fitted(known, dataset, observer)
-    measured = measure(plan, dataset)
-    plan = measured.plan
-    training = plan.training
+    with preserved():
+        measured = measure(plan, dataset)
+    plan, training = measured.plan, measured.plan.training
     observer.note(
         "plan",
         f"{plan.model.name}, {training.optimizer} at {training.learning_rate:g}, "
@@ -80,10 +81,10 @@ def train(
     )
     path = folders.create(dataset.name, folder)
     with folders.locked(path):
+        folders.write_record(path, "training", name=dataset.name, data_seconds=round(time.perf_counter() - began, 3))
         files.write_json(path / "plan.json", plan.to_json())
         files.write_json(path / "schema.json", dataset.schema.to_json())
         (path / "checkpoint").mkdir(exist_ok=True)
-        folders.write_record(path, "training", name=dataset.name, data_seconds=round(time.perf_counter() - began, 3))
         return _fit_and_finish(path, plan, dataset, observer, checkpoint_every)
 
 
@@ -105,41 +106,79 @@ def resume(
         observer: is told what happens.
 
     Errors: `RunError` when it is finished already; `DataError` when the data are no longer the same.
+
+    Example:
+        >>> import contextlib
+        >>> import tempfile
+        >>> import numpy as np
+        >>> class Impatient(Observer):
+        ...     def log(self, record: dict[str, Any]) -> None:
+        ...         raise Interrupted("Stopped in the middle")
+        >>> rows, folder = np.random.default_rng(0).normal(size=(60, 4)), tempfile.mkdtemp()
+        >>> quick = {"model": "linear", "training.epochs": 2, "training.threads": 1}
+        >>> with contextlib.suppress(Interrupted):
+        ...     _ = train(rows, targets=rows[:, 0] > 0, changes=quick, folder=folder, observer=Impatient())
+        >>> resume(folder, rows, targets=rows[:, 0] > 0).history["epoch"]
+        [1.0, 2.0]
     """
     observer = observer or Observer()
     path = folders.locate(folder)
-    if folders.read_record(path)["status"] == "finished":
-        raise RunError(f"The training in {path} is finished", do=f"Use it: leadline predict {path} INPUT …")
+    _check_unfinished(path)
     if not (path / "plan.json").exists():
         raise RunError(f"The training in {path} was stopped before its plan was written", do="Train anew.")
-    plan = Plan.from_json(json.loads((path / "plan.json").read_text()))
+    plan = folders.read_plan(path)
     dataset = source if isinstance(source, Dataset) else load_for(plan, source, targets, observer)
-    if dataset.origin.hash != plan.data.hash:
+    if dataset.fingerprint() != plan.data.hash:
         raise DataError(
             f"The data of {plan.data.source} have changed since the training began",
             do="Bring back the old data, or train anew.",
         )
     _tell_data(dataset, observer)
     with folders.locked(path):
+        _check_unfinished(path)  # another process may have finished it while this one was reading
+        for place in (path, path / "checkpoint"):
+            files.sweep(place)
         folders.write_record(path, "training")
         return _fit_and_finish(path, plan, dataset, observer, checkpoint_every)
 
 
+def _check_unfinished(path: Path) -> None:
+    if folders.read_record(path)["status"] == "finished":
+        raise RunError(f"The training in {path} is finished", do=f"Use it: leadline predict {path} INPUT …")
+
+
+def _check_changes_of_data(changes: Mapping[str, Any], *, loaded: bool) -> None:
+    """What the data are is read from them, and a Dataset that is loaded has its splits already."""
+    for key in spelled_out(changes):
+        if key in ("data.source", "data.hash"):
+            raise PlanError(f"{key} is not a choice", expected="the source itself as the first argument")
+        if loaded and key.startswith("data."):
+            raise PlanError(f"{key} comes too late for a Dataset that is loaded", do="Give it to data.load.")
+
+
 def _fitted(plan: Plan, dataset: Dataset, observer: Observer) -> Plan:
     """A Plan that was given, with the source and hash of the data at hand."""
-    if plan.data.hash and plan.data.hash != dataset.origin.hash:
+    if plan.data.hash and plan.data.hash != dataset.fingerprint():
         observer.note("note", "the plan was made for other data; its choices are kept as they are")
-    described = propose(dataset).data
-    return dataclasses.replace(plan, data=described)
+    # Where the plan says what would be proposed anyway, the reason with the number of these data stays.
+    proposed = propose(dataset, {"model": plan.model.name})
+    values = {row["key"]: row["value"] for row in proposed.rows()}
+    why = dict(plan.why) | {
+        row["key"]: proposed.why[row["key"]]
+        for row in plan.rows()
+        if row["key"] in proposed.why and row["key"] != "model.name" and row["value"] == values.get(row["key"])
+    }
+    return dataclasses.replace(plan, data=proposed.data, why=why)
 
 
 def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer, checkpoint_every: float) -> Run:
     interruption = Interruption()
     try:
-        built = build(plan, dataset)
-        files.write_json(path / "environment.json", describe_environment(built.device))
-        listeners = (Telling(observer), interruption, Checkpoint(path / _CHECKPOINT, every=checkpoint_every))
-        history = _fit(path, plan, built, observer, listeners)
+        with preserved(), noting_nondeterminism() as noted:
+            built = build(plan, dataset)
+            listeners = (Telling(observer), interruption, Checkpoint(path / _CHECKPOINT, every=checkpoint_every))
+            history = _fit(path, plan, built, observer, listeners)
+            files.write_json(path / "environment.json", describe_environment(built.device, noted))
         if history.stopped == Interruption.REASON:
             folders.write_record(path, "interrupted")
             raise Interrupted(

@@ -20,6 +20,15 @@ class Best:
         higher_is_better: which way is up.
         patience: stop after this many evaluations without a better value; None never stops.
         min_change: how much better it must be to count.
+
+    Example:
+        >>> model, best = nn.Linear(1, 1), Best(patience=2)
+        >>> [best.update({"valid_loss": loss}, {"model": model}) for loss in (0.5, 0.3, 0.4, 0.4)]
+        [True, True, False, False]
+        >>> best.value, best.exhausted()
+        (0.3, 'no better valid loss for 2 evaluations')
+
+    Source: Prechelt 1998, Early stopping - but when?
     """
 
     def __init__(
@@ -50,6 +59,11 @@ class Best:
             self.waited += 1
             return False
         self.value, self.waited = value, 0
+        self.keep(modules)
+        return True
+
+    def keep(self, modules: Mapping[str, nn.Module]) -> None:
+        """Copy the weights as they are now."""
         for name, module in modules.items():
             kept = self._weights.setdefault(name, {})
             for key, tensor in module.state_dict().items():
@@ -57,7 +71,6 @@ class Best:
                     kept[key].copy_(tensor)
                 else:
                     kept[key] = tensor.detach().clone()
-        return True
 
     def _better(self, value: float) -> bool:
         if math.isnan(value):

@@ -14,7 +14,18 @@ from leadline.training.state import Training
 
 
 class Callback:
-    """Override any of the six events; return a reason to stop, or None."""
+    """Override any of the six events; return a reason to stop, or None.
+
+    Example:
+        >>> import torch
+        >>> from leadline import fit
+        >>> class ThreeSteps(Callback):
+        ...     def batch_end(self, now: Training) -> str | None:
+        ...         return "three steps are enough" if now.step == 3 else None
+        >>> batches = [(torch.ones(4, 2), torch.zeros(4, dtype=torch.long))] * 5
+        >>> fit(torch.nn.Linear(2, 3), batches, device="cpu", callbacks=[ThreeSteps()]).stopped
+        'three steps are enough'
+    """
 
     def fit_start(self, now: Training) -> str | None: ...
     def epoch_start(self, now: Training) -> str | None: ...
@@ -28,6 +39,16 @@ class Checkpoint(Callback):
     """Saves the whole training to `path`, at most `every` seconds apart and at its end, pauses included.
 
     A foreign iterable of batches cannot be entered within an epoch, so there it saves only between epochs.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from leadline import fit
+        >>> path = Path(tempfile.mkdtemp()) / "training.safetensors"
+        >>> batches = [(torch.ones(4, 2), torch.zeros(4, dtype=torch.long))] * 5
+        >>> _ = fit(torch.nn.Linear(2, 3), batches, epochs=2, device="cpu", callbacks=[Checkpoint(path)])
+        >>> checkpoints.load(path)["step"]
+        10
     """
 
     def __init__(self, path: Path, *, every: float = 60.0) -> None:
@@ -57,6 +78,16 @@ class Interruption(Callback):
     """Turns Ctrl-C and SIGTERM into a pause at the end of the batch under way; a second Ctrl-C does not wait.
 
     Signals can be caught in the main thread alone; elsewhere this does nothing.
+
+    Example:
+        >>> import torch
+        >>> from leadline import fit
+        >>> class CtrlC(Callback):
+        ...     def epoch_start(self, now: Training) -> None:
+        ...         signal.raise_signal(signal.SIGINT)
+        >>> batches = [(torch.ones(4, 2), torch.zeros(4, dtype=torch.long))] * 5
+        >>> fit(torch.nn.Linear(2, 3), batches, device="cpu", callbacks=[Interruption(), CtrlC()]).stopped
+        'interrupted'
     """
 
     REASON = "interrupted"
@@ -74,7 +105,7 @@ class Interruption(Callback):
         return self.REASON if self._asked else None
 
     def evaluated(self, now: Training) -> str | None:
-        return self.REASON if self._asked and not now.stopped and now.epoch < now.epochs else None
+        return self.REASON if self._asked else None
 
     def fit_end(self, now: Training) -> None:
         self.release()

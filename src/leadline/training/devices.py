@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from leadline.errors import ArgumentError
@@ -46,4 +50,41 @@ def settle(device: torch.device, *, seed: int, threads: int | None = None) -> No
     torch.manual_seed(seed)
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+@contextmanager
+def preserved() -> Iterator[None]:
+    """After the block torch's threads, random state and choice of kernels are as they were before it."""
+    threads, random = torch.get_num_threads(), torch.get_rng_state()
+    random_cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    benchmark = torch.backends.cudnn.benchmark
+    deterministic, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_rng_state(random)
+        if random_cuda:
+            torch.cuda.set_rng_state_all(random_cuda)
+        torch.backends.cudnn.benchmark = benchmark
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+
+
+@contextmanager
+def noting_nondeterminism() -> Iterator[list[str]]:
+    """After the block the list holds what torch said of kernels without a deterministic form; other warnings pass."""
+    noted: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield noted
+        finally:
+            said = [(str(warning.message), warning) for warning in caught]
+            noted += sorted({text.split(".")[0] for text, _ in said if "deterministic" in text})
+    for text, warning in said:
+        if "deterministic" not in text:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

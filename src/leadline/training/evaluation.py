@@ -10,7 +10,14 @@ from torch import Tensor, nn
 
 
 def outputs_of(model: nn.Module, batches: Iterable[Any]) -> tuple[Tensor, Tensor]:
-    """Outputs [N, …] and targets [N, …] over all batches, on the device, without gradients, in the mode the model is in."""
+    """Outputs [N, …] and targets [N, …] over all batches, on the device, without gradients, in the mode the model is in.
+
+    Example:
+        >>> batches = [(torch.ones(2, 3), torch.tensor([0, 1])), (torch.ones(1, 3), torch.tensor([1]))]
+        >>> outputs, targets = outputs_of(nn.Identity(), batches)
+        >>> outputs.shape, targets
+        (torch.Size([3, 3]), tensor([0, 1, 1]))
+    """
     outputs, targets = [], []
     with torch.inference_mode():
         for inputs, answers in batches:
@@ -28,6 +35,11 @@ class Evaluation:
         loss: (outputs, targets) → scalar mean.
         measures: name → function (outputs, targets) → scalar, over all rows at once.
         prefix: what the columns start with.
+
+    Example:
+        >>> batches = [(torch.tensor([[1.0], [3.0]]), torch.tensor([[1.0], [1.0]]))]
+        >>> Evaluation(nn.Identity(), batches, nn.functional.mse_loss, {"worst": lambda y, t: (y - t).abs().max()})()
+        {'valid_loss': 2.0, 'valid_worst': 2.0}
     """
 
     def __init__(

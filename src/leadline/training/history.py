@@ -17,10 +17,9 @@ Record = dict[str, Any]
 class History:
     """What was logged while training.
 
-    A record holds `step`, `epoch` (how many are done, with a fraction within one), `seconds` since the start, `rate`, the
-    training
-    `loss` (and what else the step returns) since the last record, and at the end of an epoch `valid_…` and whether it is the
-    `best` so far.
+    A record holds `step`, `epoch` (how many are done, with a fraction within one), `seconds` since the start, `rate`, and the
+    training `loss` with whatever else the step returns: within an epoch since the last record, at its end over all of it. The
+    end of an epoch adds `valid_…` and whether it is the `best` so far.
 
     Example:
         >>> history = History()
@@ -39,7 +38,7 @@ class History:
     def read(cls, path: Path) -> History:
         """The history in a file; a last line cut short by a kill is left out."""
         history = cls(path)
-        for line in path.read_text().splitlines() if path.exists() else []:
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
             try:
                 history.records.append(json.loads(line))
             except json.JSONDecodeError:
@@ -49,7 +48,7 @@ class History:
     def append(self, record: Record) -> None:
         self.records.append(record)
         if self.path is not None:
-            with files.storage(self.path), self.path.open("a") as file:
+            with files.storage(self.path), self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
 
     def cut(self, count: int) -> None:
@@ -61,7 +60,7 @@ class History:
     def sync(self) -> None:
         """Make sure that what was appended is on the disk."""
         if self.path is not None and self.path.exists():
-            with files.storage(self.path), self.path.open("rb") as file:
+            with files.storage(self.path), self.path.open("r+b") as file:  # Windows syncs only what may be written
                 os.fsync(file.fileno())
 
     def __getitem__(self, name: str) -> list[Any]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from leadline.errors import ArgumentError
+from leadline.errors import ArgumentError, TrainingError
 from leadline.training.best import Best
 from leadline.training.callbacks import Callback
 from leadline.training.history import History
@@ -52,11 +52,20 @@ def run_loop(
         state: of a checkpoint, to go on from.
 
     Errors: `TrainingError` when the loss is no longer finite at a log point; `ArgumentError` for less than one epoch.
+
+    Example:
+        >>> import torch
+        >>> from leadline.training import Supervised
+        >>> model = torch.nn.Linear(2, 3)
+        >>> sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> batches = [(torch.ones(4, 2), torch.zeros(4, dtype=torch.long))] * 5
+        >>> run_loop(Supervised(model, torch.nn.functional.cross_entropy, sgd), batches, epochs=3)["step"]
+        [5, 10, 15]
     """
     if epochs < 1:
         raise ArgumentError("There is nothing to train", expected="at least 1 epoch", got=epochs)
     now = Training(step, batches, epochs, History() if history is None else history, best or Best())
-    watched = best is not None or evaluate is not None
+    watched = best is not None
     if state is not None:
         now.load(state)
     events = {name: [getattr(callback, name) for callback in callbacks if _overrides(callback, name)] for name in _EVENTS}
@@ -69,6 +78,8 @@ def run_loop(
     tell("fit_start")
     while now.epoch < epochs and not now.stopped:
         tell("epoch_start")
+        if now.stopped:
+            break
         for batch in now.rest_of_epoch():
             now.count(batch, step(batch, now))
             if log_every and now.step % log_every == 0 and now.batch != now.steps_per_epoch:
@@ -79,17 +90,30 @@ def run_loop(
                 break
         if now.stopped:
             break
+        if now.batch == 0:
+            raise ArgumentError("An epoch held no batch", expected="batches that can be iterated anew each epoch")
         now.epoch, now.batch = now.epoch + 1, 0
         record = now.record()
         tell("epoch_end")
-        if watched:
+        if evaluate is not None or watched:
             with step.evaluating():
                 record |= evaluate() if evaluate is not None else {}
-                record["best"] = now.best.update(record, step.modules())
+                if watched := best is not None or now.best.monitor in record:
+                    record["best"] = now.best.update(record, step.modules())
             now.stopped = now.stopped or now.best.exhausted()
         now.history.append(record)
         tell("evaluated")
     tell("fit_end")
+    if not watched:
+        with (
+            step.evaluating()
+        ):  # nothing was compared, so the last weights are the ones to keep, averaged if they were averaged
+            now.best.keep(step.modules())
+    elif now.best.value is None and now.epoch:
+        raise TrainingError(
+            f"{now.best.monitor} was never a number, so no weights are the best",
+            do="Look for extreme values in the validation data, and take a tenth of the learning rate.",
+        )
     now.best.restore(step.modules())
     now.history.stopped = now.stopped
     return now.history

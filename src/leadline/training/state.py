@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from leadline.errors import TrainingError
+from leadline.errors import RunError, TrainingError
 from leadline.training.best import Best
 from leadline.training.history import History, Record
 from leadline.training.steps import Step
@@ -21,11 +21,27 @@ class Training:
 
     `step` counts batches from the beginning, `epoch` whole epochs done, `batch` the batches done of this one, and `fraction` is
     the share of the training done. `runner` is the step itself, with the networks in `runner.modules()`.
+
+    Example:
+        >>> from leadline import fit
+        >>> from leadline.training import Callback
+        >>> class Shares(Callback):
+        ...     def batch_end(self, now: Training) -> None:
+        ...         print(now.epoch, now.batch, now.fraction)
+        >>> batches = [(torch.ones(4, 2), torch.zeros(4, dtype=torch.long))] * 2
+        >>> _ = fit(torch.nn.Linear(2, 3), batches, epochs=2, device="cpu", callbacks=[Shares()])
+        0 1 0.25
+        0 2 0.5
+        1 1 0.75
+        1 2 1.0
     """
 
     def __init__(self, step: Step, batches: Iterable[Any], epochs: int, history: History, best: Best) -> None:
         self.runner, self.batches, self.epochs, self.history, self.best = step, batches, epochs, history, best
-        self.steps_per_epoch = len(batches) if isinstance(batches, Sized) else None
+        try:
+            self.steps_per_epoch: int | None = len(batches)  # type: ignore[arg-type]
+        except TypeError:
+            self.steps_per_epoch = None
         self.step = self.epoch = self.batch = 0
         self.stopped = ""
         self.started = time.perf_counter()
@@ -96,12 +112,12 @@ class Training:
             "epoch": self.epoch,
             "batch": self.batch,
             "seconds": self.seconds,
-            "records": len(self.history),
+            "records": len(self.history) if self.history.path else self.history.records,
             "sums": self._sums,
             "rows": self._rows,
             "logged": self._logged,
             "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],  # type: ignore[no-untyped-call]
             "runner": self.runner.state(),
             "best": self.best.state(),
         }
@@ -109,8 +125,16 @@ class Training:
     def load(self, state: dict[str, Any]) -> None:
         self.step, self.epoch, self.batch = state["step"], state["epoch"], state["batch"]
         self.started = time.perf_counter() - state["seconds"]
-        self.history.cut(state["records"])
-        self.runner.load(state["runner"])
+        if isinstance(state["records"], int):
+            self.history.cut(state["records"])
+        else:
+            self.history.records = state["records"]
+        try:
+            self.runner.load(state["runner"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise RunError(
+                "The checkpoint is of another network or optimizer", got=str(error).splitlines()[-1].strip()
+            ) from error
         self.best.load(state["best"])
         self.stopped = self.best.exhausted()  # whoever asked for a pause wants it to go on now
         device = next((p.device for module in self.runner.modules().values() for p in module.parameters()), torch.device("cpu"))

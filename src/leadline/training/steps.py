@@ -55,6 +55,17 @@ class Supervised:
         accumulate: micro-batches a batch is cut into: the same gradient (apart from rounding, and from batch statistics,
             which are those of a micro-batch) in less memory.
         precision: torch.float32, or torch.bfloat16 for autocast.
+
+    Example:
+        >>> model = nn.Linear(2, 1, bias=False)
+        >>> _ = nn.init.zeros_(model.weight)
+        >>> step = Supervised(model, nn.functional.mse_loss, torch.optim.SGD(model.parameters(), lr=0.1))
+        >>> step((torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0]])), None)
+        {'loss': tensor(1.)}
+        >>> model.weight.data  # w − 0.1 · 2 (w·x − y) x
+        tensor([[0.2000, 0.4000]])
+
+    Source: Pascanu, Mikolov and Bengio 2013, On the difficulty of training recurrent neural networks, for clipping.
     """
 
     def __init__(
@@ -108,7 +119,8 @@ class Supervised:
 
     def _accumulated(self, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         total: dict[str, Tensor] = {}
-        for part, answers in zip(inputs.chunk(self.accumulate), targets.chunk(self.accumulate), strict=True):
+        parts = min(self.accumulate, max(1, len(inputs) // 2))  # a single row has no variance for batch normalization
+        for part, answers in zip(inputs.tensor_split(parts), targets.tensor_split(parts), strict=True):
             share = len(part) / len(inputs)
             for name, value in self._forward_backward(part, answers, share).items():
                 total[name] = total[name] + value * share if name in total else value * share
