@@ -1,7 +1,8 @@
-"""Public names: frozen in one table, documented, unlike the name of any module, and cheap to reach."""
+"""Public names: frozen in one table, documented with an example, unlike the name of any module, and cheap to reach."""
 
 from __future__ import annotations
 
+import doctest
 import importlib
 import inspect
 import pkgutil
@@ -47,6 +48,11 @@ def public() -> Iterator[tuple[str, Any]]:
                 yield f"{package}.{name}", value
 
 
+def is_kind(value: Any) -> bool:
+    """Whether this is an exception or a protocol: a kind of thing, which nobody calls for its result."""
+    return isinstance(value, type) and (issubclass(value, BaseException) or getattr(value, "_is_protocol", False))
+
+
 def packages() -> list[str]:
     return ["leadline", *(module.name for module in pkgutil.iter_modules(leadline.__path__, "leadline.") if module.ispkg)]
 
@@ -80,6 +86,13 @@ def test_every_public_callable_says_what_it_does() -> None:
     assert silent == []
 
 
+def test_every_public_callable_shows_an_example_that_runs() -> None:
+    # Exceptions are shown where they are raised, and a protocol is not called; the doctests run what is found here.
+    # `__doc__` and not `getdoc`, which would let a class pass with the example of its base.
+    found = {name: doctest.DocTestParser().get_examples(value.__doc__ or "") for name, value in public() if not is_kind(value)}
+    assert [name for name, examples in found.items() if not examples] == []
+
+
 def test_every_module_says_what_it_is_for() -> None:
     assert [module.__name__ for module in modules() if not module.__doc__] == []
 
@@ -93,7 +106,7 @@ def test_no_callable_has_the_name_of_a_module() -> None:
 def test_no_public_constructor_or_function_takes_any_keyword() -> None:
     loose = []
     for name, value in public():
-        if isinstance(value, type) and (issubclass(value, BaseException) or getattr(value, "_is_protocol", False)):
+        if is_kind(value):
             continue  # their constructors are Python's own
         try:
             parameters = inspect.signature(value).parameters.values()

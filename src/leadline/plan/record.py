@@ -50,8 +50,8 @@ class ModelPlan:
     """Which network: a name of `models.MODELS`, and keyword arguments of its builder.
 
     Example:
-        >>> Plan().but({"model": "mlp", "model.hidden": [64, 32]}).model
-        ModelPlan(name='mlp', arguments={'hidden': [64, 32]})
+        >>> Plan().but({"model": "mlp", "model.width": 64}).model
+        ModelPlan(name='mlp', arguments={'width': 64})
     """
 
     name: str = "mlp"

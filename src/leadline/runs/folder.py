@@ -107,9 +107,10 @@ def open_run(folder: Path | str, *, device: str = "auto") -> Run:
     Example:
         >>> import tempfile
         >>> import leadline
+        >>> rows, folder = np.random.default_rng(0).normal(size=(60, 4)), tempfile.mkdtemp()
         >>> quick = {"model": "linear", "training.epochs": 1, "training.threads": 1}
-        >>> run = leadline.train("digits", changes=quick, folder=tempfile.mkdtemp())
-        >>> leadline.open(run.folder).score == run.score
+        >>> run = leadline.train(rows, targets=rows[:, 0] > 0, changes=quick, folder=folder)
+        >>> leadline.open(folder).score == run.score
         True
     """
     path = locate(folder)
