@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leadline import files
-from leadline.errors import StorageError
+from leadline.errors import SourceNotFoundError, StorageError
 
 
 def test_what_breaks_while_writing_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
@@ -40,8 +40,13 @@ def test_what_the_system_says_becomes_one_sentence(
 
 
 def test_other_errors_pass_as_they_are(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), files.writing(tmp_path / "nowhere" / "a.txt"):
-        pass
+    with pytest.raises(IsADirectoryError), files.storage(tmp_path):
+        tmp_path.read_bytes()
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFoundError, match="no folder .*nowhere"):
+        files.write_text(tmp_path / "nowhere" / "a.txt", "new")
 
 
 def test_names_that_are_not_utf8_survive_json(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from leadline.errors import StorageError
+from leadline.errors import SourceNotFoundError, StorageError
 
 ASIDE = ".part"
 
@@ -25,6 +25,10 @@ def storage(path: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, StorageError):
             raise
+        if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
+            raise SourceNotFoundError(
+                f"There is no folder {path.parent} to write {path.name} in", do="Make it first."
+            ) from error
         reason = {
             errno.ENOSPC: ("The disk is full", "Free some space, or choose another folder."),
             errno.EDQUOT: ("The disk quota is used up", "Free some space, or choose another folder."),

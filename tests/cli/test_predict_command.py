@@ -129,3 +129,16 @@ def test_a_name_that_is_no_text_is_passed_on_in_csv_and_shown_harmlessly(
 def test_a_class_name_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch, type_in: TypeIn) -> None:
     trained(monkeypatch, Classes(("\x1b[2J", "b")), (0.9, 0.1))
     assert "\x1b" not in type_in("predict", "last", Path("a.png"))[1]
+
+
+def test_json_and_csv_at_once_is_a_mistake(type_in: TypeIn) -> None:
+    status, _, err = type_in("predict", "last", "x.png", "--json", "--csv")
+    assert status == 2
+    assert "not both" in err
+
+
+def test_one_number_stands_alone(monkeypatch: pytest.MonkeyPatch, type_in: TypeIn) -> None:
+    trained(monkeypatch, Numbers(("price",), (0.0,), (1.0,)), (12.5,))
+    assert type_in("predict", "last", "a.png")[1] == "a.png  12.5\n"
+    assert type_in("predict", "last", "a.png", "--csv")[1] == "id,answer\na.png,12.5\n"
+    assert json.loads(type_in("predict", "last", "a.png", "--json")[1])["answer"] == 12.5

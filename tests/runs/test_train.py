@@ -149,7 +149,7 @@ def test_arrays_of_every_task(task: str, tmp_path: Path) -> None:
     one = opened.predict(inputs[0])
     if task == "number":
         assert run.results["scores"]["r2"]["value"] > 0.8
-        assert one.answer["value"] == pytest.approx(targets[0], abs=3)  # in its own units, around 100
+        assert one.answer == pytest.approx(targets[0], abs=3)  # in its own units, around 100
         assert one.probabilities == {}
     elif task == "labels":
         assert run.results["scores"]["auroc"]["value"] > 0.9
@@ -445,3 +445,40 @@ assert leadline.open(run.folder).schema.answers.names == ("\\xe9", "\\xf6")
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_rows_set_aside_are_said_and_listed(tmp_path: Path) -> None:
+    said: dict[str, str] = {}
+
+    class Listener(Observer):
+        def note(self, label: str, text: str) -> None:
+            said[label] = text
+
+    inputs, targets = tables("classes", 100)
+    inputs[7, 2] = np.nan
+    changes = {"training.epochs": 1, "model": "linear", "training.threads": 1}
+    run = leadline.train(inputs, targets=targets, folder=tmp_path / "run", changes=changes, observer=Listener())
+    assert "1 of the rows: row:7 (" in said["set aside"]
+    assert [row["id"] for row in run.results["excluded"]] == ["row:7"]
+
+
+def test_data_that_are_gone_are_named_when_resuming(tmp_path: Path) -> None:
+    inputs, targets = tables("classes")
+    np.savez(tmp_path / "data.npz", inputs=inputs, targets=targets)
+    with pytest.raises(Interrupted):
+        leadline.train(
+            tmp_path / "data.npz",
+            folder=tmp_path / "run",
+            changes={"training.epochs": 3, "training.threads": 1},
+            observer=AtStep(2, lambda: os.kill(os.getpid(), signal.SIGINT)),
+        )
+    (tmp_path / "data.npz").unlink()
+    with pytest.raises(SourceNotFoundError, match=r"are gone.*data\.npz.*Put them back"):
+        leadline.resume(tmp_path / "run")
+
+
+def test_a_file_is_no_row_of_numbers(tmp_path: Path) -> None:
+    inputs, targets = tables("classes", 60)
+    run = leadline.train(inputs, targets=targets, folder=tmp_path / "run", changes={"training.epochs": 1, "model": "linear"})
+    with pytest.raises(ArgumentError, match="not on files. Expected 5 numbers"):
+        run.predict(b"bytes")

@@ -25,24 +25,26 @@ _AT_ONCE = 64  # inputs in one go: few enough for the first answers to come soon
 @click.command("predict", short_help="What a network makes of new inputs.", no_args_is_help=True)
 @click.argument("run", metavar="RUN")
 @click.argument("inputs", nargs=-1, metavar="INPUT…")
-@click.option("--json", "form", flag_value="json", help="One JSON object a line.")
-@click.option("--csv", "form", flag_value="csv", help="A csv table with a column for each class.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--csv", "as_csv", is_flag=True, help="A csv table with a column for each class.")
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the N likeliest classes (3 when left out).")
-def command(run: str, inputs: tuple[str, ...], form: str | None, top: int | None) -> None:
+def command(run: str, inputs: tuple[str, ...], as_json: bool, as_csv: bool, top: int | None) -> None:
     """Print what the network of RUN (a folder, or `last`) makes of each INPUT.
 
     An INPUT is a picture file, a folder of them, or an .npy array with one input a row. With `-`, or with none, standard
     input is read: one path a line, or the bytes of one picture. An input that cannot be read is named, and the others go on.
     """
+    if as_json and as_csv:
+        raise click.UsageError("Give --json or --csv, not both.")
     if not inputs and sys.stdin.isatty():
         raise click.UsageError("Give at least one INPUT, or - to read paths from standard input.")
     from leadline import runs
 
     answers = _answers(runs.open(run), inputs_from(inputs or ("-",), sys.stdin.buffer))
-    if form == "json":
+    if as_json:
         for answer in answers:
             click.echo(json.dumps(_likeliest(answer, top)))
-    elif form == "csv":
+    elif as_csv:
         _write_csv(answers)
     else:
         for answer in answers:
@@ -75,7 +77,9 @@ def _likeliest(answer: dict[str, Any], top: int | None) -> dict[str, Any]:
 
 def _line(answer: dict[str, Any]) -> str:
     said = answer["answer"]
-    if isinstance(said, dict):
+    if isinstance(said, float):
+        text = f"{said:.6g}"
+    elif isinstance(said, dict):
         text = ", ".join(f"{name} {value:.6g}" for name, value in said.items())
     else:
         text = ", ".join(f"{name} ({100 * share:.1f} %)" for name, share in answer["probabilities"].items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,6 +58,10 @@ class Vectors:
 
     def encode(self, raw: Any) -> NDArray[Any]:
         """One raw input (any array of D numbers) to float32 [D]."""
+        if isinstance(raw, (str, Path, bytes)):
+            raise ArgumentError(
+                "The network was trained on rows of numbers, not on files", expected=f"{len(self.mean)} numbers"
+            )
         try:
             row = np.asarray(raw, dtype=np.float32).reshape(-1)
         except (TypeError, ValueError) as error:

@@ -29,11 +29,10 @@ def mirrored_agreement(dataset: Dataset) -> tuple[bool, str]:
         for views in (pictures, pictures[:, :, ::-1])
     )
     flip = mirrored >= _KEPT * plain
-    verb = "keep" if flip else "lose"
-    return (
-        flip,
-        f"mirrored, {mirrored:.0%} of {len(queries)} pictures find their own class as nearest neighbour, as they are "
-        f"{plain:.0%}: mirroring would {verb} it",
+    verdict = "mirroring does little harm" if flip else "mirroring would mislead"
+    return flip, (
+        f"the nearest neighbour of {len(queries)} pictures has their class for {100 * plain:.0f} % of them, "
+        f"and for {100 * mirrored:.0f} % once they are mirrored: {verdict}"
     )
 
 

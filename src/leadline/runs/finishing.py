@@ -18,7 +18,7 @@ from leadline.runs.observer import Observer
 from leadline.runs.run import Run
 from leadline.training import History, outputs_of
 
-_BASELINE_SHARE, _BASELINE_LEAST = 0.1, 3.0  # of the training's time; seconds
+_BASELINE_SHARE, _BASELINE_LEAST = 0.1, 20.0  # of the training's time; seconds
 
 
 def finish(path: Path, plan: Plan, dataset: Dataset, built: Built, history: History, observer: Observer) -> Run:
@@ -75,8 +75,16 @@ def _tell_results(results: dict[str, Any], observer: Observer) -> None:
         "result", f"test {score['title'].lower()} {number(score['value'])}{interval}, from epoch {results['best_epoch']}"
     )
     if results["baselines"]:
-        beside = "; ".join(f"{row['name']} {number(row['scores'][headline]['value'])}" for row in results["baselines"])
+        beside = "; ".join(
+            f"{row['name']} {number(row['scores'][headline]['value'])}{_fewer(row)}" for row in results["baselines"]
+        )
         observer.note("beside it", beside)
+
+
+def _fewer(row: dict[str, Any]) -> str:
+    """How many rows a baseline learned from, where these were not all."""
+    used = next((part for part in row["detail"].split(", ") if " of " in part), None)
+    return f" (on {used})" if used else ""
 
 
 def _percent(value: float | None) -> str:

@@ -65,9 +65,17 @@ def check_free(folder: Path | str | None) -> Path | None:
         raise RunExistsError(
             f"{path} already holds something",
             expected="a new or empty folder",
-            do=f"Choose another, or go on with: leadline resume {path}" if (path / "run.json").exists() else "Choose another.",
+            do=f"Choose another, or go on with: leadline resume {path}" if _unfinished(path) else "Choose another.",
         )
     return path
+
+
+def _unfinished(path: Path) -> bool:
+    """Whether a training in this folder could go on."""
+    try:
+        return bool(read_record(path)["status"] != "finished")
+    except RunError:
+        return False
 
 
 def locate(folder: Path | str) -> Path:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from leadline.data.answers import Answers, Numbers
 from leadline.data.dataset import Excluded
+from leadline.data.decoding import EXTENSIONS
 from leadline.data.schema import Schema
 from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
 
-_PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
 _BATCH = 256
 
 
@@ -26,7 +26,7 @@ _BATCH = 256
 class Prediction:
     """The answer for one input.
 
-    `answer` is a class name, the list of labels with a probability of at least one half, or numbers by name;
+    `answer` is a class name, the list of labels with a probability of at least one half, a number, or several by name;
     `probabilities` holds the probability of each class or label (empty for numbers).
 
     Example:
@@ -35,7 +35,7 @@ class Prediction:
     """
 
     id: str
-    answer: str | list[str] | dict[str, float]
+    answer: str | list[str] | float | dict[str, float]
     probabilities: dict[str, float]
 
     @property
@@ -91,7 +91,7 @@ def prediction(name: str, values: NDArray[Any], answers: Answers) -> Prediction:
     """One row of probabilities or numbers in words."""
     row = dict(zip(answers.names, values.tolist(), strict=True))
     if isinstance(answers, Numbers):
-        return Prediction(name, row, {})
+        return Prediction(name, row if len(row) > 1 else float(values[0]), {})
     if answers.task == "labels":
         return Prediction(name, [label for label, probability in row.items() if probability >= 0.5], row)
     return Prediction(name, answers.names[int(values.argmax())], row)
@@ -154,10 +154,10 @@ class Predictor:
 
 def pictures_below(folder: Path) -> list[Path]:
     """All picture files in a folder and the folders in it, in order."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES and not path.name.startswith("."))
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and not path.name.startswith("."))
     if not found:
         raise SourceNotFoundError(
-            f"There are no pictures in {folder}", expected="files ending in " + ", ".join(sorted(_PICTURES))
+            f"There are no pictures in {folder}", expected="files ending in " + ", ".join(sorted(EXTENSIONS))
         )
     return found
 

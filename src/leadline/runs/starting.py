@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from leadline import files
 from leadline.data.dataset import Dataset
-from leadline.errors import DataError, Interrupted, LeadlineError, PlanError, RunError
+from leadline.errors import DataError, Interrupted, LeadlineError, PlanError, RunError, SourceNotFoundError
 from leadline.plan import Built, Plan, build, measure, propose
 from leadline.plan.changes import early, spelled_out
 from leadline.runs import folder as folders
@@ -72,12 +73,12 @@ def train(
     observer.note(
         "plan",
         f"{plan.model.name}, {training.optimizer} at {training.learning_rate:g}, "
-        f"{training.epochs} epochs of {len(dataset.train):,} rows",
+        f"{training.epochs} epoch{'s' if training.epochs > 1 else ''} of {len(dataset.train):,} rows",
     )
     threads = "1 thread" if training.threads == 1 else f"{training.threads} threads"
     observer.note(
         "expected",
-        f"about {_duration(measured.seconds)} on {training.device} with {threads}, or less if it stops early",
+        f"about {_duration(measured.seconds)} of training on {training.device} with {threads}, or less if it stops early",
     )
     path = folders.create(dataset.name, folder)
     with folders.locked(path):
@@ -127,7 +128,12 @@ def resume(
     if not (path / "plan.json").exists():
         raise RunError(f"The training in {path} was stopped before its plan was written", do="Train anew.")
     plan = folders.read_plan(path)
-    dataset = source if isinstance(source, Dataset) else load_for(plan, source, targets, observer)
+    try:
+        dataset = source if isinstance(source, Dataset) else load_for(plan, source, targets, observer)
+    except SourceNotFoundError as error:
+        raise SourceNotFoundError(
+            f"The data that {path} is trained on are gone", expected=plan.data.source, do="Put them back, or train anew."
+        ) from error
     if dataset.fingerprint() != plan.data.hash:
         raise DataError(
             f"The data of {plan.data.source} have changed since the training began",
@@ -159,7 +165,7 @@ def _check_changes_of_data(changes: Mapping[str, Any], *, loaded: bool) -> None:
 def _fitted(plan: Plan, dataset: Dataset, observer: Observer) -> Plan:
     """A Plan that was given, with the source and hash of the data at hand."""
     if plan.data.hash and plan.data.hash != dataset.fingerprint():
-        observer.note("note", "the plan was made for other data; its choices are kept as they are")
+        observer.note("note", "the plan was made for other data, or another size or split of these; its choices are kept")
     # Where the plan says what would be proposed anyway, the reason with the number of these data stays.
     proposed = propose(dataset, {"model": plan.model.name})
     values = {row["key"]: row["value"] for row in proposed.rows()}
@@ -180,7 +186,6 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
             history = _fit(path, plan, built, observer, listeners)
             files.write_json(path / "environment.json", describe_environment(built.device, noted))
         if history.stopped == Interruption.REASON:
-            folders.write_record(path, "interrupted")
             raise Interrupted(
                 f"Stopped after epoch {_epochs_done(history)} of {plan.training.epochs}, all saved in {path}",
                 do=f"Go on with: leadline resume {path}",
@@ -189,8 +194,8 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
             observer.note("stopped", f"after epoch {_epochs_done(history)}: {history.stopped}")
         return finish(path, plan, dataset, built, history, observer)
     except LeadlineError as error:
-        if error.exit_status == 1:
-            folders.write_record(path, "failed")
+        with suppress(OSError):  # of a disk so full that not even this can be written
+            folders.write_record(path, "failed" if error.exit_status == 1 else "interrupted")
         raise
     finally:
         interruption.release()
@@ -227,6 +232,10 @@ def _tell_data(dataset: Dataset, observer: Observer) -> None:
     observer.note("data", f"{dataset.schema.inputs.describe()}, {kind[dataset.task]}: {rows}")
     for note in dataset.notes:
         observer.note("note", note)
+    if excluded := dataset.excluded:
+        rows = "; ".join(f"{row.id} ({row.reason})" for row in excluded[:3])
+        more = f"; and {len(excluded) - 3:,} more, all in the report" if len(excluded) > 3 else ""
+        observer.note("set aside", f"{len(excluded):,} of the rows: {rows}{more}")
 
 
 def _epochs_done(history: History) -> int:
