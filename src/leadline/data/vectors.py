@@ -74,7 +74,7 @@ class Vectors:
 
     def is_one(self, raw: Any) -> bool:
         """Whether `raw` is one input rather than several."""
-        return np.ndim(raw) == 1
+        return isinstance(raw, (str, Path, bytes)) or np.ndim(raw) == 1
 
     def preparer(self, device: torch.device, *, channels_last: bool = False) -> Callable[[Tensor], Tensor]:
         """A function from stored rows [B, D] on `device` to float32 network input [B, D]."""
