@@ -1,7 +1,7 @@
 """One prediction: `run.predict(picture)` against the same preprocessing and `model(x)` by hand; memory over 10,000 calls.
 
-By hand means what a careful person would write for one picture: array to tensor, cast, standardize, network, softmax, back to
-plain numbers with the class names; everything prepared outside the loop that can be.
+By hand means what a careful person would write for one picture: array to tensor, cast, standardize, network, calibrated softmax,
+back to plain numbers with the class names; everything prepared outside the loop that can be.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ PAIRS, CALLS = 40, 100
 
 def by_hand(run: leadline.runs.Run) -> Any:
     inputs, names, model = run.schema.inputs, run.schema.answers.names, run.model
+    temperature = run.schema.answers.temperature
     scale = (1 / torch.tensor(inputs.std)).reshape(1, -1, 1, 1)
     shift = (-torch.tensor(inputs.mean) / torch.tensor(inputs.std)).reshape(1, -1, 1, 1)
 
     def predict(picture: Any) -> tuple[str, dict[str, float]]:
         with torch.inference_mode():
             x = torch.from_numpy(picture)[None, :, :, None].permute(0, 3, 1, 2).float().mul_(scale).add_(shift)
-            probabilities = torch.softmax(model(x), dim=1)[0].tolist()
+            probabilities = torch.softmax(model(x) / temperature, dim=1)[0].tolist()
         best = max(range(len(names)), key=probabilities.__getitem__)
         return names[best], dict(zip(names, probabilities, strict=True))
 

@@ -77,10 +77,11 @@ class Pictures:
             return self._decoded(decoding.fit(raw, self.height, self.width, self.channels))
         array = raw.numpy(force=True) if isinstance(raw, Tensor) else np.asarray(raw)
         array = array[:, :, None] if array.ndim == 2 else array
-        if array.shape == self.shape and array.shape != (self.height, self.width, self.channels):
+        stored = (self.height, self.width, self.channels)
+        if array.shape != stored and array.shape == self.shape:
             array = array.transpose(1, 2, 0)
-        if array.shape == (self.height, self.width, self.channels):
-            return self._typed(array)
+        if array.shape == stored:
+            return array if array.dtype == np.uint8 and self.dtype == "uint8" else self._typed(array)
         if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] in (1, 3, 4) and self.dtype == "uint8":
             image = Image.fromarray(array.squeeze(2) if array.shape[2] == 1 else array)
             return decoding.fit(image, self.height, self.width, self.channels)
@@ -111,6 +112,8 @@ class Pictures:
 
     def is_one(self, raw: Any) -> bool:
         """Whether `raw` is one picture rather than several."""
+        if isinstance(raw, np.ndarray) and raw.ndim == 2:
+            return True
         if isinstance(raw, (str, Path, bytes, Image.Image)):
             return True
         if isinstance(raw, (list, tuple)) and raw and not isinstance(raw[0], (int, float, list, tuple)):

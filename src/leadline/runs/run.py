@@ -64,11 +64,11 @@ class Run:
 
         Errors: a `LeadlineError` when a single input cannot be read.
         """
-        if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
+        path = isinstance(inputs, (str, Path))
+        if path and Path(inputs).is_dir():
             inputs = pictures_below(Path(inputs))
         elif self.schema.inputs.is_one(inputs):
-            name = ids[0] if ids else str(inputs) if isinstance(inputs, (str, Path)) else "0"
-            return self.predictor.one(inputs, name)
+            return self.predictor.one(inputs, ids[0] if ids else str(inputs) if path else "0")
         return self.predictor.many(inputs, ids)
 
     def evaluate(self, source: Any, targets: Any = None) -> dict[str, Any]:
