@@ -1,7 +1,7 @@
 """One prediction: `run.predict(picture)` against the same preprocessing and `model(x)` by hand; memory over 10,000 calls.
 
-By hand means what a careful person would write for one picture: array to tensor, cast, standardize, network, calibrated softmax,
-back to plain numbers with the class names; everything prepared outside the loop that can be.
+By hand means what a careful person would write for one picture: array to tensor, cast, standardize, network, calibrated
+softmax, back to plain numbers with the class names; everything prepared outside the loop that can be.
 """
 
 from __future__ import annotations
