@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,7 +119,7 @@ def test_where_nothing_can_be_kept_memory_serves(
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(os, "fsync", refuse)
     dataset = data.load(root, cache=tmp_path / "cache")
     np.testing.assert_array_equal(dataset.train.inputs, expected.train.inputs)
     assert dataset.origin == expected.origin
