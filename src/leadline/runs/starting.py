@@ -208,7 +208,7 @@ def _fit(path: Path, plan: Plan, built: Built, observer: Observer, listeners: Se
     if state is None:
         history.cut(0)
     else:
-        observer.note("resuming", f"after {state['step']:,} steps, in epoch {state['epoch'] + 1} of {plan.training.epochs}")
+        observer.note("resuming", f"after {state['step']:,} steps, {state['epoch']} of {plan.training.epochs} epochs done")
     return run_loop(
         built.step,
         built.batches,
