@@ -6,9 +6,11 @@ are learnt worst.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -48,12 +50,7 @@ def cross_entropy(
 
     Source: label smoothing: Szegedy et al. (2016), Rethinking the Inception architecture for computer vision.
     """
-    if logits.ndim != 2 or targets.shape != logits.shape[:1]:
-        raise ArgumentError(
-            "The outputs and the targets do not fit together",
-            expected="logits [N, K] and class numbers [N]",
-            got=f"{list(logits.shape)} and {list(targets.shape)}",
-        )
+    _one_class_each(logits, targets)
     return F.cross_entropy(
         logits, targets, weight=class_weights, reduction=_checked(reduction), label_smoothing=label_smoothing
     )
@@ -96,6 +93,43 @@ def binary_cross_entropy(
     return _reduced(
         F.binary_cross_entropy_with_logits(logits, targets, pos_weight=class_weights, reduction=_checked(reduction)), reduction
     )
+
+
+def perceptron(scores: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:
+    """How far the strongest wrong class stands above the right one: 0 where the right one leads.
+
+    lossᵢ = max(0, maxⱼ≠ᵧ sⱼ − sᵧ), y being the true class. A tie counts as a mistake: its loss is 0, but its gradient that of
+    one, so that training starts from zero weights. Rivals that tie share the gradient.
+
+    Args:
+        scores: s, [N, K] with K of at least 2, any real numbers.
+        targets: class numbers, int64 [N].
+        reduction: "mean" → []; "none" → [N].
+
+    Returns:
+        [] or [N], in units of the scores.
+
+    Raises:
+        ArgumentError: shapes that do not fit, a single class, or an unknown reduction.
+
+    Example:
+        >>> import torch
+        >>> perceptron(torch.tensor([[2.0, 0.5], [2.0, 0.5]]), torch.tensor([0, 1]), reduction="none")
+        tensor([0.0000, 1.5000])
+
+    Source: Rosenblatt (1958), The perceptron; for several classes: Crammer and Singer (2003), Ultraconservative online
+    algorithms for multiclass problems.
+    """
+    _one_class_each(scores, targets)
+    if scores.shape[1] < 2:
+        raise ArgumentError(
+            "A single class has no rival", expected="scores [N, K] of at least 2 classes", got=list(scores.shape)
+        )
+    own = targets[:, None]
+    rival = scores.scatter(1, own, -torch.inf).amax(dim=1)
+    ahead = rival - scores.gather(1, own).squeeze(1)
+    each = torch.where(ahead >= 0, ahead, 0.0)
+    return each if _checked(reduction) == "none" else each.mean()
 
 
 def squared_error(outputs: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:
@@ -174,6 +208,68 @@ def huber(outputs: Tensor, targets: Tensor, *, delta: float = 1.0, reduction: st
     return _reduced(F.huber_loss(outputs, targets, delta=delta, reduction=_checked(reduction)), reduction)
 
 
+def quantile(outputs: Tensor, targets: Tensor, *, tau: float = 0.5, reduction: str = "mean") -> Tensor:
+    """The pinball loss, whose minimum is the τ-quantile of the targets: a share τ of them lies below the output.
+
+    loss = τ d for d ≥ 0, (τ − 1) d below, d = target − output. τ = 0.5 is half the absolute error.
+
+    Args:
+        outputs: [N, M].
+        targets: [N, M].
+        tau: τ, between 0 and 1.
+        reduction: "mean" → []; "none" → [N].
+
+    Returns:
+        [] or [N], in units of the targets.
+
+    Raises:
+        ArgumentError: τ not between 0 and 1, or what `squared_error` raises.
+
+    Example:
+        >>> import torch
+        >>> quantile(torch.tensor([[0.0], [0.0]]), torch.tensor([[2.0], [-2.0]]), tau=0.75, reduction="none").tolist()
+        [1.5, 0.5]
+
+    Source: Koenker and Bassett (1978), Regression quantiles.
+    """
+    if not 0 < tau < 1:
+        raise ArgumentError("There is no such quantile", expected="tau between 0 and 1", got=tau)
+    _same_shape(outputs, targets)
+    d = targets - outputs
+    each = torch.maximum(tau * d, (tau - 1) * d)
+    return _reduced(each if _checked(reduction) == "none" else each.mean(), reduction)
+
+
+def per_member(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """The same loss for networks of M members: each member is judged by itself, and the loss is the mean over them.
+
+    Judging the mean answer instead would let members lean on each other; judged alone, each becomes a good network, and their
+    mean a better one. Outputs [N, K], which have no members, are judged as before.
+
+    Args:
+        loss: of outputs [N, K] and targets [N, …]; a mean over rows. A metric of that kind does as well.
+
+    Returns:
+        A function of outputs [N, M, K] or [N, K] and targets [N, …].
+
+    Example:
+        >>> import torch
+        >>> members, targets = torch.tensor([[[1.0], [3.0]]]), torch.tensor([[2.0]])
+        >>> per_member(squared_error)(members, targets).item(), squared_error(members.mean(1), targets).item()
+        (1.0, 0.0)
+
+    Source: Gorishniy, Kotelnikov and Babenko (2024), TabM.
+    """
+
+    @functools.wraps(loss)
+    def judged(outputs: Tensor, targets: Tensor) -> Tensor:
+        if outputs.ndim != 3:
+            return loss(outputs, targets)
+        return loss(outputs.flatten(0, 1), targets.repeat_interleave(outputs.shape[1], dim=0))
+
+    return judged
+
+
 class Loss(NamedTuple):
     """One row of the table: the function, and the tasks whose outputs and targets it fits."""
 
@@ -183,10 +279,12 @@ class Loss(NamedTuple):
 
 LOSSES = {
     "cross_entropy": Loss(cross_entropy, ("classes",)),
+    "perceptron": Loss(perceptron, ("classes",)),
     "binary_cross_entropy": Loss(binary_cross_entropy, ("labels",)),
     "squared_error": Loss(squared_error, ("number",)),
     "absolute_error": Loss(absolute_error, ("number",)),
     "huber": Loss(huber, ("number",)),
+    "quantile": Loss(quantile, ("number",)),
 }
 
 
@@ -214,6 +312,15 @@ def _checked(reduction: str) -> str:
     if reduction not in ("mean", "none"):
         unknown("reduction", reduction, ("mean", "none"))
     return reduction
+
+
+def _one_class_each(logits: Tensor, targets: Tensor) -> None:
+    if logits.ndim != 2 or targets.shape != logits.shape[:1]:
+        raise ArgumentError(
+            "The outputs and the targets do not fit together",
+            expected="logits [N, K] and class numbers [N]",
+            got=f"{list(logits.shape)} and {list(targets.shape)}",
+        )
 
 
 def _same_shape(outputs: Tensor, targets: Tensor) -> None:
