@@ -10,15 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsClassifier
 
-from leadline import baselines
 from leadline.baselines import Baseline, fit_baselines
 from leadline.data.answers import Answers, Classes, Labels, Numbers
 from leadline.data.dataset import Dataset, Origin, Split
@@ -188,31 +184,3 @@ def test_little_time_means_fewer_rows() -> None:
     assert len(found) == 2
     assert time.perf_counter() - start < 4  # a first trial is always made, and other work may run beside
     assert "of 20,000 training rows" in named(found)["nearest neighbours"].detail
-
-
-@pytest.mark.parametrize(("power", "speed"), [(1.0, 1e4), (1.2, 1e4), (1.0, 1e2), (1.0, 1e9)])
-def test_trials_grow_within_the_time(power: float, speed: float) -> None:
-    """Trials whose time is rows^power / speed, on 1,000,000 rows in 60 s."""
-    rows, spent = 500, 0.0
-    used: list[int] = []
-    while rows:
-        took = rows**power / speed
-        spent, used = spent + took, [*used, rows]
-        rows = baselines._next_rows(rows, 1_000_000, took=took, left=60 - spent)
-    assert spent <= 60
-    assert used[-1] == 1_000_000 or spent > 20
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.data())
-def test_every_beginning_of_the_order_holds_the_classes_in_proportion(classes: list[int], drawn: st.DataObject) -> None:
-    targets = np.array(classes, dtype=np.int64)
-    order = baselines._stratified_order(targets)
-    assert sorted(order) == list(range(len(targets)))
-    start = drawn.draw(st.integers(1, len(targets)))
-    for kind in set(classes):
-        share = (targets == kind).mean()
-        assert abs((targets[order[:start]] == kind).sum() - share * start) <= len(set(classes))
-    present = len(set(classes))
-    assert len(set(targets[order[:present]])) == present
-    assert torch.equal(torch.from_numpy(order), torch.from_numpy(baselines._stratified_order(targets)))
