@@ -1,10 +1,11 @@
 import re
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from leadline.report.figures import draw_calibration, draw_curves, draw_residuals
+from leadline.report.figures import _apart, draw_calibration, draw_curves, draw_residuals
 
 
 def words(svg):
@@ -117,3 +118,23 @@ def test_residuals():
     assert (low, high) == pytest.approx((-1.28, 1.28), abs=0.1)  # the tenths of a standard normal
     assert draw_residuals([], []) == []
     assert len(draw_residuals([1.0, 1.0], [1.0, 1.0])) == 2
+
+
+@pytest.mark.parametrize(
+    "heights",
+    [
+        {"a": 0.5},
+        {"a": 0.1, "b": 0.8},
+        {"a": 0.5, "b": 0.5, "c": 0.5},
+        {"a": 0.0, "b": 0.05, "c": 0.3, "d": 0.31},
+        {"a": 1.0, "b": 0.99},
+    ],
+)
+def test_names_at_the_ends_of_lines_are_pushed_apart_and_keep_their_order(heights):
+    placed = _apart(heights)
+    in_order = sorted(heights, key=heights.get)
+    for below, above in pairwise(in_order):
+        assert placed[above] - placed[below] >= 0.19 - 1e-9
+    for name, height in heights.items():
+        if all(abs(height - other) > 0.4 for key, other in heights.items() if key != name):
+            assert placed[name] == height

@@ -120,6 +120,108 @@ def a_record(names=("ant", "bee", "cat"), points=40):
     }
 
 
+def a_table(names=("age", "job", "when"), classes=("no", "yes")):
+    """The record of a training on a table."""
+    record = a_record(list(classes))
+    kinds = {0: "number", 1: "category", 2: "date"}
+    columns = [
+        {"name": "y", "kind": "target", "why": "two values", "missing": 0.0, "distinct": 2, "common": [["no", 60], ["yes", 40]]}
+    ]
+    for at, name in enumerate(names):
+        more = [{"low": 1, "median": 2, "high": 9, "histogram": [3, 5, 1]}, {"common": [[name, 70], ["b", 30]]}][at % 2]
+        columns.append({"name": name, "kind": kinds[at % 3], "why": f"why {name}", "missing": 0.125, "distinct": 44, **more})
+    columns.append({"name": "id", "kind": "left out", "why": "each row has its own"})
+    share = {"no": [0.9, 0.6], "yes": [0.1, 0.4]}
+    dependence = [
+        {"name": name, "kind": "number", "x": [1, 9], "outputs": share, "low": share, "high": share, "density": [1, 2]}
+        if at % 2
+        else {"name": name, "kind": "category", "x": [name, "b"], "outputs": share}
+        for at, name in enumerate(names[:4])
+    ]
+    measured = [{"name": name, "value": 0.1 / (1 + at), "low": 0.05 - at / 20, "high": 0.2} for at, name in enumerate(names)]
+    record["results"] |= {
+        "columns": columns,
+        "importance": {"metric": "accuracy", "title": "Accuracy", "rows": 2000, "repeats": 5, "columns": measured},
+        "dependence": dependence,
+    }
+    values = {name: f"value {name}" for name in names[:3]}
+    record["examples"] = {"wrong": [{"id": "t.csv:7", "truth": "no", "answer": "yes", "probability": 0.9, "values": values}]}
+    return record
+
+
+def test_a_table_shows_its_columns_what_matters_and_the_values_of_wrong_rows():
+    page = Page(report.render(a_table()))
+    for text in (
+        "5 columns: the target, 1 number, 1 category, 1 date, 1 left out.",
+        "why age",
+        "1 to 9, median 2",
+        "12.5 % missing",
+        "1 column left out",
+        "each row has its own",
+        "How far the accuracy falls when one column is shuffled",
+        "10.0 %",
+        "The intervals of",
+        "the mean probability of",
+        "value when",
+    ):
+        assert text in page.text.replace("\u202f", " "), text
+    sections = [attributes["id"] for attributes in page.all("section")]
+    assert sections[:4] == ["data", "columns", "training", "matters"]
+    assert {"#columns", "#matters"} <= {link["href"] for link in page.all("a")}
+    assert len([svg for svg in page.all("svg") if svg.get("class") == "spark"]) == 4
+    assert len([svg for svg in page.all("svg") if "The mean answer by" in svg.get("aria-label", "")]) == 3
+
+
+@pytest.mark.parametrize("missing", ["columns", "importance", "dependence", "coverage"])
+def test_a_table_without_a_part(missing):
+    record = a_table()
+    for nothing in (None, [], {}):
+        record["results"][missing] = nothing
+        Page(report.render(record))
+    for kept in ("importance", "dependence"):
+        record = a_table()
+        record["results"][{"importance": "dependence", "dependence": "importance"}[kept]] = None
+        assert "What matters" in Page(report.render(record)).text
+
+
+@pytest.mark.parametrize("count", [8, 60, 1200])
+def test_a_strangers_table_stays_text(count):
+    names = [*STRANGE, *(f"column {at}" for at in range(count - len(STRANGE)))]
+    record = a_table(names, classes=STRANGE[:2])
+    for column in record["results"]["columns"]:
+        column["why"] = "<script>alert(1)</script> `<b>`"
+    record["examples"]["wrong"][0]["values"] = dict.fromkeys(names[:30], "<img src=x onerror=alert(1)>")
+    record["results"]["importance"]["title"] = "<b>"
+    start = time.process_time()
+    text = report.render(record)
+    assert time.process_time() - start < 5
+    assert len(text.encode()) < 600_000
+    page = Page(text)
+    plain = Page(report.render(a_table()))
+    assert {tag for tag, _ in page.tags} <= {tag for tag, _ in plain.tags} | {"code", "small"}
+    assert "<img src=x onerror=alert(1)>" in page.text
+    assert not [attributes for _, attributes in page.tags if any(name.startswith("on") for name in attributes)]
+
+
+def test_few_values_of_wrong_rows_are_columns_and_many_are_listed():
+    record = a_table()
+    wrong = record["examples"]["wrong"]
+    wrong.append({"id": "t.csv:9", "truth": "no", "answer": "yes", "probability": 0.8, "values": {"job": "baker"}})
+    few = Page(report.render(record))
+    assert len([cell for cell in few.all("td") if cell.get("class") == "cell"]) == 2 * 3
+    wrong[1]["values"] = {f"other {at}": str(at) for at in range(9)}
+    many = Page(report.render(record))
+    assert not [cell for cell in many.all("td") if cell.get("class") == "cell"]
+    assert "its values" in many.text
+    assert "other 8 8" in many.text
+
+
+def test_a_number_that_was_learned_as_a_quantile_says_so():
+    record = a_table()
+    record["results"]["coverage"] = {"quantile": 0.9, "share": 0.88}
+    assert "It answers with the 90 % quantile" in Page(report.render(record)).text.replace("\u202f", " ")
+
+
 def test_everything_in_the_record_is_on_the_page():
     page = Page(report.render(a_record()))
     for text in (
@@ -158,8 +260,9 @@ def test_everything_in_the_record_is_on_the_page():
     assert len(page.all("img")) == 3 + 3 + 3 + 2
 
 
-def test_page_is_accessible():
-    page = Page(report.render(a_record()))
+@pytest.mark.parametrize("make", [a_record, a_table])
+def test_page_is_accessible(make):
+    page = Page(report.render(make()))
     assert page.headings()[0] == "h1"
     assert page.headings().count("h1") == 1
     levels = [int(tag[1]) for tag in page.headings()]

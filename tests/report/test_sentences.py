@@ -1,6 +1,15 @@
 import pytest
 
-from leadline.report.sentences import bounds, calibration_sentence, confusion_sentence, most_frequent, outcome
+from leadline.report.sentences import (
+    better_baseline,
+    bounds,
+    calibration_sentence,
+    confusion_sentence,
+    coverage_sentence,
+    dependence_sentence,
+    most_frequent,
+    outcome,
+)
 
 
 def score(value, low, high, better=True):
@@ -128,3 +137,55 @@ def test_a_difference_on_the_same_rows_decides_where_it_was_measured(low, high, 
     told = outcome(record)
     assert says in told.headline
     assert any("On the same rows" in sentence for sentence in told.details)
+
+
+def test_boosting_that_wins_is_named_without_an_article():
+    record = results(
+        score(0.7, 0.68, 0.72), ("linear model", score(0.6, 0.58, 0.62)), ("gradient boosting", score(0.8, 0.78, 0.82))
+    )
+    told = outcome(record)
+    assert "but gradient boosting does clearly better (80.0" in told.headline
+    assert any("as things stand gradient boosting is the better choice" in sentence for sentence in told.details)
+    record["baselines"][1]["detail"] = "101 trees, all 900 training rows"
+    advice = better_baseline(record)
+    assert advice.startswith(
+        "Gradient boosting (101 trees, all 900 training rows) is clearly better on the same test rows: use it"
+    )
+    assert better_baseline(results(score(0.7, 0.68, 0.72), ("linear model", score(0.8, 0.78, 0.82)))).startswith(
+        "A linear model is"
+    )
+
+
+@pytest.mark.parametrize("theirs", [score(0.71, 0.69, 0.73), score(0.6, 0.58, 0.62), {"value": None}])
+def test_a_baseline_that_is_not_clearly_better_is_not_advised(theirs):
+    assert better_baseline(results(score(0.7, 0.68, 0.72), ("gradient boosting", theirs))) == ""
+    assert better_baseline({}) == ""
+
+
+def test_advice_goes_by_the_difference_on_the_same_rows():
+    record = results(score(2.0, 1.8, 2.2, False), ("gradient boosting", score(1.9, 1.7, 2.1, False)), metric="mae")
+    assert better_baseline(record) == ""
+    record["baselines"][0]["network_ahead"] = {"value": 0.1, "low": 0.05, "high": 0.15}
+    assert better_baseline(record).startswith("Gradient boosting is clearly better")
+
+
+@pytest.mark.parametrize(
+    ("share", "rows", "verdict"),
+    [(0.88, 400, "as many as should"), (0.85, 400, "fewer than should"), (0.88, 4000, "fewer than"), (0.95, 1000, "more than")],
+)
+def test_coverage_is_judged_by_what_chance_allows(share, rows, verdict):
+    assert verdict in coverage_sentence({"coverage": {"quantile": 0.9, "share": share}, "rows": {"test": rows}})
+
+
+def test_coverage_of_the_median_and_of_nothing():
+    assert "with the median: of the test rows" in coverage_sentence({"coverage": {"quantile": 0.5, "share": 0.5}})
+    assert coverage_sentence({"coverage": {"quantile": 0.9, "share": None}}) == coverage_sentence({}) == ""
+    record = results(score(2.0, 1.9, 2.1, False), metric="mae", coverage={"quantile": 0.9, "share": 0.5})
+    assert any("90\u202f% quantile" in sentence for sentence in outcome(record).details)
+
+
+def test_the_drawings_say_whose_probability_they_show():
+    told = dependence_sentence(["rich", "poor"], 3, "classes")
+    assert "the mean probability of “\u2068rich\u2069” and “\u2068poor\u2069”; 3 others change less" in told
+    assert "the mean answer. " in dependence_sentence(["price"], 0, "number")
+    assert "the mean answers" in dependence_sentence(["a", "b"], 0, "number")

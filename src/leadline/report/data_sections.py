@@ -14,6 +14,7 @@ View = dict[str, Any]
 
 BALANCE_CLASSES = 30  # of more classes only the largest and the smallest are shown
 LISTED = 20
+CELLS = 8  # columns beside the most wrong rows; more, and each row names its own
 PICTURE_BYTES = 3_000_000  # of a page that is to stay below 5 MB
 _PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
 
@@ -62,8 +63,8 @@ def example_view(examples: Record) -> View:
     budget = [PICTURE_BYTES]
     wrong, uncertain, data, augmented = (examples.get(key) or [] for key in ("wrong", "uncertain", "data", "augmented"))
     return {
-        "wrong": [_example(row, budget) for row in wrong[:24]],
-        "uncertain": [_example(row, budget) for row in uncertain[:24]],
+        "wrong": _with_cells([_example(row, budget) for row in wrong[:24]]),
+        "uncertain": _with_cells([_example(row, budget) for row in uncertain[:24]]),
         "data": [view for row in data[:48] if (view := {**_example(row, budget), "answer": None})["picture"]],
         "augmented": [
             {"id": row.get("id"), "before": before, "after": after}
@@ -81,7 +82,17 @@ def _example(row: Record, budget: list[int]) -> View:
         "error": _signed_error(row.get("answer"), row.get("truth")),
         "sure": as_sureness(row.get("probability")),
         "picture": _picture(row.get("picture"), budget),
+        "values": {str(name): as_answer(value) for name, value in (row.get("values") or {}).items()},
     }
+
+
+def _with_cells(rows: list[View]) -> list[View]:
+    """The rows with `cells` {column: text}, the same columns in each; where these are many, `own`: each row names its own."""
+    names = list(dict.fromkeys(name for row in rows for name in row["values"]))
+    for row in rows:
+        row["own"] = len(names) > CELLS
+        row["cells"] = {} if row["own"] else {name: row["values"].get(name, "") for name in names}
+    return rows
 
 
 def _signed_error(answer: Any, truth: Any) -> str:

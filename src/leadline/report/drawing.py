@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -54,13 +55,24 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
-def draw(paint: Callable[[Axes], None], label: str, *, width: int = 360, height: int = 220, right: int = 74) -> Markup:
+def draw(
+    paint: Callable[[Axes], None],
+    label: str,
+    *,
+    width: int = 360,
+    height: int = 220,
+    left: int = 46,
+    right: int = 74,
+    top: int = 12,
+) -> Markup:
     """Let `paint` fill one pair of axes and return it as SVG, `width` × `height` in CSS pixels.
 
     Args:
         paint: receives empty axes, styled; colours are this module's `INK`, `MUTED`, `ACCENT`, `RULE`, `PAPER`.
         label: what the figure shows, in words, for those who do not see it. Keeps ids apart, too: use it once a page.
+        left: room at the left for what stands along the axis.
         right: room at the right for names at the ends of lines.
+        top: room above.
 
     Example:
         >>> svg = draw(lambda axes: axes.plot([1, 2], [3, 4], color=ACCENT) and None, "Loss from 3 to 4")
@@ -71,10 +83,12 @@ def draw(paint: Callable[[Axes], None], label: str, *, width: int = 360, height:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": label}):
+    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": label}), warnings.catch_warnings():
+        # The text stays text: what matplotlib's font lacks, that of the page may have.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(width / 72, height / 72), facecolor="none")
         canvas = FigureCanvasSVG(figure)
-        left, bottom, top = 46, 36, 12
+        bottom = 36
         axes = figure.add_axes(
             (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height), facecolor="none"
         )

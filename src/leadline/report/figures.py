@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from leadline.report.drawing import ACCENT, INK, MUTED, PAPER, draw
 from leadline.report.thinning import Thinned, thin
-from leadline.report.wording import PERCENT_SCORES, as_number, as_percent, as_tick, is_finite
+from leadline.report.wording import PERCENT_SCORES, as_number, as_percent, as_tick, is_finite, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,16 +105,16 @@ def draw_residuals(truth: Sequence[float], value: Sequence[float], name: str = "
         axes.scatter([t for t, _ in shown], [v for _, v in shown], s=9, color=ACCENT, alpha=0.55, linewidths=0)
         axes.set(xlabel="truth")
         axes.text(0.03, 0.97, "answer", color=MUTED, transform=axes.transAxes, va="top")
-        _ticks(axes, "x", "truth")
-        _ticks(axes, "y", "answer")
+        set_ticks(axes, "x", "truth")
+        set_ticks(axes, "y", "answer")
 
     def paint_errors(axes: Axes) -> None:
         axes.hist(errors, bins=min(40, max(8, round(len(errors) ** 0.5))), color=ACCENT, alpha=0.75)
         axes.axvline(0, color=INK, linewidth=1)
         axes.set(xlabel="answer − truth")
         axes.text(0.03, 0.97, "rows", color=MUTED, transform=axes.transAxes, va="top")
-        _ticks(axes, "x", "truth")
-        _ticks(axes, "y", "answer")
+        set_ticks(axes, "x", "truth")
+        set_ticks(axes, "y", "answer")
 
     spread = f"eight in ten from {as_number(errors[tenth], 3)} to {as_number(errors[-1 - tenth], 3)}"
     note = f"Half of the errors lie below {as_number(middle, 3)}, {spread}."
@@ -156,9 +156,14 @@ def _curve_panel(title: str, lines: dict[str, Thinned], axis: str, best: float |
         axes.set(xlabel=axis)
         if best is not None and "validation" in lines:
             _paint_best(axes, lines["validation"], best)
-        _ticks(axes, "y", metric, log=log)
-        _ticks(axes, "x", axis, whole=True)
-        _label_ends(axes, {name: line.mean[-1] for name, line in lines.items() if name}, metric)
+        set_ticks(axes, "y", metric, log=log)
+        set_ticks(axes, "x", axis, whole=True)
+        label_ends(
+            axes,
+            {name: line.mean[-1] for name, line in lines.items() if name},
+            metric,
+            {"training": MUTED, "validation": ACCENT},
+        )
 
     ends = "; ".join(
         f"{name} from {_shown(metric, line.mean[0])} to {_shown(metric, line.mean[-1])}" for name, line in lines.items()
@@ -189,29 +194,41 @@ def _paint_best(axes: Axes, line: Thinned, best: float) -> None:
     )
 
 
-def _label_ends(axes: Axes, ends: dict[str, float], metric: str) -> None:
-    """Name and last value at the end of each line, pushed apart where they would overlap."""
+def label_ends(axes: Axes, ends: dict[str, float], metric: str, colours: dict[str, str]) -> None:
+    """Name and last value at the end of each line, in its colour, pushed apart where they would overlap."""
     to_axes = axes.transData + axes.transAxes.inverted()
     heights = {name: float(to_axes.transform((axes.get_xlim()[0], value))[1]) for name, value in ends.items()}
-    upwards = sorted(heights, key=lambda name: heights[name])
-    gap = 0.19
-    if len(upwards) == 2 and heights[upwards[1]] - heights[upwards[0]] < gap:
-        middle = min(max(sum(heights.values()) / 2, gap / 2 + 0.04), 0.94 - gap / 2)
-        heights = {upwards[0]: middle - gap / 2, upwards[1]: middle + gap / 2}
-    for name, height in heights.items():
-        text = f"{name}\n{_shown(metric, ends[name])}"
+    for name, height in _apart(heights).items():
         axes.text(
             1.03,
             height,
-            text,
+            f"{shortened(name, 12)}\n{_shown(metric, ends[name])}",
             transform=axes.transAxes,
             va="center",
             linespacing=1.15,
-            color=MUTED if name == "training" else ACCENT,
+            color=colours[name],
         )
 
 
-def _ticks(axes: Axes, side: str, metric: str, *, log: bool = False, whole: bool = False) -> None:
+def _apart(heights: dict[str, float], gap: float = 0.19) -> dict[str, float]:
+    """Heights between 0 and 1 in the same order, at least `gap` apart; those that need not move stay."""
+    groups = [([name], heights[name]) for name in sorted(heights, key=lambda name: heights[name])]
+    place = 1
+    while place < len(groups):
+        (below, low), (above, high) = groups[place - 1 : place + 1]
+        if high - low >= gap * (len(below) + len(above)) / 2:
+            place += 1
+            continue
+        names = below + above
+        reach = gap * (len(names) - 1) / 2
+        middle = sum(heights[name] for name in names) / len(names)
+        groups[place - 1 : place + 1] = [(names, min(max(middle, reach + 0.04), 0.94 - reach))]
+        place = max(1, place - 1)
+    return {name: middle + gap * (at - (len(names) - 1) / 2) for names, middle in groups for at, name in enumerate(names)}
+
+
+def set_ticks(axes: Axes, side: str, metric: str, *, log: bool = False, whole: bool = False) -> None:
+    """Few ticks at round values, written as the metric is; `log` in decades, `whole` at whole numbers only."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
     chosen = axes.xaxis if side == "x" else axes.yaxis

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leadline.files import write_text
-from leadline.report import data_sections, result_sections
-from leadline.report.sentences import calibration_sentence, outcome
+from leadline.report import data_sections, result_sections, table_sections
+from leadline.report.sentences import calibration_sentence, dependence_sentence, outcome
 from leadline.report.wording import as_setting
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ def render(record: Record) -> str:
             scores=result_sections.score_view(results),
             facts=result_sections.fact_list(results),
             balance=data_sections.balance_view(results),
+            columns=table_sections.column_view(results),
+            importance=table_sections.importance_view(results),
+            dependence=_dependence(results),
             notes=data_sections.note_view(results),
             examples=examples,
             curves=_curves(history, results),
@@ -126,6 +129,17 @@ def _calibration(results: Record) -> dict[str, Any] | None:
         "reliance": result_sections.reliance_view(record),
         "svg": draw_calibration(record["confidence"], record["accuracy"], record["count"]),
     }
+
+
+def _dependence(results: Record) -> dict[str, Any] | None:
+    from leadline.report.dependence_figures import draw_dependence, drawn_outputs
+
+    columns = [column for column in results.get("dependence") or () if column]
+    panels = draw_dependence(columns, str(results.get("task") or "classes"))
+    if not panels:
+        return None
+    names, left_out = drawn_outputs(columns)
+    return {"panels": panels, "sentence": dependence_sentence(names, left_out, str(results.get("task") or "classes"))}
 
 
 def _residuals(results: Record) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leadline.report.wording import as_interval, as_percent, as_score, is_finite, shortened
+from leadline.report.wording import as_interval, as_listing, as_percent, as_score, in_sentence, is_finite, shortened
 
 Results = dict[str, Any]
 FEW = 200  # below this many test rows an interval is so wide that the reader is told so
@@ -49,8 +49,69 @@ def outcome(results: Results, noun: str = "rows") -> Outcome:
     most = _most_frequent(results, metric, score["value"], score.get("low"))
     return Outcome(
         _claim(metric, score, rows, noun) + clause + ".",
-        tuple(filter(None, (_certainty(metric, score, rows, noun), verdict, most, _explained(results)))),
+        tuple(
+            filter(
+                None, (_certainty(metric, score, rows, noun), verdict, most, _explained(results), coverage_sentence(results))
+            )
+        ),
     )
+
+
+def better_baseline(results: Results) -> str:
+    """What to do where a baseline is clearly better than the network; empty where none is, or where chance may explain it.
+
+    Example:
+        >>> ours, theirs = ({"value": v, "low": v - 0.01, "high": v + 0.01, "higher_is_better": True} for v in (0.8, 0.9))
+        >>> baseline = {"name": "gradient boosting", "detail": "101 trees", "scores": {"auroc": theirs}}
+        >>> print(better_baseline({"headline": "auroc", "scores": {"auroc": ours}, "baselines": [baseline]}))
+        Gradient boosting (101 trees) is clearly better on the same test rows: use it, or give the network more rows or epochs.
+    """
+    metric = results.get("headline") or ""
+    score = (results.get("scores") or {}).get(metric)
+    rival = _best_rival(results, metric, score) if score and is_finite(score.get("value")) else None
+    if not score or not rival:
+        return ""
+    name, its = rival
+    ahead = (its["value"] > score["value"]) == score.get("higher_is_better", True) and its["value"] != score["value"]
+    if not ahead or not _decided(metric, score, its, (results.get("rows") or {}).get("test"))[0]:
+        return ""
+    said = with_article(name)
+    detail = f" ({its['detail']})" if its.get("detail") else ""
+    return (
+        f"{said[:1].upper()}{said[1:]}{detail} is clearly better on the same test rows: use it, "
+        "or give the network more rows or epochs."
+    )
+
+
+def with_article(name: str) -> str:
+    """The name of a baseline as it stands in a sentence.
+
+    Example:
+        >>> [with_article(name) for name in ("linear model", "gradient boosting", "nearest neighbours")]
+        ['a linear model', 'gradient boosting', 'nearest neighbours']
+    """
+    return f"a {name}" if name.endswith("model") else name
+
+
+def coverage_sentence(results: Results) -> str:
+    """Whether as many rows lie below a predicted quantile as should; empty where no quantile was learned.
+
+    Example:
+        >>> sentence = coverage_sentence({"coverage": {"quantile": 0.9, "share": 0.8}, "rows": {"test": 400}})
+        >>> print(sentence.replace("\u202f", " "))
+        It answers with the 90 % quantile: of the test rows 80.0 % lie at or below its answer, fewer than should.
+    """
+    coverage, rows = results.get("coverage") or {}, (results.get("rows") or {}).get("test")
+    quantile, share = coverage.get("quantile"), coverage.get("share")
+    if not (is_finite(quantile) and is_finite(share)):
+        return ""
+    doubt = (quantile * (1 - quantile) / rows) ** 0.5 if rows else 0.0  # one standard error of a share
+    if abs(share - quantile) <= max(0.005, 2 * doubt):
+        verdict = "as many as should, as far as chance allows"
+    else:
+        verdict = f"{'fewer' if share < quantile else 'more'} than should"
+    asked = "the median" if quantile == 0.5 else f"the {100 * quantile:.4g}\u202f% quantile"
+    return f"It answers with {asked}: of the test rows {as_percent(share)} lie at or below its answer, {verdict}."
 
 
 def calibration_sentence(calibration: dict[str, Any]) -> str:
@@ -81,6 +142,24 @@ def calibration_sentence(calibration: dict[str, Any]) -> str:
     return f"On average it says it is {as_percent(sure)} sure and is right {as_percent(right)} of the time: {verdict}."
 
 
+def dependence_sentence(outputs: Sequence[str], left_out: int, task: str) -> str:
+    """What the drawings of how the answer changes with a column show.
+
+    Example:
+        >>> dependence_sentence(["price"], 0, "number").split(":")[0]
+        'How the answer changes with one column, all else in each row as it is'
+    """
+    if task == "number":
+        asked = "the mean answer" if len(outputs) == 1 else "the mean answers"
+    else:
+        asked = f"the mean probability of {as_listing(outputs)}"
+    others = f"; {left_out:,} others change less and are not drawn" if left_out else ""
+    return (
+        f"How the answer changes with one column, all else in each row as it is: {asked}{others}. The shaded band holds eight "
+        "rows in ten, the bars along the bottom and larger dots say where the rows are. All drawings share one scale."
+    )
+
+
 def confusion_sentence(worst: Sequence[dict[str, Any]], wrong: int, rows: int) -> str:
     """How many rows are wrong, and how many of these the most frequent confusions account for."""
     if not wrong:
@@ -102,8 +181,7 @@ def _claim(metric: str, score: dict[str, Any], rows: int | None, noun: str) -> s
         return f"It is right on {shown} of the {noun} it had never seen"
     if metric == "mae":
         return f"Its answers are off by {shown} on average on {noun} it had never seen"
-    title = str(score.get("title") or metric.replace("_", " "))
-    title = title if title[1:2].isupper() else title[:1].lower() + title[1:]  # "AUROC" stays
+    title = in_sentence(str(score.get("title") or metric.replace("_", " ")))
     return f"Its {title} is {shown} on {noun} it had never seen"
 
 
@@ -113,14 +191,19 @@ def _best_rival(results: Results, metric: str, score: dict[str, Any]) -> tuple[s
     for baseline in results.get("baselines") or ():
         its = (baseline.get("scores") or {}).get(metric)
         if its and is_finite(its.get("value")):
-            rivals.append((str(baseline.get("name") or "a baseline"), {**its, "ahead": baseline.get("network_ahead")}))
+            rivals.append(
+                (
+                    str(baseline.get("name") or "a baseline"),
+                    {**its, "ahead": baseline.get("network_ahead"), "detail": baseline.get("detail")},
+                )
+            )
     return max(rivals, key=lambda rival: sign * rival[1]["value"], default=None)
 
 
 def _comparison(metric: str, score: dict[str, Any], rival: tuple[str, dict[str, Any]], rows: int | None) -> tuple[str, str]:
     name, its = rival
     its_value = as_score(metric, its["value"])
-    article = f"a {name}" if name == "linear model" else name
+    article = with_article(name)
     better = (score["value"] > its["value"]) == score.get("higher_is_better", True) and score["value"] != its["value"]
     decided, reason = _decided(metric, score, its, rows)
     if not decided:

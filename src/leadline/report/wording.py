@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 NARROW = "\u202f"  # a thin space that does not break: between a number and its unit
@@ -103,6 +104,54 @@ def as_interval(metric: str, low: float | None, high: float | None) -> str:
         return as_score(metric, high)
     start = as_percent(low, unit=False) if metric in PERCENT_SCORES else as_score(metric, low)
     return f"{start} to {as_score(metric, high)}"
+
+
+def as_change(metric: str, value: float, largest: float, *, unit: bool = True) -> str:
+    """How much a score changes, with as many decimals as the largest change beside it bears; never "−0".
+
+    Example:
+        >>> as_change("auroc", 0.04321, 0.213), as_change("auroc", -0.00004, 0.213), as_change("mae", 1234.5, 29477.0)
+        ('0.043', '0.000', '1,234')
+        >>> as_change("accuracy", 0.04321, 0.213).replace(NARROW, " ")
+        '4.3 %'
+    """
+    scale, mark = (100, f"{NARROW}%") if metric in PERCENT_SCORES else (1, "")
+    digits = 2 - math.floor(math.log10(scale * abs(largest))) if largest else 0
+    text = f"{scale * value:,.{min(max(digits, 0), 12)}f}"
+    text = text.removeprefix("-") if not text.strip("-0.,") else text
+    return text.replace("-", "−") + (mark if unit else "")
+
+
+def as_listing(names: Sequence[str], most: int = 6) -> str:
+    """Names as they stand in a sentence, quoted; of many the first.
+
+    Example:
+        >>> print(as_listing(["age", "sex", "hours"]), "|", as_listing(["a", "b", "c", "d"], most=2))
+        “\u2068age\u2069”, “\u2068sex\u2069” and “\u2068hours\u2069” | “\u2068a\u2069”, “\u2068b\u2069” and 2 more
+    """
+    quoted = [f"“\u2068{shortened(as_answer(name))}\u2069”" for name in names[:most]]
+    last = f"{len(names) - most:,} more" if len(names) > most else quoted.pop()
+    return f"{', '.join(quoted)} and {last}" if quoted else last
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A count with its noun in the right number.
+
+    Example:
+        >>> counted(1, "row"), counted(2000, "row"), counted(2, "category", "categories")
+        ('1 row', '2,000 rows', '2 categories')
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def in_sentence(title: str) -> str:
+    """A title as it stands in the middle of a sentence.
+
+    Example:
+        >>> in_sentence("Mean absolute error"), in_sentence("AUROC"), in_sentence("R²")
+        ('mean absolute error', 'AUROC', 'R²')
+    """
+    return title if title[1:2] in "²" or title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
 def as_duration(seconds: float | None) -> str:
