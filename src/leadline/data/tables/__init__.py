@@ -1,0 +1,1 @@
+"""Tables: files and data frames → Frame (read, nothing decided) → Table (what every column means, learned in training)."""

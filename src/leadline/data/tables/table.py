@@ -1,0 +1,291 @@
+"""Table: the Schema's side of a table: its columns, learned from the training rows, and rows turned into numbers by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leadline.data.tables.cells import Cells
+from leadline.data.tables.columns import Column, column_from_json, column_to_json
+from leadline.data.tables.copies import copy_of_target
+from leadline.data.tables.kinds import learn_column
+from leadline.errors import ArgumentError, DataError, nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_MOST_CELLS = 3_000_000_000  # numbers of a table in memory, 12 GB
+
+
+@dataclass(frozen=True)
+class Table:
+    """Raw input is a row of named cells; stored as float32 [N, W], as the network takes it.
+
+    The first `numbers` of the W columns hold numbers: scaled values, indicators of missing ones, parts of dates, counts of
+    words. The others hold the codes of categories, 0 for whatever training did not show.
+
+    Attributes:
+        columns: every column of the table but the targets, in the order of the file.
+        targets: the names of the columns that are learned.
+        header: whether the names stand in the file; else they are column 1, column 2, …
+
+    Example:
+        >>> import polars as pl
+        >>> frame = pl.DataFrame({"age": ["20", "30", "?", "50"], "city": ["Bonn", "Ulm", "Bonn", "Kiel"]})
+        >>> table = Table.learn(frame, np.arange(4))
+        >>> table.numbers, table.categories, table.blocks
+        (2, (4,), {'age': (0, 1), 'city': (2,)})
+        >>> table.encode({"age": 30, "city": "Rom"}).tolist()
+        [0.0, 0.0, 0.0]
+    """
+
+    columns: tuple[Column, ...]
+    targets: tuple[str, ...] = ()
+    header: bool = True
+    kind: ClassVar[str] = "table"
+
+    @classmethod
+    def learn(
+        cls,
+        frame: pl.DataFrame,
+        train: NDArray[np.int64],
+        *,
+        kinds: Mapping[str, str] | None = None,
+        answers: NDArray[Any] | None = None,
+        targets: Sequence[str] = (),
+        header: bool = True,
+    ) -> Table:
+        """The columns of a frame, from its rows `train` alone.
+
+        Args:
+            frame: the columns without the targets.
+            train: row numbers.
+            kinds: column name → kind, where it is not to be told from the values.
+            answers: what is to be learned, [len(train)]: a column that says exactly the same is left out.
+            targets: names of what is to be learned.
+            header: whether the names stand in the file.
+
+        Raises:
+            DataError: a kind is chosen for a column that there is not or that does not fit it, or no column is left.
+        """
+        kinds = dict(kinds or {})
+        for name in kinds:
+            if name not in frame.columns and name not in targets:
+                close = nearest(name, frame.columns)
+                raise DataError(
+                    f"There is no column {name!r} to choose a kind for", do=f"Did you mean {close!r}?" if close else None
+                )
+        columns = []
+        for name in frame.columns:
+            cells = Cells(frame[name]).take(train)
+            column = learn_column(name, cells, kinds.get(name))
+            if answers is not None and name not in kinds:
+                column = copy_of_target(column, cells, answers, targets)
+            columns.append(column)
+        table = cls(tuple(columns), tuple(targets), header)
+        if not table.shape[0]:
+            reasons = "; ".join(f"{column.name}: {column.why}" for column in columns[:5])
+            raise DataError("No column is left to learn from", got=reasons or "none beside the target")
+        return table
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Table:
+        return cls(tuple(column_from_json(column) for column in fields["columns"]), tuple(fields["targets"]), fields["header"])
+
+    def to_json(self) -> dict[str, Any]:
+        columns = [column_to_json(column) for column in self.columns]
+        return {"columns": columns, "targets": list(self.targets), "header": self.header}
+
+    @cached_property
+    def edges(self) -> tuple[tuple[float, ...], ...]:
+        """For each number the edges of the intervals in which equally many training rows lie; () where it is taken as it is."""
+        return tuple(edges for column in self.columns for edges in column.edges)
+
+    @cached_property
+    def categories(self) -> tuple[int, ...]:
+        """For each category the number of its codes."""
+        return tuple(column.categories for column in self.columns if column.categories)
+
+    @property
+    def numbers(self) -> int:
+        """How many of the W columns hold numbers."""
+        return len(self.edges)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one stored input: (W,)."""
+        return (self.numbers + len(self.categories),)
+
+    @cached_property
+    def used(self) -> tuple[Column, ...]:
+        """The columns that the network sees."""
+        return tuple(column for column in self.columns if column.edges or column.categories)
+
+    @cached_property
+    def blocks(self) -> dict[str, tuple[int, ...]]:
+        """For each column that is used the places of its numbers and of its code among the W."""
+        number, code = 0, self.numbers
+        blocks = {}
+        for column in self.used:
+            places = tuple(range(number, number + len(column.edges)))
+            number += len(column.edges)
+            if column.categories:
+                places, code = (*places, code), code + 1
+            blocks[column.name] = places
+        return blocks
+
+    def describe(self) -> str:
+        left = len(self.columns) - len(self.used)
+        out = f" ({left} left out)" if left else ""
+        return f"rows of {len(self.used)} column{'s' if len(self.used) != 1 else ''}{out}"
+
+    def encode_frame(self, frame: pl.DataFrame) -> NDArray[np.float32]:
+        """A frame that has all columns that are used, in any order, to float32 [N, W].
+
+        Raises:
+            DataError: a column is not there (its cells may be missing where training knew missing ones).
+        """
+        return self._encoded(frame, None)
+
+    def read_frame(self, frame: pl.DataFrame) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+        """The same for rows that training did not see, with sentences on whatever in them is not as it was there.
+
+        Where the training's file had no names, columns are taken by their place; the targets may be left out.
+        """
+        frame = self._placed(frame)
+        notes: list[str] = []
+        known = {column.name for column in self.columns} | set(self.targets)
+        if strange := [name for name in frame.columns if name not in known]:
+            more = f" and {len(strange) - 5:,} more" if len(strange) > 5 else ""
+            notes.append(f"Columns that training did not have are passed over: {', '.join(map(repr, strange[:5]))}{more}.")
+        return self._encoded(frame, notes), tuple(notes)
+
+    def _placed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if self.header or len(frame.columns) != len(self.columns):
+            return frame
+        return frame.rename(dict(zip(frame.columns, [column.name for column in self.columns], strict=True)))
+
+    def _encoded(self, frame: pl.DataFrame, notes: list[str] | None) -> NDArray[np.float32]:
+        lacking = [column.name for column in self.used if column.name not in frame.columns and not column.missing]
+        if lacking:
+            raise self.lacks(lacking, frame.columns)
+        if len(frame) * self.shape[0] > _MOST_CELLS:
+            raise DataError(f"{len(frame):,} rows of {self.shape[0]:,} numbers do not fit into memory", do="Leave columns out.")
+        encoded = np.zeros((len(frame), *self.shape), np.float32)
+        for column, places in zip(self.used, self.blocks.values(), strict=True):
+            cells = self._cells(frame, column)
+            if column.edges:
+                encoded[:, places[: len(column.edges)]] = column.numbers(cells)
+            if column.categories:
+                encoded[:, places[-1]] = column.codes(cells)
+            if notes is not None:
+                notes += _differences(column, cells, there=column.name in frame.columns)
+        return encoded
+
+    def _cells(self, frame: pl.DataFrame, column: Column) -> Cells:
+        """The cells of one column; all missing where the frame lacks it."""
+        import polars as pl
+
+        if column.name in frame.columns:
+            return Cells(frame[column.name])
+        return Cells(pl.Series(column.name, [], pl.String).clear(len(frame)))
+
+    def lacks(self, names: Sequence[str], there: Sequence[str]) -> DataError:
+        """The error that says which columns are needed and not there."""
+        strange = [name for name in there if name not in {column.name for column in self.columns}]
+        close = nearest(names[0], strange)
+        return DataError(
+            f"The rows lack {'the column' if len(names) == 1 else 'columns'} that the network was trained on: "
+            + ", ".join(map(repr, names[:10])),
+            got="the columns " + ", ".join(map(repr, list(there)[:10])) + (" …" if len(there) > 10 else ""),
+            do=f"Is {close!r} meant?" if close else None,
+        )
+
+    def encode(self, raw: Any) -> NDArray[np.float32]:
+        """One row, a mapping from column names to values, to float32 [W]."""
+        if not isinstance(raw, Mapping):
+            raise ArgumentError(
+                "The network was trained on a table",
+                expected="a row as a dict, a data frame or a table file",
+                got=repr(raw)[:80],
+            )
+        values = {name: value for name, value in raw.items() if name in self.blocks}
+        needed = [column.name for column in self.used if column.name not in values and not (column.missing and values)]
+        if needed:
+            raise self.lacks(needed, [str(name) for name in raw])
+        encoded: NDArray[np.float32] = self.encode_frame(frame_of_rows([values]))[0]
+        return encoded
+
+    def is_one(self, raw: Any) -> bool:
+        """Whether `raw` is one row rather than several."""
+        return isinstance(raw, Mapping) and not any(isinstance(value, (list, tuple, np.ndarray)) for value in raw.values())
+
+    def words(self, encoded: NDArray[Any]) -> dict[str, str]:
+        """One stored row [W] as text by column, as far as its numbers can tell."""
+        return {
+            column.name: column.words(
+                encoded[list(places[: len(column.edges)])], int(encoded[places[-1]]) if column.categories else 0
+            )
+            for column, places in zip(self.used, self.blocks.values(), strict=True)
+        }
+
+    def preparer(self, device: torch.device, *, channels_last: bool = False) -> Callable[[Tensor], Tensor]:
+        """What is stored is what the network takes."""
+        return lambda rows: rows
+
+
+def frame_of_rows(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows as mappings to a frame; what a row lacks is missing there.
+
+    Example:
+        >>> frame_of_rows([{"age": 3, "city": "Ulm"}, {"age": "?"}]).to_dicts()
+        [{'age': '3', 'city': 'Ulm'}, {'age': '?', 'city': None}]
+    """
+    import polars as pl
+
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pl.DataFrame([_series(str(name), [row.get(name) for row in rows]) for name in names])
+
+
+def _series(name: str, values: list[Any]) -> pl.Series:
+    """Values of one kind as they are; mixed ones, and kinds that polars would not know, as text, which is read like a file."""
+    import datetime
+
+    import polars as pl
+
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    kinds = {type(value) for value in plain if value is not None}
+    if kinds <= {int, float} and all(value is None or abs(value) < 2**53 for value in plain):
+        return pl.Series(name, [None if value is None else float(value) for value in plain], pl.Float64)
+    if len(kinds) == 1 and kinds <= {bool, datetime.date, datetime.datetime}:
+        return pl.Series(name, plain)
+    return pl.Series(name, [None if value is None else str(value) for value in plain], pl.String)
+
+
+def _differences(column: Column, cells: Cells, *, there: bool) -> list[str]:
+    """What in the cells of one column is not as it was in training, as sentences."""
+    if not there:
+        return [f"The column {column.name!r} is not there: it counts as missing in every row."]
+    strange = column.unread(cells)
+    notes = []
+    if count := int(strange.sum()):
+        first = cells.text.gather(np.flatnonzero(strange)[:1])[0]
+        shown = f"'{str(first)[:30]}'"
+        what = "are not known from training" if column.categories else f"cannot be read as {_CALLED[column.kind]}"
+        instead = "other values" if column.categories else "missing" if column.missing else "usual ones"
+        notes.append(f"{count:,} of {len(cells):,} cells of {column.name!r} {what}, such as {shown}; they count as {instead}.")
+    absent = int((~cells.present).sum())
+    if absent and not column.missing and column.kind != "text":
+        counted = "other values" if column.categories else "usual ones"
+        notes.append(f"{absent:,} cells of {column.name!r} are missing, which training never saw; they count as {counted}.")
+    return notes
+
+
+_CALLED = {"number": "numbers", "yes/no": "one of the two values", "date": "dates"}
