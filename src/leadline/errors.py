@@ -77,14 +77,15 @@ class Interrupted(LeadlineError, RuntimeError):  # noqa: N818 - a wish, not an e
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """The choice that looks most like `word`, or None when none does.
+    """The choice that looks most like `word`, capitals passed over, or None when none does.
 
     Example:
-        >>> nearest("learing_rate", ["batch", "learning_rate"])
-        'learning_rate'
+        >>> nearest("learing_rate", ["batch", "learning_rate"]), nearest("AGE", ["age", "wage"])
+        ('learning_rate', 'age')
     """
-    matches = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
-    return matches[0] if matches else None
+    lowered = {choice.casefold(): choice for choice in choices}
+    matches = difflib.get_close_matches(word.casefold(), list(lowered), n=1, cutoff=0.5)
+    return lowered[matches[0]] if matches else None
 
 
 def unknown(kind: str, word: str, choices: Iterable[str], error: type[LeadlineError] = ArgumentError) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +12,14 @@ from leadline.errors import ArgumentError, unknown
 _SMALLEST = 1e-6
 
 
-def set_prior_bias(layer: nn.Linear, probabilities: Tensor, *, task: str) -> None:
+class HasBias(Protocol):
+    """A layer with one bias for each output, or None."""
+
+    @property
+    def bias(self) -> Tensor | None: ...
+
+
+def set_prior_bias(layer: HasBias, probabilities: Tensor, *, task: str) -> None:
     """Set the bias of the last layer so that an untrained network answers with the frequencies of the training rows.
 
     bₖ = log pₖ for `classes`, whose softmax is then p; bₗ = log pₗ − log(1 − pₗ) for `labels`, whose sigmoid is then pₗ; 0 for

@@ -12,36 +12,38 @@ from leadline.cli.options import given_changes, plan_from
 from leadline.errors import LeadlineError, PlanError, SourceNotFoundError
 from leadline.plan import Plan
 
-NOTHING: dict[str, Any] = {"task": None, "target": None, "size": None, "seed": None, "device": None}
+NOTHING: dict[str, Any] = dict.fromkeys(("task", "target", "group", "time", "size", "seed", "device")) | {"settings": ()}
 
 
 def test_what_was_not_given_changes_nothing() -> None:
-    assert given_changes((), **NOTHING) == {}
+    assert given_changes(NOTHING) == {}
 
 
 def test_every_option_is_a_key_that_a_plan_has() -> None:
-    changes = given_changes((), task="classes", target="species", size=64, seed=3, device="cpu")
+    given = {"task": "classes", "target": "species", "group": "farm", "time": "day", "size": 64, "seed": 3, "device": "cpu"}
+    changes = given_changes({**given, "settings": ()})
     plan = Plan().but(changes)
+    assert (plan.data.group, plan.data.time) == ("farm", "day")
     assert (plan.data.task, plan.data.target, plan.data.size, plan.data.seed) == ("classes", "species", 64, 3)
     assert (plan.training.seed, plan.training.device) == (3, "cpu")
     assert set(plan.why) == set(changes)
 
 
 def test_zero_is_a_seed_and_set_has_the_last_word() -> None:
-    changes = given_changes(("training.seed=5",), **{**NOTHING, "seed": 0})
+    changes = given_changes({**NOTHING, "seed": 0, "settings": ("training.seed=5",)})
     assert changes == {"data.seed": 0, "training.seed": 5}
 
 
 @pytest.mark.parametrize("setting", ["training.batsh=3", "training.batch=many", "model=resnt18", "trainig.batch=3"])
 def test_a_slip_is_told_before_any_data_are_read(setting: str) -> None:
     with pytest.raises(PlanError):
-        given_changes((setting,), **NOTHING)
+        given_changes({**NOTHING, "settings": (setting,)})
 
 
 def test_arguments_of_the_network_that_will_be_proposed_are_left_to_it() -> None:
-    assert given_changes(("model.stages=3",), **NOTHING) == {"model.stages": 3}
+    assert given_changes({**NOTHING, "settings": ("model.stages=3",)}) == {"model.stages": 3}
     with pytest.raises(PlanError):
-        given_changes(("model.stages=3", "model=linear"), **NOTHING)
+        given_changes({**NOTHING, "settings": ("model.stages=3", "model=linear")})
 
 
 def test_a_plan_comes_back_from_toml_and_from_json(tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ class FakePredictor:
 
 def trained(monkeypatch: pytest.MonkeyPatch, answers: Answers, values: Sequence[float]) -> FakePredictor:
     predictor = FakePredictor(answers, values)
-    monkeypatch.setattr("leadline.runs.open", lambda folder: SimpleNamespace(predictor=predictor))
+    opened = SimpleNamespace(predictor=predictor, schema=SimpleNamespace(inputs=None))
+    monkeypatch.setattr("leadline.runs.open", lambda folder: opened)
     return predictor
 
 
@@ -134,7 +135,7 @@ def test_a_class_name_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch,
 def test_json_and_csv_at_once_is_a_mistake(type_in: TypeIn) -> None:
     status, _, err = type_in("predict", "last", "x.png", "--json", "--csv")
     assert status == 2
-    assert "not both" in err
+    assert "one of --json, --csv" in err
 
 
 def test_one_number_stands_alone(monkeypatch: pytest.MonkeyPatch, type_in: TypeIn) -> None:

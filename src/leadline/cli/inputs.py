@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from leadline.errors import DataError
+
+if TYPE_CHECKING:
+    from leadline.data.tables.frame import Frame
 
 Input = tuple[str, Any]
 
@@ -28,6 +32,32 @@ def inputs_from(words: Sequence[str], stdin: IO[bytes]) -> Iterator[Input]:
             yield from _from_rows(path)
         else:
             yield word, path
+
+
+def frames_from(words: Sequence[str], stdin: IO[bytes], *, header: bool) -> Iterator[Frame]:
+    """The rows of each table file; `-` stands for a csv on standard input.
+
+    Args:
+        words: paths.
+        stdin: read for `-`.
+        header: whether the files begin with the names of their columns, as that of the training did.
+    """
+    from leadline.data.sources import nowhere
+    from leadline.data.tables import table_files
+
+    for word in words:
+        path = Path(word)
+        if word == "-":
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "stdin.csv"
+                path.write_bytes(stdin.read())
+                yield table_files.read_file(path, header=header, encoding=None)
+            continue
+        if not path.exists():
+            raise nowhere(word, path.absolute())
+        if not table_files.is_table(path):
+            raise DataError(f"{path} is not a table", expected="csv, tsv or parquet, as the network was trained on a table")
+        yield table_files.read_file(path, header=header, encoding=None)
 
 
 def _from_folder(folder: Path) -> Iterator[Input]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +18,27 @@ if TYPE_CHECKING:
 Decorated = Callable[..., Any]
 _PLAN_FILE = "TOML as `leadline plan SOURCE` writes it, or the plan.json of a Run"
 TASKS = ("classes", "labels", "number")
+_CHANGES = ("task", "target", "group", "time", "size", "seed", "device")
 
 
 def source_and_changes(function: Decorated) -> Decorated:
-    """SOURCE, and every option that changes what would be proposed for it."""
+    """SOURCE, and every option that changes what would be proposed for it, gathered in one argument `given`."""
+
+    @functools.wraps(function)
+    def gathered(**arguments: Any) -> Any:
+        given = {name: arguments.pop(name) for name in (*_CHANGES, "settings")}
+        return function(given=given, **arguments)
+
+    decorated: Decorated = gathered
     for decorate in reversed(
         (
-            click.argument("source"),
+            click.argument("source", nargs=-1, required=True, callback=_one_source),
             click.option(
                 "--task", type=click.Choice(TASKS), metavar="TASK", help=f"{', '.join(TASKS)}; told from the targets otherwise."
             ),
-            click.option("--target", metavar="COLUMN", help="The column of the csv file that holds what to learn."),
+            click.option("--target", metavar="COLUMN", help="What to learn: a column, its number, or several: a,b,c."),
+            click.option("--group", metavar="COLUMN", help="Rows with the same value here are never in two splits."),
+            click.option("--time", metavar="COLUMN", help="Judge by the latest rows, by this column of dates or numbers."),
             click.option(
                 "--size", type=click.IntRange(min=4), metavar="PIXELS", help="Height and width that photos are scaled to."
             ),
@@ -40,13 +51,26 @@ def source_and_changes(function: Decorated) -> Decorated:
             ),
         )
     ):
-        function = decorate(function)
-    return function
+        decorated = decorate(decorated)
+    return decorated
 
 
-def given_changes(
-    settings: tuple[str, ...], *, task: str | None, target: str | None, size: int | None, seed: int | None, device: str | None
-) -> dict[str, Any]:
+def _one_source(context: click.Context, parameter: click.Parameter, words: tuple[str, ...]) -> str:
+    """Several files are one source, their paths a line each."""
+    return "\n".join(words)
+
+
+def as_typed(source: str) -> str:
+    """A source as it was typed.
+
+    Example:
+        >>> as_typed("train.csv" + chr(10) + "test.csv")
+        'train.csv test.csv'
+    """
+    return source.replace("\n", " ")
+
+
+def given_changes(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given as changes to the plan; `--set` has the last word.
 
     Errors: `PlanError` for keys that no plan has and values of the wrong kind.
@@ -54,15 +78,9 @@ def given_changes(
     from leadline.plan import Plan, parse_changes
     from leadline.plan.changes import early
 
-    options = {
-        "data.task": task,
-        "data.target": target,
-        "data.size": size,
-        "data.seed": seed,
-        "training.seed": seed,
-        "training.device": device,
-    }
-    changes = {**{key: value for key, value in options.items() if value is not None}, **parse_changes(settings)}
+    keys = [("training.device" if name == "device" else f"data.{name}", name) for name in _CHANGES]
+    options = {key: given[name] for key, name in [*keys, ("training.seed", "seed")]}
+    changes = {**{key: value for key, value in options.items() if value is not None}, **parse_changes(given["settings"])}
     Plan().but(early(changes))  # a slip is told now, not after all the data have been read
     return changes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,12 +16,7 @@ from leadline.cli.options import given_changes, source_and_changes
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to this new file instead.")
 def command(
     source: str,
-    task: str | None,
-    target: str | None,
-    size: int | None,
-    seed: int | None,
-    device: str | None,
-    settings: tuple[str, ...],
+    given: dict[str, Any],
     output: Path | None,
 ) -> None:
     """Print the plan for SOURCE as TOML, each choice with its reason.
@@ -34,11 +30,11 @@ def command(
 
     if output is not None and output.exists():
         raise RunExistsError(f"{output} exists already", do="Choose another name, or remove it first.")
-    changes = given_changes(settings, task=task, target=target, size=size, seed=seed, device=device)
+    changes = given_changes(given)
     of_data = {key: value for key, value in changes.items() if key.startswith("data.")}
     text = propose(load_for(Plan().but(of_data), source), changes).to_toml()
     if output is None:
         click.echo(text, nl=not text.endswith("\n"))
     else:
         write_text(output, text)
-        click.echo(f"leadline train {shlex.quote(source)} --plan {shlex.quote(str(output))}")
+        click.echo(f"leadline train {shlex.join(source.splitlines())} --plan {shlex.quote(str(output))}")

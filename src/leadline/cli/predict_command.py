@@ -5,19 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from leadline.cli.inputs import Input, inputs_from
-from leadline.cli.printing import paragraph, printable
-from leadline.errors import DataError
+from leadline.cli.inputs import frames_from, inputs_from
+from leadline.cli.printing import labelled, paragraph, printable
+from leadline.errors import DataError, RunExistsError
 
 if TYPE_CHECKING:
     from leadline.data.dataset import Excluded
-    from leadline.runs import Run
+    from leadline.runs import Predictions, Run
 
 _AT_ONCE = 64  # inputs in one go: few enough for the first answers to come soon, enough to keep the device busy
 
@@ -27,20 +28,37 @@ _AT_ONCE = 64  # inputs in one go: few enough for the first answers to come soon
 @click.argument("inputs", nargs=-1, metavar="INPUT…")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="A csv table with a column for each class.")
+@click.option(
+    "--features", is_flag=True, help="What the last layer sees of each input instead, as a parquet file for another classifier."
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where --features goes; features.parquet when left out."
+)
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the N likeliest classes (3 when left out).")
-def command(run: str, inputs: tuple[str, ...], as_json: bool, as_csv: bool, top: int | None) -> None:
+def command(
+    run: str, inputs: tuple[str, ...], as_json: bool, as_csv: bool, features: bool, output: Path | None, top: int | None
+) -> None:
     """Print what the network of RUN (a folder, or `last`) makes of each INPUT.
 
-    An INPUT is a picture file, a folder of them, or an .npy array with one input a row. With `-`, or with none, standard
-    input is read: one path a line, or the bytes of one picture. An input that cannot be read is named, and the others go on.
+    An INPUT is a table file, after a training on a table; else a picture file, a folder of them, or an .npy array with one
+    input a row. With `-`, or with none, standard input is read: a csv table, one path a line, or the bytes of one picture. An
+    input that cannot be read is named, and the others go on.
     """
-    if as_json and as_csv:
-        raise click.UsageError("Give --json or --csv, not both.")
+    if as_json + as_csv + features > 1:
+        raise click.UsageError("Give one of --json, --csv and --features.")
+    if output is not None and not features:
+        raise click.UsageError("--output is for --features; to keep answers, write them to a file with >.")
     if not inputs and sys.stdin.isatty():
         raise click.UsageError("Give at least one INPUT, or - to read paths from standard input.")
     from leadline import runs
+    from leadline.data import Table
 
-    answers = _answers(runs.open(run), inputs_from(inputs or ("-",), sys.stdin.buffer))
+    opened, words = runs.open(run), inputs or ("-",)
+    if features:
+        _write_features(opened, words, output or Path("features.parquet"))
+        return
+    parts = _tables(opened, words) if isinstance(opened.schema.inputs, Table) else _parts(opened, words)
+    answers = _told(parts)
     if as_json:
         for answer in answers:
             click.echo(json.dumps(_likeliest(answer, top)))
@@ -51,22 +69,54 @@ def command(run: str, inputs: tuple[str, ...], as_json: bool, as_csv: bool, top:
             click.echo(_line(_likeliest(answer, top or 3)))
 
 
-def _answers(run: Run, inputs: Iterator[Input]) -> Iterator[dict[str, Any]]:
+def _parts(run: Run, words: Sequence[str]) -> Iterator[Predictions]:
+    """Answers for some inputs at a time."""
+    inputs = inputs_from(words, sys.stdin.buffer)
+    while part := list(islice(inputs, _AT_ONCE)):
+        yield run.predictor.many([raw for _, raw in part], [name for name, _ in part])
+
+
+def _tables(run: Run, words: Sequence[str]) -> Iterator[Predictions]:
+    """Answers for one table at a time."""
+    for frame in frames_from(words, sys.stdin.buffer, header=run.schema.inputs.header):  # type: ignore[union-attr]
+        yield run.predictor.rows(frame)
+
+
+def _told(parts: Iterator[Predictions]) -> Iterator[dict[str, Any]]:
     """The answers as records, in order; inputs that cannot be used are named on standard error, and counted at the end."""
     excluded: list[Excluded] = []
     total = 0
-    while part := list(islice(inputs, _AT_ONCE)):
-        total += len(part)
-        predictions = run.predictor.many([raw for _, raw in part], [name for name, _ in part])
+    for predictions in parts:
+        several = len(predictions) + len(predictions.excluded) > 1 or total > 0
+        total += len(predictions) + len(predictions.excluded)
+        for note in predictions.notes:
+            click.echo(paragraph(note), err=True)
         yield from predictions.to_json()
         for row in predictions.excluded:
             excluded.append(row)
-            if len(part) > 1 or total > 1:
+            if several:
                 click.echo(paragraph(row.reason if row.id in row.reason else f"{row.id}: {row.reason}"), err=True)
     if excluded:
         raise DataError(
             excluded[0].reason if total == 1 else f"{len(excluded)} of {total} inputs could not be used, as told above"
         )
+
+
+def _write_features(run: Run, words: Sequence[str], path: Path) -> None:
+    """One row an input: its id, what the network answers, and the numbers that its last layer sees."""
+    from leadline.data import Table
+    from leadline.runs.features import write_features
+
+    if path.exists():
+        raise RunExistsError(f"{path} exists already", do="Choose another with --output, or remove it first.")
+    if isinstance(run.schema.inputs, Table):
+        inputs: Iterator[Any] = frames_from(words, sys.stdin.buffer, header=run.schema.inputs.header)
+    else:
+        inputs = inputs_from(words, sys.stdin.buffer)
+    rows, width, excluded = write_features(run, inputs, path)
+    for row in excluded:
+        click.echo(paragraph(row.reason if row.id in row.reason else f"{row.id}: {row.reason}"), err=True)
+    click.echo(labelled("saved", f"{path}: {rows:,} rows of {width:,} features"))
 
 
 def _likeliest(answer: dict[str, Any], top: int | None) -> dict[str, Any]:

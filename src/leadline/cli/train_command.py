@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from leadline.cli.options import given_changes, plan_from, source_and_changes
+from leadline.cli.options import as_typed, given_changes, plan_from, source_and_changes
 from leadline.cli.printing import LABEL, labelled, opening, printable
 
 if TYPE_CHECKING:
@@ -32,12 +32,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object: the results and the folder.")
 def command(
     source: str,
-    task: str | None,
-    target: str | None,
-    size: int | None,
-    seed: int | None,
-    device: str | None,
-    settings: tuple[str, ...],
+    given: dict[str, Any],
     plan_file: Path | None,
     folder: Path | None,
     quiet: bool,
@@ -45,12 +40,13 @@ def command(
 ) -> None:
     """Train a network on SOURCE and keep everything about it in one folder, a Run.
 
-    SOURCE is a folder of photos (one sub-folder for each class, or a csv file of labels beside them), an .npz or IDX file, or a
-    name: digits, mnist, fashion-mnist, cifar10. Nothing needs to be configured; `leadline plan SOURCE` shows what would be done
+    SOURCE is a table (one or several csv, tsv or parquet files, or a folder of them), a folder of photos (one sub-folder for
+    each class, or a csv file of labels beside them), an .npz or IDX file, or a name: digits, mnist, fashion-mnist, cifar10,
+    iris, wine, breast-cancer, diabetes. Nothing needs to be configured; `leadline plan SOURCE` shows what would be done
     and why. Ctrl-C saves a checkpoint, and `leadline resume last` goes on from there.
     """
     if not (quiet or as_json):
-        opening(f"reading {source}")
+        opening(f"reading {as_typed(source)}")
     from leadline import runs
     from leadline.cli.terminal import watching
 
@@ -59,7 +55,7 @@ def command(
             source,
             plan_from(plan_file) if plan_file else None,
             folder=folder,
-            changes=given_changes(settings, task=task, target=target, size=size, seed=seed, device=device),
+            changes=given_changes(given),
             observer=observer,
         )
     closing(run, quiet=quiet, as_json=as_json)

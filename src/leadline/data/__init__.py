@@ -1,4 +1,4 @@
-"""From a source (photos, arrays, files, a name) to a Dataset: splits, targets, ids, and the Schema learned from training."""
+"""From a source (photos, tables, arrays, a name) to a Dataset: splits, targets, ids, and the Schema learned from training."""
 
 from leadline.data.answers import Classes, Labels, Numbers
 from leadline.data.batches import Batches
@@ -6,6 +6,7 @@ from leadline.data.dataset import Dataset, Excluded, Origin, Split
 from leadline.data.loading import load, read
 from leadline.data.pictures import Pictures
 from leadline.data.schema import Schema
+from leadline.data.tables.table import Table
 from leadline.data.vectors import Vectors
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Pictures",
     "Schema",
     "Split",
+    "Table",
     "Vectors",
     "load",
     "read",

@@ -109,17 +109,24 @@ class Labels:
 
 @dataclass(frozen=True)
 class Numbers:
-    """One or several numbers. Targets are float32 [N, M] in their own units; the network learns (y − mean) / std.
+    """One or several numbers. Targets are float32 [N, M] in their own units; the network learns (t − mean) / std.
+
+    t is y itself, or, where `units` holds a number above 0 for it, arsinh(y / unit): like y near 0 and like ± log |y| far from
+    it, so that a few very large targets do not outweigh all others.
 
     Example:
         >>> price = Numbers(("price",), mean=(100.0,), std=(50.0,))
         >>> price.prepare(torch.tensor([[200.0]])), price.values(torch.tensor([[2.0]]))
         (tensor([[2.]]), tensor([[200.]]))
+        >>> wide = Numbers(("income",), mean=(0.0,), std=(1.0,), units=(1000.0,))
+        >>> round(wide.values(wide.prepare(torch.tensor([[5e6]]))).item())
+        5000000
     """
 
     names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    units: tuple[float, ...] = ()
     task: ClassVar[str] = "number"
 
     @property
@@ -136,14 +143,30 @@ class Numbers:
         return rows
 
     def prepare(self, targets: Tensor) -> Tensor:
-        """What the loss compares with: (y − mean) / std, float32 [N, M]."""
-        mean, std = (torch.tensor(values, dtype=torch.float32, device=targets.device) for values in (self.mean, self.std))
-        return (targets - mean) / std
+        """What the loss compares with: (t − mean) / std, float32 [N, M]."""
+        mean, std, units = self._constants(targets)
+        return (_transformed(targets, units) - mean) / std
 
     def values(self, outputs: Tensor) -> Tensor:
         """Outputs [N, M] back to the units of the targets."""
-        mean, std = (torch.tensor(values, dtype=torch.float32, device=outputs.device) for values in (self.mean, self.std))
-        return outputs.float() * std + mean
+        mean, std, units = self._constants(outputs)
+        learned = outputs.float() * std + mean
+        if units is None:
+            return learned
+        # Beyond 80 the hyperbolic sine leaves float32; no target lies there.
+        return torch.where(units > 0, torch.sinh(learned.clamp(-80, 80)) * units, learned)
+
+    def _constants(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        mean, std, units = (
+            torch.tensor(values, dtype=torch.float32, device=like.device) for values in (self.mean, self.std, self.units)
+        )
+        return mean, std, units if len(units) else None
+
+
+def _transformed(targets: Tensor, units: Tensor | None) -> Tensor:
+    if units is None:
+        return targets
+    return torch.where(units > 0, torch.asinh(targets / units.clamp(min=1e-30)), targets)
 
 
 Answers = Classes | Labels | Numbers

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadline.data.answers import Answers, Classes, Labels, Numbers, as_text
+from leadline.data.tables.scaling import skewness
 from leadline.errors import DataError, unknown
 
 TASKS = ("classes", "labels", "number")
+_SKEWED = 2.0  # that of an exponential distribution; beyond it a few rows would decide the loss
 _FEW = 100  # distinct whole numbers may be class numbers; more of them are read as a quantity
 
 
@@ -73,9 +75,26 @@ def interpret(targets: NDArray[Any], task: str | None = None, columns: tuple[str
 
 
 def learn_answers(
-    meaning: Meaning, train: NDArray[np.int64], *, columns: tuple[str, ...] | None, classes: tuple[str, ...] | None
+    meaning: Meaning,
+    train: NDArray[np.int64],
+    *,
+    columns: tuple[str, ...] | None,
+    classes: tuple[str, ...] | None,
+    transform: str | None = None,
+    skewed: bool = False,
 ) -> Answers:
-    """What the outputs mean, learned from the rows `train` alone: names of classes in natural order, mean and std."""
+    """What the outputs mean, learned from the rows `train` alone: names of classes in natural order, mean and std of numbers.
+
+    Args:
+        meaning: of all targets.
+        train: row numbers.
+        columns: names of the target columns.
+        classes: names of the classes in their usual order.
+        transform: of numbers: "log", "none", or by their skewness where None and `skewed` allows it.
+        skewed: whether numbers may be transformed unasked.
+    """
+    if transform not in (None, "log", "none"):
+        unknown("transform of the target", str(transform), ("log", "none"))
     values = meaning.values[train]
     if meaning.task == "classes":
         return Classes(classes or natural_order(np.unique(values).tolist()))
@@ -83,9 +102,27 @@ def learn_answers(
     if meaning.task == "labels":
         return Labels(columns or tuple(f"label {column}" for column in range(count)))
     names = columns or (("value",) if count == 1 else tuple(f"value {column}" for column in range(count)))
-    std = values.std(axis=0)
-    still = std <= 1e-12 * np.maximum(1.0, np.abs(values).max(axis=0))
-    return Numbers(names, tuple(values.mean(axis=0).tolist()), tuple(np.where(still, 1.0, std).tolist()))
+    units = tuple(_unit(column, transform or ("auto" if skewed else "none")) for column in values.T)
+    learned = np.stack([np.arcsinh(column / unit) if unit else column for column, unit in zip(values.T, units, strict=True)], 1)
+    std = learned.std(axis=0)
+    still = std <= 1e-12 * np.maximum(1.0, np.abs(learned).max(axis=0))
+    mean, std = tuple(learned.mean(axis=0).tolist()), tuple(np.where(still, 1.0, std).tolist())
+    return Numbers(names, mean, std, units if any(units) else ())
+
+
+def _unit(values: NDArray[np.float64], transform: str) -> float:
+    """The unit of the arsinh by which numbers [N] are made less skewed; 0 where they are learned as they are."""
+    sizes = np.abs(values[values != 0])
+    if transform == "none" or not len(sizes):
+        return 0.0
+    unit = float(np.median(sizes))
+    # A tenth of the usual size is where the logarithm begins.
+    unit /= 10
+    if transform == "auto" and not (
+        abs(skewness(values)) > _SKEWED and abs(skewness(np.arcsinh(values / unit))) < abs(skewness(values)) / 2
+    ):
+        return 0.0
+    return unit
 
 
 def natural_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leadline.data.decoding import EXTENSIONS
 from leadline.data.folders import Listing, ignored_notes, pictures_below
 from leadline.data.labelling import natural_order
 from leadline.errors import DataError, unknown
@@ -42,6 +43,16 @@ def find_csv(folder: Path) -> Path | None:
     beside = [folder.parent / name for name in (f"{folder.name}.csv", "labels.csv")]
     has_pictures = any(path.parent == folder for path in pictures_below(folder))
     return next((path for path in beside if path.is_file()), None) if has_pictures and not inside else None
+
+
+def names_pictures(path: Path) -> bool:
+    """Whether a csv speaks of pictures: one of its first lines names a file that lies beside it or below."""
+    with path.open("rb") as file:
+        head = file.read(20_000).decode("utf-8-sig", errors="replace").splitlines()[:20]
+    fields = [field.strip(" \t\"'") for line in head for field in re.split(r"[,;\t]", line)]
+    named = any(Path(field).suffix.lower() in EXTENSIONS for field in fields)
+    beside = {each.stem for each in path.parent.iterdir() if each.suffix.lower() in EXTENSIONS}
+    return named or bool(beside.intersection(fields))
 
 
 def list_csv(path: Path, root: Path, *, target: str | None = None, task: str | None = None) -> Listing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadline.data import labelling, splits
-from leadline.data.answers import Answers, Classes, Labels
+from leadline.data.answers import Answers, Labels
 from leadline.data.dataset import Dataset, Origin, Split
+from leadline.data.dividing import Rows, divide, without_strangers
 from leadline.data.download import Progress
 from leadline.data.labelling import Meaning
 from leadline.data.pictures import Pictures
 from leadline.data.pictures_cache import rows_of
 from leadline.data.raw import PARTS, Raw, set_aside
-from leadline.data.schema import Schema
-from leadline.data.sources import Reading, name_of, read_raw
+from leadline.data.schema import Inputs, Schema
+from leadline.data.sources import SEPARATOR, Reading, frame_of, name_of, nowhere, read_raw
+from leadline.data.tables.bundled import BUNDLED, bundled_frame
+from leadline.data.tables.frame import Frame
+from leadline.data.tables.rows import rows_again
+from leadline.data.tables.table import Table
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, DataError, nearest
-
-Rows = NDArray[np.int64]
 
 
 def load(
@@ -35,6 +38,12 @@ def load(
     valid: float = 0.15,
     test: float = 0.15,
     seed: int = 0,
+    columns: Mapping[str, str] | None = None,
+    transform: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
     size: int | None = None,
     channels: int | None = None,
     name: str | None = None,
@@ -44,15 +53,23 @@ def load(
     """Read a source, split it, and learn its Schema from the training rows.
 
     Args:
-        source: "digits", "mnist", "fashion-mnist" or "cifar10"; a folder of photos (a sub-folder per class, with or without
-            train, valid and test above them, or flat with a csv of labels); a .npz or IDX file; arrays `inputs` or
-            `(inputs, targets)`; a dict of arrays with the keys of a .npz; a list of picture paths.
-        targets: for arrays and lists of paths.
+        source: a table: one or several csv, tsv or parquet files, a folder of them, or a data frame; "iris", "wine",
+            "breast-cancer", "diabetes"; or "digits", "mnist", "fashion-mnist", "cifar10"; a folder of photos (a sub-folder per
+            class, with or without train, valid and test above them, or flat with a csv of labels); a .npz or IDX file; arrays
+            `inputs` or `(inputs, targets)`; a dict of arrays with the keys of a .npz; a list of picture paths.
+        targets: for arrays, lists of paths and data frames without them.
         task: "classes", "labels" or "number"; told from the targets when None.
-        target: the label column of a csv (several separated by commas).
+        target: the column to learn (several separated by commas), by its name or its number from 1.
         valid: share of the rows (below 1) or their number, where the source does not bring its own.
         test: likewise.
         seed: of the shuffle.
+        columns: of a table: name → "number", "category", "yes/no", "date", "text" or "leave out"; the others are told from the
+            training rows.
+        transform: of numbers to predict: "log" (arsinh, logarithmic far from 0) or "none"; by their skewness when None.
+        group: the column whose equal values must not be in two splits.
+        time: the column, or several separated by commas, by which the latest rows are kept to test by.
+        header: whether a csv begins with the names of its columns; told from it when None.
+        encoding: of a csv; told from it when None.
         size: height and width at which photos are kept; chosen from the photos when None.
         channels: 1 or 3 for photos; 1 when all are grey when None.
         name: what the Dataset is called; the source's own name when None.
@@ -73,22 +90,37 @@ def load(
     """
     splits.check_shares(valid, test)
     _check_photos(size, channels)
-    reading = Reading(target=target, task=task, size=size, channels=channels, cache=cache, progress=progress)
+    table = {"target": target, "group": group, "time": time, "header": header, "encoding": encoding}
+    reading = Reading(
+        **table,
+        task=task,
+        kinds=columns or {},
+        size=size,
+        channels=channels,
+        cache=cache,
+        progress=progress,  # type: ignore[arg-type]
+    )
     raw = read_raw(source, targets, reading)
-    meaning, bad = _understand(raw, task)
-    rows, excluded = set_aside(raw.ids, bad)
-    parts, notes = _divide(raw, meaning, rows, valid=valid, test=test, seed=seed)
-    answers = labelling.learn_answers(meaning, parts["train"], columns=raw.columns, classes=raw.classes)
-    parts, strange = _without_strangers(parts, meaning, answers)
+    meaning, bad = _understand(raw, task or raw.task)
+    rows, excluded = set_aside(raw.ids, bad, raw.lost)
+    parts, notes = divide(raw, meaning, rows, valid=valid, test=test, seed=seed)
+    answers = labelling.learn_answers(
+        meaning, parts["train"], columns=raw.columns, classes=raw.classes, transform=transform, skewed=raw.is_table
+    )
+    parts, strange = without_strangers(parts, meaning, answers)
     if strange:
         bad = bad | strange
-        _, excluded = set_aside(raw.ids, bad)
+        _, excluded = set_aside(raw.ids, bad, raw.lost)
     if answers.task == "classes" and answers.outputs < 2:
         raise DataError("There is only one class", expected="at least two", got=answers.names[0] if answers.names else "none")
-    made = {part: _split(raw, parts[part], meaning, answers, cache) for part in PARTS}
-    inputs = (Vectors if raw.inputs.ndim == 2 else Pictures).learn(made["train"].inputs)
-    options: dict[str, Any] = {"task": task, "valid": valid, "test": test, "seed": seed}
-    options |= {"size": size, "channels": channels} | ({"target": target} if target else {})
+    inputs, stored = _learn_inputs(raw, parts, meaning, reading)
+    options: dict[str, Any] = {"task": task, "valid": valid, "test": test, "seed": seed, "size": size, "channels": channels}
+    chosen = {**table, "columns": dict(columns or {}), "transform": transform}
+    options |= {key: value for key, value in chosen.items() if value not in (None, {})}
+    made = {
+        part: Split(stored[part], answers.encode(meaning.values[rows]), [raw.ids[row] for row in rows.tolist()])
+        for part, rows in parts.items()
+    }
     return Dataset(
         name=name or raw.name,
         train=made["train"],
@@ -131,12 +163,16 @@ def read(
     """
     inputs = schema.inputs
     shape = (inputs.height, inputs.width, inputs.channels) if isinstance(inputs, Pictures) else None
-    raw = read_raw(source, targets, Reading(target=target, task=schema.task, shape=shape, cache=cache, progress=progress))
+    reading = Reading(target=target, task=schema.task, shape=shape, cache=cache, progress=progress)
+    raw = _table_again(source, targets, schema) if isinstance(inputs, Table) else read_raw(source, targets, reading)
     raw = _aligned(raw, schema.answers)
     meaning, bad = _understand(raw, schema.task)
-    rows, _ = set_aside(raw.ids, bad)
+    rows, _ = set_aside(raw.ids, bad, raw.lost)
     rows = _chosen(raw, rows, part)
-    stored = _stored(rows_of(raw.inputs, rows, cache), schema)  # before the targets: the wrong kind of data shows here first
+    # Before the targets: the wrong kind of data shows here first.
+    stored = (
+        inputs.encode_frame(raw.frame[rows]) if isinstance(inputs, Table) else _stored(rows_of(raw.array, rows, cache), schema)
+    )
     return Split(stored, schema.answers.encode(meaning.values[rows]), [raw.ids[row] for row in rows.tolist()])
 
 
@@ -162,80 +198,42 @@ def _understand(raw: Raw, task: str | None) -> tuple[Meaning, dict[int, str]]:
     return labelling.interpret(targets, task, raw.columns), missing | dict(raw.bad)
 
 
-def _divide(
-    raw: Raw, meaning: Meaning, rows: Rows, *, valid: float, test: float, seed: int
-) -> tuple[dict[str, Rows], list[str]]:
-    """The usable rows of each part: the source's own parts, and what they lack cut from train."""
-    own = {part: rows if raw.parts is None else rows[raw.parts[rows] == part] for part in PARTS}
-    if raw.parts is None:
-        own |= {"valid": rows[:0], "test": rows[:0]}
-    lacking = [part for part in ("valid", "test") if not len(own[part])]
-    copies = raw.first_copies()
-    notes = _about_copies(copies, own, lacking)
-    if lacking:
-        pool = own["train"]
-        strata, names = _strata(meaning, pool)
-        shares = {"valid": valid if "valid" in lacking else 0, "test": test if "test" in lacking else 0}
-        assigned = splits.assign(strata, copies[pool], valid=shares["valid"], test=shares["test"], seed=seed)
-        for number, part in enumerate(PARTS):
-            if part == "train" or part in lacking:
-                own[part] = pool[assigned == number]
-        notes += _about_few(strata, names)
-    return own, notes
-
-
-def _strata(meaning: Meaning, rows: Rows) -> tuple[Rows, Sequence[str]]:
-    values = meaning.values[rows]
-    if meaning.task == "classes":
-        names, strata = np.unique(values, return_inverse=True)
-        return strata, names.tolist()
-    return (splits.strata_of_labels(values) if meaning.task == "labels" else splits.strata_of_numbers(values)), ()
-
-
-def _about_copies(copies: Rows, own: dict[str, Rows], lacking: Sequence[str]) -> list[str]:
-    notes = []
-    in_train = np.zeros(len(copies), dtype=bool)
-    in_train[copies[own["train"]]] = True
-    repeated = len(own["train"]) - int(in_train.sum())
-    if lacking and repeated:
-        notes.append(f"{repeated:,} rows are exact copies of others; copies are kept in the same split.")
-    shared = {part: int(in_train[copies[own[part]]].sum()) for part in ("valid", "test")}
-    return notes + [
-        f"{count:,} of {len(own[part]):,} {part} rows are exact copies of rows in train; the source put them there."
-        for part, count in shared.items()
-        if count
-    ]
-
-
-def _about_few(strata: Rows, names: Sequence[str]) -> list[str]:
-    if not names:
-        return []
-    counts = np.bincount(strata, minlength=len(names))
-    notes = []
-    for count, where in ((1, "1 example, which is in train"), (2, "2 examples, one in train and one in test")):
-        few = [names[number] for number in np.flatnonzero(counts == count).tolist()]
-        if few:
-            more = f" and {len(few) - 8} more" if len(few) > 8 else ""
-            notes.append(f"Classes with only {where}: {', '.join(few[:8])}{more}.")
-    return notes
-
-
-def _without_strangers(parts: dict[str, Rows], meaning: Meaning, answers: Answers) -> tuple[dict[str, Rows], dict[int, str]]:
-    """Leave out rows of valid and test whose class the training rows never show."""
-    if not isinstance(answers, Classes):
-        return parts, {}
-    strange = {
-        int(row): f"its class {meaning.values[row]} is not in train"
-        for part in ("valid", "test")
-        for row in parts[part][~np.isin(meaning.values[parts[part]], answers.names)]
-    }
-    return {part: np.setdiff1d(rows, list(strange)) for part, rows in parts.items()} if strange else parts, strange
-
-
-def _split(raw: Raw, rows: Rows, meaning: Meaning, answers: Answers, cache: Path | str | None) -> Split:
-    return Split(
-        rows_of(raw.inputs, rows, cache), answers.encode(meaning.values[rows]), [raw.ids[row] for row in rows.tolist()]
+def _learn_inputs(
+    raw: Raw, parts: Mapping[str, Rows], meaning: Meaning, reading: Reading
+) -> tuple[Inputs, dict[str, NDArray[Any]]]:
+    """What the inputs are, from the training rows alone, and the rows of each part as a split stores them."""
+    if not raw.is_table:
+        stored = {part: rows_of(raw.array, parts[part], reading.cache) for part in PARTS}
+        return (Vectors if raw.array.ndim == 2 else Pictures).learn(stored["train"]), stored
+    train = parts["train"]
+    values = meaning.values[train]
+    table = Table.learn(
+        raw.frame,
+        train,
+        kinds=reading.kinds,
+        answers=values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values,
+        targets=raw.targets_of,
+        header=raw.header,
     )
+    encoded = table.encode_frame(raw.frame)
+    return table, {part: encoded[rows] for part, rows in parts.items()}
+
+
+def _table_again(source: Any, targets: Any, schema: Schema) -> Raw:
+    """The rows of a table for the columns and targets of a training that exists."""
+    assert isinstance(schema.inputs, Table)
+    if isinstance(source, str) and source in BUNDLED:
+        frame: Frame | None = bundled_frame(source)[0]
+    else:
+        if isinstance(source, (str, Path)) and not any(
+            Path(part).expanduser().exists() for part in str(source).split(SEPARATOR)
+        ):
+            raise nowhere(source, Path(source).expanduser().absolute())
+        # Names where the training had names, none where it had none: a file of rows need not be told again.
+        frame = frame_of(source, Reading(header=schema.inputs.header), targets)
+    if frame is None:
+        raise DataError("The network was trained on a table", expected="csv, tsv or parquet files, or a data frame")
+    return rows_again(frame, schema.answers, schema.inputs.targets)
 
 
 def _chosen(raw: Raw, rows: Rows, part: str | None) -> Rows:

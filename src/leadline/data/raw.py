@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from leadline.data.dataset import Excluded
 from leadline.data.duplicates import first_copies
 from leadline.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 PARTS = ("train", "valid", "test")
 _TOLERATED = 0.05  # of the rows may be unusable; more than that is a mistake in the data, not an accident
@@ -24,27 +27,39 @@ class Raw:
 
     Attributes:
         name: of the source, for people.
-        inputs: float32 [N, D], or pictures [N, H, W, C] as uint8 or float32.
+        inputs: float32 [N, D], or pictures [N, H, W, C] as uint8 or float32, or a table's columns without the targets.
         targets: [N] or [N, L]: class names, numbers, or columns of 0 and 1.
         ids: one for each row.
         parts: "train", "valid" or "test" for each row, where the source says so.
         columns: the names of the L target columns, where they have names.
         classes: the class names in their usual order, where the source is known by name.
         notes: what a person should know about how the source was read.
+        task: what the targets are, where the source says it.
         bad: row number → why it cannot be used.
+        lost: rows that could not even be read, and why; they are not among the N.
+        groups: for each row the number of its group, int64 [N], where whole groups are to stay together.
+        order: for each row its place in time, int64 [N], where later rows are to be judged by; −1 where it is not known.
+        header: whether the columns of a table have names of their own.
+        targets_of: the names of a table's target columns.
         copies: for each row the number of the first row with the same content; looked for when None.
         digest: SHA-256 of the inputs; computed when None.
     """
 
     name: str
-    inputs: NDArray[Any]
+    inputs: NDArray[Any] | pl.DataFrame
     targets: NDArray[Any]
     ids: Sequence[str]
     parts: NDArray[np.str_] | None = None
     columns: tuple[str, ...] | None = None
     classes: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    task: str | None = None
     bad: Mapping[int, str] = field(default_factory=dict)
+    lost: tuple[Excluded, ...] = ()
+    groups: NDArray[np.int64] | None = None
+    order: NDArray[np.int64] | None = None
+    header: bool = True
+    targets_of: tuple[str, ...] = ()
     copies: NDArray[np.int64] | None = None
     digest: str | None = None
 
@@ -59,9 +74,26 @@ class Raw:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def is_table(self) -> bool:
+        """Whether the inputs are columns of cells rather than an array."""
+        return not isinstance(self.inputs, np.ndarray)
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """The inputs of rows that are no table."""
+        assert isinstance(self.inputs, np.ndarray)
+        return self.inputs
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The inputs of a table."""
+        assert not isinstance(self.inputs, np.ndarray)
+        return self.inputs
+
     def hash(self) -> str:
         """SHA-256 of everything a training can depend on: inputs, targets and the source's own parts."""
-        whole = hashlib.sha256((self.digest or digest_of(self.inputs)).encode())
+        whole = hashlib.sha256((self.digest or digest_of(self.array)).encode())
         whole.update(digest_of(self.targets).encode())
         if self.parts is not None:
             whole.update(digest_of(self.parts).encode())
@@ -69,7 +101,7 @@ class Raw:
 
     def first_copies(self) -> NDArray[np.int64]:
         """For each row the number of the first row with exactly the same input, int64 [N]."""
-        return first_copies(self.inputs) if self.copies is None else self.copies
+        return first_copies(self.array) if self.copies is None else self.copies
 
 
 def digest_of(array: NDArray[Any]) -> str:
@@ -85,20 +117,23 @@ def digest_of(array: NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
-def set_aside(ids: Sequence[str], bad: Mapping[int, str]) -> tuple[NDArray[np.int64], tuple[Excluded, ...]]:
-    """The numbers of the rows that can be used, int64, and a record of each of the others.
+def set_aside(
+    ids: Sequence[str], bad: Mapping[int, str], lost: Sequence[Excluded] = ()
+) -> tuple[NDArray[np.int64], tuple[Excluded, ...]]:
+    """The numbers of the rows that can be used, int64, and a record of each of the others, first those `lost` in reading.
 
     Raises:
         DataError: more than 5 % of the rows are bad; the message lists the first of them.
     """
-    excluded = tuple(Excluded(ids[row], bad[row]) for row in sorted(bad))
-    if len(bad) > _TOLERATED * len(ids):
+    excluded = (*lost, *(Excluded(ids[row], bad[row]) for row in sorted(bad)))
+    count, rows = len(excluded), len(ids) + len(lost)
+    if count > _TOLERATED * rows:
         shown = "; ".join(f"{row.id} ({row.reason})" for row in excluded[:10])
-        more = f"; and {len(bad) - 10:,} more" if len(bad) > 10 else ""
+        more = f"; and {count - 10:,} more" if count > 10 else ""
         raise DataError(
-            f"{len(bad):,} of {len(ids):,} rows cannot be used: {shown}{more}",
+            f"{count:,} of {rows:,} rows cannot be used: {shown}{more}",
             expected="at most 5 % of unusable rows",
-            got=f"{len(bad) / len(ids):.1%}",
+            got=f"{count / rows:.1%}",
             do="Mend or remove them.",
         )
     good = np.ones(len(ids), dtype=bool)

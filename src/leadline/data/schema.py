@@ -7,11 +7,12 @@ from typing import Any
 
 from leadline.data.answers import Answers, answers_from_json
 from leadline.data.pictures import Pictures
+from leadline.data.tables.table import Table
 from leadline.data.vectors import Vectors
 from leadline.errors import RunError, unknown
 
-Inputs = Pictures | Vectors
-_INPUTS: dict[str, type[Pictures] | type[Vectors]] = {"pictures": Pictures, "vectors": Vectors}
+Inputs = Pictures | Vectors | Table
+_INPUTS: dict[str, type[Pictures] | type[Vectors] | type[Table]] = {"pictures": Pictures, "vectors": Vectors, "table": Table}
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ class Schema:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "inputs": {"kind": self.inputs.kind, **asdict(self.inputs)},
+            "inputs": {
+                "kind": self.inputs.kind,
+                **(self.inputs.to_json() if isinstance(self.inputs, Table) else asdict(self.inputs)),
+            },
             "answers": {"task": self.answers.task, **asdict(self.answers)},
         }
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,37 @@ from leadline.data.decoding import EXTENSIONS
 from leadline.data.download import Progress
 from leadline.data.folders import Listing, has_classes, list_folder, pictures_below
 from leadline.data.idx import find_pair, is_idx, read_idx, read_idx_folder, unpacked
-from leadline.data.labels_csv import find_csv, list_csv
+from leadline.data.labels_csv import find_csv, list_csv, names_pictures
 from leadline.data.named import NAMES, read_named
 from leadline.data.npz import read_npz
 from leadline.data.pictures_cache import Shape, decode_all
 from leadline.data.raw import Raw
+from leadline.data.tables import arrow_frames, table_files
+from leadline.data.tables.bundled import BUNDLED, bundled_frame
+from leadline.data.tables.frame import Frame
+from leadline.data.tables.rows import table_rows
 from leadline.errors import ArgumentError, DataError, SourceNotFoundError, nearest
 
 _ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz"})
-_UNDERSTOOD = f"a folder of photos, a .npz or IDX file, a csv beside photos, or one of {', '.join(NAMES)}"
+KNOWN = (*NAMES, *BUNDLED)
+_UNDERSTOOD = (
+    f"a table (csv, tsv, parquet), a folder of photos, a .npz or IDX file, a csv beside photos, or one of {', '.join(KNOWN)}"
+)
+SEPARATOR = "\n"  # between the paths of several files in the name of a source: no sane path holds it
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read: the label column of a csv, the task, the form of photos, where decoded ones are kept, who hears of it."""
+    """How to read: the target columns, the task, how a table is written and its rows divided, the form of photos, where decoded
+    ones are kept, and who hears of it."""
 
     target: str | None = None
     task: str | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    group: str | None = None
+    time: str | None = None
+    header: bool | None = None
+    encoding: str | None = None
     shape: Shape | None = None
     size: int | None = None
     channels: int | None = None
@@ -52,6 +67,10 @@ def read_raw(source: Any, targets: Any, reading: Reading) -> Raw:
                 "A path or a name brings its own targets", do="For a label column of a csv use target='column'."
             )
         return _read_path(source, reading)
+    if (frame := frame_of(source, reading, targets)) is not None:
+        apart = targets is not None or isinstance(source, tuple)
+        given = [name for name in frame.data.columns if re.fullmatch(r"target( \d+)?", name)]  # as `with_targets` calls them
+        return table_rows(frame, reading, ",".join(given) if apart else None)
     if isinstance(source, Mapping):
         return from_mapping(source)
     if isinstance(source, tuple) and len(source) == 2 and targets is None:
@@ -61,26 +80,66 @@ def read_raw(source: Any, targets: Any, reading: Reading) -> Raw:
     return from_arrays(source, targets)
 
 
+def frame_of(source: Any, reading: Reading, targets: Any = None) -> Frame | None:
+    """The rows of a table: table files, a folder of them, a data frame (with its targets apart, perhaps); None for all else."""
+    if isinstance(source, (str, Path)):
+        paths = [Path(part).expanduser().absolute() for part in str(source).split(SEPARATOR)]
+        if len(paths) == 1 and paths[0].is_dir():
+            paths = table_files.table_files_in(paths[0])
+        return _read_tables(paths, reading) if paths and all(map(table_files.is_table, paths)) else None
+    if arrow_frames.is_data_frame(source):
+        return arrow_frames.from_data_frame(source if targets is None else arrow_frames.with_targets(source, targets))
+    if isinstance(source, tuple) and len(source) == 2 and arrow_frames.is_data_frame(source[0]) and targets is None:
+        return frame_of(source[0], reading, source[1])
+    paths = [Path(path) for path in _paths(source) or ()]
+    return _read_tables(paths, reading) if paths and targets is None and all(map(table_files.is_table, paths)) else None
+
+
 def name_of(source: Any) -> str:
-    """What Origin calls a source: the name as given, the absolute path, or "arrays"."""
-    if not isinstance(source, (str, Path)):
-        return "arrays"
-    return source if isinstance(source, str) and source in NAMES else str(Path(source).expanduser().absolute())
+    """What Origin calls a source: the name as given, absolute paths (several with a line break between them), or "arrays"."""
+    if isinstance(source, str) and source in KNOWN:
+        return source
+    if isinstance(source, (str, Path)):
+        return SEPARATOR.join(str(Path(part).expanduser().absolute()) for part in str(source).split(SEPARATOR))
+    paths = None if arrow_frames.is_data_frame(source) else _paths(source)
+    return SEPARATOR.join(paths) if paths and all(map(table_files.is_table, map(Path, paths))) else "arrays"
+
+
+def _read_tables(paths: Sequence[Path], reading: Reading) -> Frame:
+    for path in paths:
+        if not path.exists():
+            raise nowhere(path, path)
+    return table_files.read_files(list(paths), header=reading.header, encoding=reading.encoding)
 
 
 def _read_path(source: str | Path, reading: Reading) -> Raw:
     if isinstance(source, str) and source in NAMES:
         return read_named(source, cache=reading.cache, progress=reading.progress)
+    if isinstance(source, str) and source in BUNDLED:
+        bundled, target = bundled_frame(source)
+        return table_rows(bundled, reading, target)
+    if SEPARATOR in str(source):
+        if (frame := frame_of(source, reading)) is None:
+            raise DataError(
+                "Several files must be tables", expected="csv, tsv or parquet files", got=str(source).split(SEPARATOR)
+            )
+        return table_rows(frame, reading)
     path = Path(source).expanduser().absolute()
     if not path.exists():
-        raise _nowhere(source, path)
+        raise nowhere(source, path)
     if path.is_dir():
-        return read_idx_folder(path) if find_pair(path) else _read_photos(path, reading)
+        if find_pair(path):
+            return read_idx_folder(path)
+        if not any(True for _ in pictures_below(path)) and (frame := frame_of(path, reading)) is not None:
+            return table_rows(frame, reading)
+        return _read_photos(path, reading)
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return read_npz(path)
-    if suffix == ".csv":
+    if suffix == ".csv" and names_pictures(path):
         return _decoded(list_csv(path, path.parent, target=reading.target, task=reading.task), path.stem, reading)
+    if (frame := frame_of(path, reading)) is not None:
+        return table_rows(frame, reading)
     if suffix in _ARCHIVES or path.name.lower().endswith(".tar.gz") or zipfile.is_zipfile(path):
         raise DataError(f"{path} is an archive", expected="the folder inside it", do="Unpack it first and name the folder.")
     with path.open("rb") as file:
@@ -153,9 +212,10 @@ def _listed(paths: list[str], targets: Any) -> Listing:
     return Listing(Path("/"), paths, labels)
 
 
-def _nowhere(source: str | Path, path: Path) -> SourceNotFoundError:
+def nowhere(source: str | Path, path: Path) -> SourceNotFoundError:
+    """The error for a path or name that leads nowhere, with the nearest name there is."""
     beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = nearest(path.name, [*beside, *NAMES])
+    close = nearest(path.name, [*beside, *KNOWN])
     if str(source) == "arrays":
         return SourceNotFoundError("The data were arrays in memory, which no name leads to", do="Give the same arrays again.")
     return SourceNotFoundError(

@@ -59,6 +59,41 @@ def assign(
     return rows
 
 
+def assign_in_order(order: NDArray[np.int64], *, valid: float, test: float) -> NDArray[np.int64]:
+    """Give each of N rows a part by its place in time: 0 train for the earliest, then 1 valid, 2 test for the latest.
+
+    Rows at the same moment stay together, on the earlier side of a cut.
+
+    Args:
+        order: the place of each row, int64 [N]; equal for rows at the same moment.
+        valid: share of the rows (below 1), or their number; 0 for none.
+        test: likewise.
+
+    Returns:
+        int64 [N].
+
+    Raises:
+        DataError: there are too few rows, or moments, for the parts asked for.
+
+    Example:
+        >>> assign_in_order(np.array([3, 1, 2, 0, 4]), valid=1, test=1).tolist()
+        [1, 0, 0, 0, 2]
+    """
+    count = len(order)
+    in_test, in_valid = _number(test, count, "test"), _number(valid, count, "valid")
+    ranked = np.sort(order)
+    part = np.zeros(count, np.int64)
+    for number, wanted, kept in ((VALID, in_valid, count - in_test - in_valid), (TEST, in_test, count - in_test)):
+        if not wanted:
+            continue
+        if kept < 1 or ranked[kept - 1] == ranked[-1]:
+            raise DataError(
+                "There are too few rows, or moments, to judge by later ones", expected="later rows than those to learn from"
+            )
+        part[order > ranked[kept - 1]] = number
+    return part
+
+
 def strata_of_labels(targets: NDArray[Any]) -> NDArray[np.int64]:
     """The stratum of each row of 0 and 1 [N, L]: its rarest label, so that rare labels are spread; L for rows without one."""
     rarest: NDArray[np.int64] = np.where(targets > 0, targets.sum(axis=0), np.inf).argmin(axis=1)

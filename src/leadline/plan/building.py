@@ -17,8 +17,10 @@ from leadline.data.answers import Numbers
 from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset, Split
 from leadline.data.schema import Schema
+from leadline.data.tables.table import Table
 from leadline.errors import PlanError, SourceNotFoundError, unknown
 from leadline.initialize import set_prior_bias
+from leadline.layers import MemberHeads, OneHot
 from leadline.models import MODELS
 from leadline.optim import ExponentialAverage, make_optimizer, make_schedule
 from leadline.plan.record import Plan
@@ -65,7 +67,7 @@ def build(plan: Plan, dataset: Dataset) -> Built:
     model = network(plan, schema)
     _start(model, plan, dataset.train, schema)
     model = model.to(device, memory_format=torch.channels_last if channels_last else torch.contiguous_format)  # type: ignore[call-overload]
-    loss = _loss(plan, schema)
+    loss = losses.per_member(_loss(plan, schema))
     optimizer = make_optimizer(
         training.optimizer,
         model,
@@ -78,7 +80,7 @@ def build(plan: Plan, dataset: Dataset) -> Built:
         loss,
         optimizer,
         schedule=make_schedule(training.schedule, warm_up_share=training.warm_up),
-        measures={"accuracy": batch_accuracy} if schema.task == "classes" else {},
+        measures={"accuracy": losses.per_member(batch_accuracy)} if schema.task == "classes" else {},
         clip=training.clip or None,
         accumulate=training.accumulate,
         precision=precision_of(training.precision, device),
@@ -109,16 +111,35 @@ def build(plan: Plan, dataset: Dataset) -> Built:
 def network(plan: Plan, schema: Schema) -> nn.Module:
     """The network of a Plan for inputs and answers of this Schema, freshly initialized, on the CPU."""
     builder = MODELS[plan.model.name]
-    shape, outputs = schema.inputs.shape, schema.answers.outputs
-    given = {"shape": shape, "channels": shape[0], "outputs": outputs, "classes": outputs}
+    inputs, outputs = schema.inputs, schema.answers.outputs
     wanted = inspect.signature(builder).parameters
-    if "channels" in wanted and len(shape) != 3:
-        raise PlanError(
-            f"The model {plan.model.name!r} needs pictures",
-            expected="inputs of height × width × channels",
-            got=schema.inputs.describe(),
-        )
-    return builder(**{name: value for name, value in given.items() if name in wanted}, **plan.model.arguments)
+    given = {"outputs": outputs, "classes": outputs, "task": schema.task}
+    one_hot = None
+    if isinstance(inputs, Table):
+        # A network that knows nothing of categories gets them one-hot.
+        one_hot = OneHot(inputs.numbers, inputs.categories) if inputs.categories and "edges" not in wanted else None
+        shape = (one_hot.width,) if one_hot is not None else inputs.shape
+        given |= {"edges": inputs.edges, "categories": inputs.categories}
+    else:
+        shape = inputs.shape
+    given |= {"shape": shape, "channels": shape[0]}
+    for needed, what, fits in (
+        ("channels", "pictures", len(shape) == 3),
+        ("edges", "a table", isinstance(inputs, Table)),
+    ):
+        if needed in wanted and not fits:
+            raise PlanError(f"The model {plan.model.name!r} needs {what}", got=inputs.describe())
+    model = builder(**{name: value for name, value in given.items() if name in wanted}, **plan.model.arguments)
+    return model if one_hot is None else nn.Sequential(one_hot, model)
+
+
+def head_of(model: nn.Module) -> nn.Module | None:
+    """The last layer of a network: its `head`, or the last of its linear layers."""
+    head = getattr(model, "head", None)
+    if isinstance(head, nn.Module):
+        return head
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    return linear[-1] if linear else None
 
 
 def evaluation_batch(batch: int) -> int:
@@ -142,6 +163,8 @@ def headline(schema: Schema) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
 
 def _loss(plan: Plan, schema: Schema) -> Callable[..., Tensor]:
     function = losses.get(plan.training.loss, task=schema.task)
+    if plan.training.loss == "quantile":
+        return functools.partial(function, tau=plan.training.quantile)
     smoothing = plan.training.label_smoothing
     if not smoothing:
         return function
@@ -169,15 +192,15 @@ def _start(model: nn.Module, plan: Plan, train: Split, schema: Schema) -> None:
     if plan.start.weights:
         _load_weights(model, Path(plan.start.weights))
         return
-    head = [module for module in model.modules() if isinstance(module, nn.Linear)][-1:]
-    if head and schema.task != "number":
+    head = head_of(model)
+    if isinstance(head, (nn.Linear, MemberHeads)) and schema.task != "number" and plan.training.loss != "perceptron":
         targets = torch.from_numpy(train.targets)
         shares = (
             torch.bincount(targets, minlength=schema.answers.outputs) / len(targets)
             if schema.task == "classes"
             else targets.mean(0)
         )
-        set_prior_bias(head[0], shares, task=schema.task)
+        set_prior_bias(head, shares, task=schema.task)
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:

@@ -14,7 +14,8 @@ from tomlkit.exceptions import ParseError
 from leadline.errors import LeadlineError, PlanError, nearest, unknown
 from leadline.models import MODELS
 
-_GIVEN_BY_DATA = ("shape", "outputs", "channels", "classes")
+_GIVEN_BY_DATA = ("shape", "outputs", "channels", "classes", "edges", "categories", "task")
+_COLUMNS = "data.columns"  # below it a key is the name of a column, whatever dots it holds
 
 
 def parse_changes(settings: Iterable[str]) -> dict[str, Any]:
@@ -55,6 +56,19 @@ def flattened(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def table_of(key: str) -> tuple[str, str]:
+    """The TOML table that a dotted key stands in, and its name there.
+
+    Example:
+        >>> table_of("training.augment.flip"), table_of("data.columns.size (sq. ft.)")
+        (('training.augment', 'flip'), ('data.columns', 'size (sq. ft.)'))
+    """
+    if key.startswith(_COLUMNS + "."):
+        return _COLUMNS, key.removeprefix(_COLUMNS + ".")
+    table, _, name = key.rpartition(".")
+    return table, name
+
+
 def spelled_out(changes: Mapping[str, Any]) -> dict[str, Any]:
     """The same changes with nested tables flattened and `model=…` written as `model.name=…`."""
     return {"model.name" if key == "model" else key: value for key, value in flattened(changes).items()}
@@ -87,7 +101,13 @@ def change_field(section: Any, path: str, value: Any, key: str) -> Any:
         prefix = key.removesuffix(path)
         unknown_key(key, [prefix + other for other in kinds])
     current = getattr(section, name)
-    if dataclasses.is_dataclass(current):
+    if isinstance(current, Mapping):
+        if not dot:
+            raise PlanError(
+                f"{key} is a table of its own", expected=f"one of its keys, for instance {key}.NAME", got=repr(value)
+            )
+        changed: Any = {**current, rest: _typed(value, str, key)}
+    elif dataclasses.is_dataclass(current):
         if not dot:
             raise PlanError(
                 f"{key} is a section of its own",

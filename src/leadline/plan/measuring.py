@@ -69,7 +69,9 @@ def measure(plan: Plan, dataset: Dataset) -> Measured:
         plan = dataclasses.replace(plan, why={**plan.why, **measured})
     built = trials[fastest][1]
     torch.set_num_threads(plan.training.threads)
-    epoch = len(built.batches) * seconds[fastest] + _timed(built.evaluate, device)
+    with built.step.evaluating():
+        evaluation = _timed(built.evaluate, device)
+    epoch = len(built.batches) * seconds[fastest] + evaluation
     del built
     trials.clear()
     if device.type == "cuda":

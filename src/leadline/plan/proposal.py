@@ -12,15 +12,18 @@ import numpy as np
 from leadline.data.augment import Augment
 from leadline.data.dataset import Dataset
 from leadline.data.pictures import Pictures
+from leadline.data.tables.table import Table
 from leadline.plan.changes import spelled_out
 from leadline.plan.mirror import mirrored_agreement
 from leadline.plan.record import DataPlan, ModelPlan, Plan, StartPlan, TrainingPlan
+from leadline.plan.tables import table_arguments, table_facts, table_training
 
 _SMALL_SIDE = 64  # pictures up to this side go through a small network at full size; larger ones through ResNet-18
 _ROWS_TO_SEE = 500_000  # rows of training that small pictures and tables repay, in at least 10 epochs
 _MOST_EPOCHS = {"convnet": 36}  # 60 for the others; measured on digits, where more epochs gained nothing
 _ROWS_OF_LARGE = 20_000  # the same for ResNet-18, which takes a hundred times longer for each
 _RATE_BESIDE_ADAM = {"sgd": 10.0, "nesterov": 10.0, "adagrad": 5.0}  # rates that do as well as Adam's, as multiples of its own
+_STEPS_OF_PERCEPTRON = 200_000
 _MANY = 20_000  # rows; so many pictures, seen ten times each, need no variation beyond the mirror
 
 
@@ -59,6 +62,8 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
         pictures = dataset.schema.inputs
         why["data.size"] = f"pictures are kept as {pictures.height} × {pictures.width} × {pictures.channels}"
     fields: dict[str, Any] = {key: value for key, value in options.items() if key in names}
+    if isinstance(inputs := dataset.schema.inputs, Table):
+        fields |= table_facts(inputs, dataset.schema.answers, options, why)
     return DataPlan(**fields | {"source": dataset.origin.source, "hash": dataset.fingerprint(), "task": dataset.task})
 
 
@@ -73,6 +78,8 @@ def _model(dataset: Dataset, chosen: str | None, why: dict[str, str]) -> ModelPl
             name, reason = "convnet", f"{small} fit a small convolutional network (up to {_SMALL_SIDE})"
         else:
             name, reason = "resnet18", f"{small} are more than the {_SMALL_SIDE} that a small network suits"
+    elif isinstance(inputs, Table):
+        name, reason = "tabular", f"{rows:,} rows of {len(inputs.used)} columns, each embedded by itself"
     else:
         features = inputs.shape[0]
         if rows < 2 * features:
@@ -86,6 +93,8 @@ def _model(dataset: Dataset, chosen: str | None, why: dict[str, str]) -> ModelPl
 
 def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, Any]:
     shape, rows = dataset.schema.inputs.shape, len(dataset.train)
+    if name == "tabular" and isinstance(dataset.schema.inputs, Table):
+        return table_arguments(dataset, why)
     if name == "mlp":
         width = int(2 ** np.clip(round(math.log2(math.sqrt(rows * 4))), 5, 9))
         dropout = 0.2 if rows < 50_000 else 0.1
@@ -107,6 +116,8 @@ def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, An
 
 def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dict[str, str]) -> TrainingPlan:
     rows, task = len(dataset.train), dataset.task
+    if model == "perceptron" and task == "classes":
+        return _rosenblatt(rows, why)
     if task == "number":
         loss, smoothing = "squared_error", 0.0
         why["training.loss"] = (
@@ -123,6 +134,10 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
     large = model == "resnet18"
     batch = int(2 ** np.clip(round(math.log2(max(rows, 2) / 40)), 3, 6 if large else 7))
     epochs = int(np.clip(round((_ROWS_OF_LARGE if large else _ROWS_TO_SEE) / rows), 10, _MOST_EPOCHS.get(model, 60)))
+    weight_decay, rate = 0.05, {"linear": 0.01, "mlp": 3e-3, "convnet": 5e-3}.get(model, 1e-3)
+    if model == "tabular":
+        proposed = table_training(rows)
+        batch, epochs, rate, weight_decay = (proposed[key] for key in ("batch", "epochs", "learning_rate", "weight_decay"))
     # Reasons that speak of the batch or the epochs speak of the person's own where there are any.
     batch, epochs = (
         value if isinstance(value := changes.get(f"training.{key}"), int) and value > 0 else proposed
@@ -130,7 +145,7 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
     )
     optimizer = str(changes.get("training.optimizer", "adamw"))
     schedule = str(changes.get("training.schedule", "one_cycle"))
-    rate = {"linear": 0.01, "mlp": 3e-3, "convnet": 5e-3}.get(model, 1e-3) * _RATE_BESIDE_ADAM.get(optimizer, 1.0)
+    rate *= _RATE_BESIDE_ADAM.get(optimizer, 1.0)
     steps = math.ceil(rows / batch)
     why["training.batch"] = f"{rows:,} rows make {steps} steps an epoch"
     why["training.epochs"] = f"{epochs} times {rows:,} rows are {epochs * rows:,} to learn from"
@@ -151,11 +166,29 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
         batch=batch,
         epochs=epochs,
         learning_rate=rate,
-        weight_decay=0.05,
+        weight_decay=weight_decay,
         patience=patience,
         monitor="valid_loss",
         average=decay,
         augment=_augment(dataset, why),
+    )
+
+
+def _rosenblatt(rows: int, why: dict[str, str]) -> TrainingPlan:
+    """The perceptron's own learning rule: a step of gradient descent for each row that is wrong."""
+    epochs = int(np.clip(round(_STEPS_OF_PERCEPTRON / rows), 3, 50))
+    why["training.loss"] = "with it, sgd at a rate of 1 and one row a batch, a step is Rosenblatt's rule"
+    why["training.batch"] = f"the rule looks at one of the {rows:,} rows at a time"
+    why["training.epochs"] = f"{epochs} times {rows:,} rows; on classes that a plane cannot part it never settles"
+    why["training.monitor"] = "the best weights are kept: where it never settles, the last ones are as good as chance made them"
+    plain = {"momentum": 0.0, "weight_decay": 0.0, "schedule": "constant", "learning_rate": 1.0, "optimizer": "sgd"}
+    return TrainingPlan(
+        loss="perceptron",
+        batch=1,
+        epochs=epochs,
+        monitor="valid_accuracy",
+        patience=epochs,
+        **plain,  # type: ignore[arg-type]
     )
 
 

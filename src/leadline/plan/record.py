@@ -16,6 +16,7 @@ from tomlkit.items import Table
 
 from leadline import losses
 from leadline.data.augment import Augment
+from leadline.data.tables.kinds import CHOICES as COLUMN_KINDS
 from leadline.errors import PlanError, unknown
 from leadline.models import MODELS
 from leadline.optim import OPTIMIZERS, SCHEDULES
@@ -23,15 +24,20 @@ from leadline.plan import changes as changing
 
 VERSION = 1
 CHOSEN = "chosen by you"
+GIVEN = "from the plan you gave"
 
 
 @dataclass(frozen=True)
 class DataPlan:
     """What is learnt from: `source` as given, `hash` of its content, and the options of `data.load` (0 or "" = by itself).
 
+    `columns` gives the kind of each column of a table; `header` is "yes" or "no".
+
     Example:
         >>> Plan().but({"data.valid": 0.2}).data == DataPlan(valid=0.2)
         True
+        >>> dict(Plan().but({"data.columns.zip": "category"}).data.columns)
+        {'zip': 'category'}
     """
 
     source: str = ""
@@ -43,6 +49,20 @@ class DataPlan:
     seed: int = 0
     size: int = 0
     channels: int = 0
+    transform: str = ""
+    group: str = ""
+    time: str = ""
+    header: str = ""
+    encoding: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, choices in (("transform", ("", "log", "none")), ("header", ("", "yes", "no"))):
+            if getattr(self, name) not in choices:
+                unknown(f"data.{name}", getattr(self, name), choices, PlanError)
+        for column, kind in self.columns.items():
+            if kind not in COLUMN_KINDS:
+                unknown(f"kind of column for {column!r}", kind, COLUMN_KINDS, PlanError)
 
 
 @dataclass(frozen=True)
@@ -69,6 +89,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "epochs": (lambda value: value >= 1, "at least 1"),
     "patience": (lambda value: value >= 0, "at least 1, or 0 for never"),
     "min_change": (lambda value: 0 <= value < math.inf, "0 or more"),
+    "quantile": (lambda value: 0 < value < 1, "a share between 0 and 1"),
     "clip": (lambda value: 0 <= value < math.inf, "a norm above 0, or 0 for none"),
     "label_smoothing": (lambda value: 0 <= value < 1, "a share in [0, 1)"),
     "average": (lambda value: 0 <= value < 1, "a decay in (0, 1), or 0 for none"),
@@ -89,7 +110,8 @@ class TrainingPlan:
     """How it is trained.
 
     `warm_up` is a share of the steps; `average` the decay of the weight average; `patience` counts evaluations; `threads` are
-    CPU threads. A 0 in `clip`, `average`, `patience` or `threads` means none, none, never and torch's own choice.
+    CPU threads; `quantile` is what the loss "quantile" aims at. A 0 in `clip`, `average`, `patience` or `threads` means none,
+    none, never and torch's own choice.
     `layout` is auto (measured before the first step), contiguous or channels_last.
 
     Example:
@@ -98,6 +120,7 @@ class TrainingPlan:
     """
 
     loss: str = "cross_entropy"
+    quantile: float = 0.5
     optimizer: str = "adamw"
     learning_rate: float = 1e-3
     momentum: float = 0.9
@@ -202,7 +225,7 @@ class Plan:
         document = tomlkit.document()
         tables: dict[str, Table] = {}
         for key, value in self._flat().items():
-            path, name = key.rsplit(".", 1)
+            path, name = changing.table_of(key)
             if path not in tables:
                 tables[path] = tomlkit.table()
                 document.add(tomlkit.nl())
@@ -222,12 +245,13 @@ class Plan:
             values = tomlkit.parse(text).unwrap()
         except ParseError as error:
             raise PlanError("The plan is not valid TOML", got=str(error), do="Mend that line.") from error
-        return cls().but(changing.flattened(values), why="from the plan you gave")
+        return cls().but(changing.flattened(values), why=GIVEN)
 
     def _flat(self) -> dict[str, Any]:
         """Values by dotted key; in TOML a nested table must follow the plain keys of its section."""
         items = [item for name in _SECTIONS for item in changing.flattened({name: _nested(self._section(name))}).items()]
-        return dict(sorted(items, key=lambda item: (_SECTIONS.index(item[0].split(".")[0]), item[0].count("."))))
+        place = {key: (_SECTIONS.index(key.split(".")[0]), changing.table_of(key)[0].count(".")) for key, _ in items}
+        return dict(sorted(items, key=lambda item: place[item[0]]))
 
     def _section(self, name: str) -> dict[str, Any]:
         if name == "model":

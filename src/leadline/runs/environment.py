@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-_PACKAGES = ("leadline", "torch", "numpy", "safetensors", "pillow", "scikit-learn")
+_PACKAGES = ("leadline", "torch", "numpy", "safetensors", "pillow", "polars", "scikit-learn")
 
 
 def describe_environment(device: torch.device, nondeterministic: Sequence[str] = ()) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from leadline import files
 from leadline.data.answers import Numbers
 from leadline.data.dataset import Dataset
+from leadline.data.tables.table import Table
 from leadline.metrics import fit_temperature
 from leadline.plan import Built, Plan
 from leadline.runs import folder as folders
@@ -16,6 +17,7 @@ from leadline.runs import results as judging
 from leadline.runs.examples import find_examples
 from leadline.runs.observer import Observer
 from leadline.runs.run import Run
+from leadline.runs.table_results import describe_table, values_of
 from leadline.training import History, outputs_of
 
 _BASELINE_SHARE, _BASELINE_LEAST = 0.1, 20.0  # of the training's time; seconds
@@ -29,7 +31,8 @@ def finish(path: Path, plan: Plan, dataset: Dataset, built: Built, history: Hist
     seconds = history["seconds"][-1] if len(history) else 0.0
     values = run.predictor.all_values(dataset.test.inputs)
     results = judging.judge(dataset.schema.answers, values, dataset.test.targets)
-    observer.note("baselines", "a linear model and nearest neighbours on the same rows")
+    others = "gradient boosting" if isinstance(dataset.schema.inputs, Table) else "nearest neighbours"
+    observer.note("baselines", f"a linear model and {others} on the same rows")
     results |= {
         "name": dataset.name,
         "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
@@ -46,10 +49,23 @@ def finish(path: Path, plan: Plan, dataset: Dataset, built: Built, history: Hist
         "threads": plan.training.threads,
         "seconds": {"data": folders.read_record(path).get("data_seconds", 0.0), "training": seconds},
     }
+    if isinstance(table := dataset.schema.inputs, Table):
+        observer.note("explain", "which columns matter, on test rows whose values are shuffled column by column")
+        results |= describe_table(dataset, table, run.predictor.all_values)
+    if plan.training.loss == "quantile":
+        results["coverage"] = {
+            "quantile": plan.training.quantile,
+            "share": float((dataset.test.targets <= values).mean()),
+        }
     results["next"] = judging.what_next(results, str(path), plan.training.epochs)
     folders.save_model(path, run, dataset.test.inputs)
     files.write_json(path / "results.json", results)
-    files.write_json(path / "examples.json", find_examples(dataset, values, plan.training.augment, plan.training.seed))
+    examples = find_examples(dataset, values, plan.training.augment, plan.training.seed)
+    if isinstance(table, Table):
+        row_of = {name: row for row, name in enumerate(dataset.test.ids)}
+        for example in (*examples["wrong"], *examples["uncertain"]):
+            example["values"] = values_of(table, results["importance"], dataset.test.inputs[row_of[example["id"]]])
+    files.write_json(path / "examples.json", examples)
     run.report()
     folders.write_record(path, "finished", sha256=folders.hashes(path))
     _tell_results(results, observer)

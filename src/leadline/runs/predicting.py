@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,12 @@ from leadline.data.answers import Answers, Numbers
 from leadline.data.dataset import Excluded
 from leadline.data.decoding import EXTENSIONS
 from leadline.data.schema import Schema
+from leadline.data.sources import Reading, frame_of, nowhere
+from leadline.data.tables.arrow_frames import from_data_frame
+from leadline.data.tables.frame import Frame
+from leadline.data.tables.table import Table, frame_of_rows
 from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
+from leadline.plan.building import head_of
 
 _BATCH = 256
 
@@ -50,7 +55,8 @@ class Prediction:
 class Predictions(Sequence[Prediction]):
     """Answers for several inputs: a sequence of `Prediction`.
 
-    `values` is the array behind them: probabilities [N, K], or numbers [N, M]; `excluded` are inputs that could not be read.
+    `values` is the array behind them: probabilities [N, K], or numbers [N, M]; `excluded` are inputs that could not be read;
+    `notes` say what in the inputs was not as in training.
 
     Example:
         >>> from leadline.data import Classes
@@ -59,8 +65,15 @@ class Predictions(Sequence[Prediction]):
         (['rose', 'tulip'], 0.8)
     """
 
-    def __init__(self, ids: Sequence[str], values: NDArray[Any], answers: Answers, excluded: Sequence[Excluded] = ()) -> None:
-        self.ids, self.values, self.excluded = list(ids), values, list(excluded)
+    def __init__(
+        self,
+        ids: Sequence[str],
+        values: NDArray[Any],
+        answers: Answers,
+        excluded: Sequence[Excluded] = (),
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.ids, self.values, self.excluded, self.notes = list(ids), values, list(excluded), tuple(notes)
         self._answers = answers
 
     def __len__(self) -> int:
@@ -122,6 +135,26 @@ class Predictor:
         parts = [self.values(np.ascontiguousarray(stored[at : at + _BATCH])) for at in range(0, len(stored), _BATCH)]
         return np.concatenate(parts) if parts else np.zeros((0, self.schema.answers.outputs), np.float32)
 
+    def rows(self, frame: Frame) -> Predictions:
+        """Answers for the rows of a table."""
+        encoded, notes = table_of(self.schema).read_frame(frame.data)
+        values = self.all_values(encoded)
+        return Predictions(frame.ids, values, self.schema.answers, frame.excluded, (*frame.notes, *notes))
+
+    def features(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """What the last layer of the network sees of encoded rows [N, …], float32 [N, H]; of several members their mean."""
+        head = head_of(self.model)
+        if head is None:
+            raise ArgumentError("The network has no linear layer whose inputs could be features", got=type(self.model).__name__)
+        seen: list[Tensor] = []
+        hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float()))
+        try:
+            self.all_values(stored)
+        finally:
+            hook.remove()
+        parts = [part.mean(dim=1) if part.ndim == 3 else part.flatten(1) for part in seen]
+        return np.concatenate([part.numpy(force=True) for part in parts]) if parts else np.zeros((0, 0), np.float32)
+
     def many(self, raws: Sequence[Any], ids: Sequence[str] | None = None) -> Predictions:
         """Answers for several raw inputs; those that cannot be read are set aside and listed."""
         names = list(ids) if ids is not None else [_name(raw, at) for at, raw in enumerate(raws)]
@@ -150,6 +183,37 @@ class Predictor:
             return self.schema.inputs.encode(raw)
         except LeadlineError as error:
             return error
+
+
+def table_of(schema: Schema) -> Table:
+    """The inputs of a network that was trained on a table.
+
+    Errors: `ArgumentError` where it was trained on anything else.
+    """
+    if not isinstance(schema.inputs, Table):
+        raise ArgumentError("The network was not trained on a table", expected=schema.inputs.describe())
+    return schema.inputs
+
+
+def frame_for(table: Table, inputs: Any) -> Frame:
+    """Rows as a person gives them: a table file or several, a data frame, a list of rows, or columns by name.
+
+    Errors: `SourceNotFoundError` for a file that is not there; `ArgumentError` for what are no rows.
+    """
+    if isinstance(inputs, Mapping):
+        inputs = [dict(zip(inputs, row, strict=True)) for row in zip(*inputs.values(), strict=True)]
+    if isinstance(inputs, (list, tuple)) and inputs and all(isinstance(row, Mapping) for row in inputs):
+        return from_data_frame(frame_of_rows(inputs))
+    if isinstance(inputs, (str, Path)) and not Path(inputs).expanduser().exists():
+        raise nowhere(inputs, Path(inputs).expanduser().absolute())
+    frame = frame_of(inputs, Reading(header=table.header))
+    if frame is None:
+        raise ArgumentError(
+            "These are no rows of a table",
+            expected="csv, tsv or parquet files, a data frame, or rows as dicts",
+            got=repr(inputs)[:80],
+        )
+    return frame
 
 
 def pictures_below(folder: Path) -> list[Path]:

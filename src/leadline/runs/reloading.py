@@ -8,6 +8,7 @@ from leadline import data
 from leadline.data.dataset import Dataset
 from leadline.errors import ArgumentError
 from leadline.plan import Plan
+from leadline.plan.record import CHOSEN, GIVEN
 from leadline.runs.observer import Observer
 
 
@@ -18,8 +19,13 @@ def load_for(plan: Plan, source: Any = None, targets: Any = None, observer: Obse
     """
     if source is None and plan.data.source == "arrays":
         raise ArgumentError("The network was trained on arrays, which no name leads to", do="Give the same arrays again.")
-    options: dict[str, Any] = {name: getattr(plan.data, name) or None for name in ("task", "target", "size", "channels")}
+    names = ("task", "target", "size", "channels", "transform", "group", "time", "encoding")
+    options: dict[str, Any] = {name: getattr(plan.data, name) or None for name in names}
     options |= {"valid": plan.data.valid, "test": plan.data.test, "seed": plan.data.seed}
+    options["header"] = {"yes": True, "no": False}.get(plan.data.header)
+    # Kinds that were told from the data are told from them again, with their reasons; those that a person chose are kept.
+    chosen = {name: kind for name, kind in plan.data.columns.items() if plan.why.get(f"data.columns.{name}") in (CHOSEN, GIVEN)}
+    options["columns"] = chosen or None
     return data.load(
         plan.data.source if source is None else source, targets, **options, progress=(observer or Observer()).reading
     )

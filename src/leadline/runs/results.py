@@ -12,6 +12,7 @@ from leadline import metrics
 from leadline.baselines import fit_baselines
 from leadline.data.answers import Answers
 from leadline.data.dataset import Dataset
+from leadline.report.sentences import better_baseline
 
 _RESAMPLES = 1000
 _RESIDUALS = 2000  # points of a scatter plot: more would only blacken it
@@ -93,14 +94,9 @@ def what_next(results: dict[str, Any], folder: str, epochs: int) -> list[str]:
     """Plain sentences: what to do with this network, and what would probably make it better."""
     headline = results["headline"]
     ours = results["scores"][headline]
-    sign = 1 if ours["higher_is_better"] else -1
-    advice = []
-    for baseline in results["baselines"]:
-        theirs = baseline["scores"][headline]["value"]
-        if theirs is not None and ours["value"] is not None and sign * (theirs - ours["value"]) > 0:
-            advice.append(
-                f"The {baseline['name']} does better on the same test rows: prefer it, or give the network more data or epochs."
-            )
+    advice: list[str] = []
+    if better := better_baseline(results):
+        advice.append(better)
     if results["best_epoch"] >= 0.95 * epochs and results["stopped"] == "":
         advice.append(
             f"The best weights came in epoch {results['best_epoch']} of {epochs}: "

@@ -7,14 +7,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from leadline import data, files, report
 from leadline.data.schema import Schema
+from leadline.data.tables.table import Table
 from leadline.plan.record import Plan
 from leadline.runs import results as judging
-from leadline.runs.predicting import Prediction, Predictions, Predictor, pictures_below
+from leadline.runs.predicting import Prediction, Predictions, Predictor, frame_for, pictures_below
 from leadline.runs.reloading import load_for
 from leadline.training import History
 
@@ -59,12 +62,15 @@ class Run:
 
         Args:
             inputs: a path, a PIL image, an array like those of the training, or a sequence of these; a folder stands for all
-                pictures in it. One bad input among several is set aside and listed in `.excluded`.
+                pictures in it. After a training on a table: a row as a dict, or a file, a data frame or a list of rows. One bad
+                input among several is set aside and listed in `.excluded`.
             ids: names for several inputs; by default their paths or positions.
 
         Errors: a `LeadlineError` when a single input cannot be read.
         """
         path = isinstance(inputs, (str, Path))
+        if isinstance(table := self.schema.inputs, Table) and not table.is_one(inputs):
+            return self.predictor.rows(frame_for(table, inputs))
         if path and Path(inputs).is_dir():
             inputs = pictures_below(Path(inputs))
         elif self.schema.inputs.is_one(inputs):
@@ -83,6 +89,20 @@ class Run:
         split, note = self._rows_of(source, targets)
         values = self.predictor.all_values(split.inputs)
         return {"note": note, "rows": len(split), **judging.judge(self.schema.answers, values, split.targets)}
+
+    def features(self, inputs: Any) -> NDArray[np.float32]:
+        """What the last layer sees of some inputs, float32 [N, H]: numbers to give to another classifier.
+
+        Args:
+            inputs: several, as `predict` takes them; each must be readable.
+        """
+        if isinstance(table := self.schema.inputs, Table):
+            rows = [inputs] if table.is_one(inputs) else inputs
+            return self.predictor.features(table.read_frame(frame_for(table, rows).data)[0])
+        if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
+            inputs = pictures_below(Path(inputs))
+        several = [inputs] if self.schema.inputs.is_one(inputs) else inputs
+        return self.predictor.features(np.stack([self.schema.inputs.encode(raw) for raw in several]))
 
     def _rows_of(self, source: Any, targets: Any) -> tuple[data.Split, str]:
         own = self.plan.data

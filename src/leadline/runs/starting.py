@@ -20,6 +20,7 @@ from leadline.runs.finishing import finish
 from leadline.runs.observer import Observer, Telling
 from leadline.runs.reloading import load_for
 from leadline.runs.run import Run
+from leadline.runs.telling import duration, tell_data
 from leadline.training import Callback, Checkpoint, History, Interruption, choose_device, run_loop
 from leadline.training import checkpoints as saved
 from leadline.training.devices import noting_nondeterminism, preserved
@@ -65,7 +66,7 @@ def train(
     choose_device(known.training.device)
     folders.check_free(folder)
     dataset = source if isinstance(source, Dataset) else load_for(known, source, targets, observer)
-    _tell_data(dataset, observer)
+    tell_data(dataset, observer)
     plan = propose(dataset, changes) if plan is None else _fitted(known, dataset, observer)
     with preserved():
         measured = measure(plan, dataset)
@@ -78,7 +79,7 @@ def train(
     threads = "1 thread" if training.threads == 1 else f"{training.threads} threads"
     observer.note(
         "expected",
-        f"about {_duration(measured.seconds)} of training on {training.device} with {threads}, or less if it stops early",
+        f"about {duration(measured.seconds)} of training on {training.device} with {threads}, or less if it stops early",
     )
     path = folders.create(dataset.name, folder)
     with folders.locked(path):
@@ -139,7 +140,7 @@ def resume(
             f"The data of {plan.data.source} have changed since the training began",
             do="Bring back the old data, or train anew.",
         )
-    _tell_data(dataset, observer)
+    tell_data(dataset, observer)
     with folders.locked(path):
         _check_unfinished(path)  # another process may have finished it while this one was reading
         for place in (path, path / "checkpoint"):
@@ -222,28 +223,5 @@ def _fit(path: Path, plan: Plan, built: Built, observer: Observer, listeners: Se
     )
 
 
-def _tell_data(dataset: Dataset, observer: Observer) -> None:
-    rows = f"{len(dataset.train):,} to learn from, {len(dataset.valid):,} to choose by, {len(dataset.test):,} to judge by"
-    kind = {
-        "classes": f"{dataset.schema.answers.outputs} classes",
-        "labels": f"{dataset.schema.answers.outputs} labels",
-        "number": "numbers to predict",
-    }
-    observer.note("data", f"{dataset.schema.inputs.describe()}, {kind[dataset.task]}: {rows}")
-    for note in dataset.notes:
-        observer.note("note", note)
-    if excluded := dataset.excluded:
-        rows = "; ".join(f"{row.id} ({row.reason})" for row in excluded[:3])
-        more = f"; and {len(excluded) - 3:,} more, all in the report" if len(excluded) > 3 else ""
-        observer.note("set aside", f"{len(excluded):,} of the rows: {rows}{more}")
-
-
 def _epochs_done(history: History) -> int:
     return int(history["epoch"][-1]) if len(history) else 0
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"

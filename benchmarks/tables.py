@@ -1,0 +1,203 @@
+"""Nine tables, five seeds: the proposed plan beside gradient boosting, a linear model and scikit-learn's own network.
+
+All learn from the same training rows, choose by the same validation rows and are judged on the same test rows; a seed is
+another split (where the source has none of its own), other first weights and another order. Boosting and the linear model are
+those of `leadline.baselines`: scikit-learn's, with the settings that do best on the validation rows, all the time they need.
+scikit-learn's network gets the columns that the linear model gets, and the best of three settings by the validation rows.
+
+    LEADLINE_DATA=… python benchmarks/tables.py [NAME …]
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from machine import machine, write
+from numpy.typing import NDArray
+
+import leadline
+from leadline.baselines import fit_baselines
+from leadline.data import Dataset, Split
+from leadline.layers import OneHot
+from leadline.metrics import for_task
+from leadline.plan import build, measure, propose
+from leadline.runs.predicting import Predictor
+from leadline.training import run_loop
+
+TABLES = Path(os.environ.get("LEADLINE_DATA", "data")) / "tables"
+SEEDS = range(5)
+ENOUGH = 600.0  # seconds for the baselines: all the rows and settings they have
+
+
+@dataclass(frozen=True)
+class Case:
+    """One table: what `leadline.data.load` is given, and the metric by which methods are compared."""
+
+    source: Any
+    metric: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+CASES = {
+    "adult": Case([TABLES / "adult-train.csv", TABLES / "adult-test.csv"], "auroc", {"target": "15"}),
+    "california": Case(TABLES / "california_housing.csv", "rmse", {"target": "median_house_value"}),
+    "titanic": Case(TABLES / "titanic.csv", "auroc", {"target": "survived"}),
+    "bike-sharing": Case(TABLES / "bike-sharing.csv", "rmse", {"target": "Count", "time": "Year,Month"}),
+    "red-wine": Case(TABLES / "winequality-red.csv", "accuracy", {"target": "-1"}),
+    "penguins": Case(TABLES / "penguins.csv", "accuracy", {"target": "species"}),
+    "mpg": Case(TABLES / "mpg.csv", "rmse", {"target": "mpg"}),
+    "breast-cancer": Case("breast-cancer", "auroc"),
+    "diabetes": Case("diabetes", "rmse"),
+}
+
+
+def network_answers(dataset: Dataset, seed: int) -> tuple[NDArray[Any], float]:
+    """What the proposed plan says of the test rows, and the seconds it took, measuring its ways included."""
+    began = time.perf_counter()
+    plan = measure(propose(dataset, {"training.seed": seed, "training.device": "cpu"}), dataset).plan
+    built = build(plan, dataset)
+    run_loop(built.step, built.batches, epochs=plan.training.epochs, evaluate=built.evaluate, best=built.best)
+    values = Predictor(built.model, dataset.schema, built.device).all_values(dataset.test.inputs)
+    return values, time.perf_counter() - began
+
+
+def sklearn_network(dataset: Dataset, seed: int) -> tuple[NDArray[Any], float]:
+    """scikit-learn's MLP on one-hot columns: the best of three settings by its score on the validation rows."""
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    began = time.perf_counter()
+    table = dataset.schema.inputs
+    one_hot = OneHot(table.numbers, table.categories)
+
+    def inputs(split: Split) -> NDArray[Any]:
+        return one_hot(torch.from_numpy(split.inputs)).numpy()
+
+    mean, std = inputs(dataset.train).mean(0), inputs(dataset.train).std(0)
+    scaled = {name: (inputs(getattr(dataset, name)) - mean) / np.where(std > 0, std, 1) for name in ("train", "valid", "test")}
+    answers = dataset.schema.answers
+    best: tuple[float, NDArray[Any]] | None = None
+    for hidden, alpha in (((100,), 1e-4), ((100,), 1e-1), ((128, 64), 1e-2)):
+        arguments = {"hidden_layer_sizes": hidden, "alpha": alpha, "random_state": seed, "early_stopping": True}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if dataset.task == "classes":
+                model = MLPClassifier(**arguments).fit(scaled["train"], dataset.train.targets)
+                said = {name: model.predict_proba(scaled[name]) for name in ("valid", "test")}
+            else:
+                learned = answers.prepare(torch.from_numpy(dataset.train.targets)).numpy()[:, 0]
+                model = MLPRegressor(**arguments).fit(scaled["train"], learned)
+                said = {
+                    name: answers.values(torch.from_numpy(model.predict(scaled[name])[:, None])).numpy()
+                    for name in ("valid", "test")
+                }
+        score = model.score(
+            scaled["valid"],
+            dataset.valid.targets
+            if dataset.task == "classes"
+            else answers.prepare(torch.from_numpy(dataset.valid.targets)).numpy()[:, 0],
+        )
+        if best is None or score > best[0]:
+            best = (score, said["test"])
+    assert best is not None
+    return best[1], time.perf_counter() - began
+
+
+def run_case(name: str, case: Case) -> dict[str, Any]:
+    """Scores and seconds of every method for every seed."""
+    found: dict[str, dict[str, list[float]]] = {}
+    rows: dict[str, int] = {}
+    for seed in SEEDS:
+        dataset = leadline.data.load(case.source, seed=seed, **case.options)
+        rows = {part: len(getattr(dataset, part)) for part in ("train", "valid", "test")}
+        metric = for_task(dataset.task, dataset.schema.answers.outputs)[case.metric]
+        truth = torch.from_numpy(dataset.test.targets)
+        told = {"leadline": network_answers(dataset, seed), "sklearn network": sklearn_network(dataset, seed)}
+        for baseline in fit_baselines(dataset, seconds=ENOUGH):
+            told[baseline.name] = (baseline.probabilities, baseline.seconds)
+        for method, (values, seconds) in told.items():
+            record = found.setdefault(method, {"scores": [], "seconds": []})
+            record["scores"].append(float(metric.function(torch.from_numpy(values), truth)))
+            record["seconds"].append(round(seconds, 1))
+        print(
+            f"  {name} seed {seed}: " + ", ".join(f"{method} {r['scores'][-1]:.4f}" for method, r in found.items()), flush=True
+        )
+    return {
+        "metric": case.metric,
+        "higher_is_better": metric.higher_is_better,
+        "rows": rows,
+        "methods": {method: _summary(record) for method, record in found.items()},
+        "leadline_ahead_of": {
+            method: _ahead(found["leadline"]["scores"], record["scores"], metric.higher_is_better)
+            for method, record in found.items()
+            if method != "leadline"
+        },
+    }
+
+
+def _summary(record: dict[str, list[float]]) -> dict[str, Any]:
+    return {
+        "mean": statistics.mean(record["scores"]),
+        "standard_error": _standard_error(record["scores"]),
+        "scores": record["scores"],
+        "seconds": statistics.median(record["seconds"]),
+    }
+
+
+def _ahead(ours: list[float], theirs: list[float], higher_is_better: bool) -> dict[str, float]:
+    """The mean of the differences seed by seed, above 0 where Leadline is better, and its standard error."""
+    sign = 1 if higher_is_better else -1
+    differences = [sign * (one - other) for one, other in zip(ours, theirs, strict=True)]
+    return {"mean": statistics.mean(differences), "standard_error": _standard_error(differences)}
+
+
+def _standard_error(values: list[float]) -> float:
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+
+
+def verdicts(cases: dict[str, Any]) -> dict[str, list[str]]:
+    """Where Leadline is within one standard error of boosting or better, and where it is worse than scikit-learn's network."""
+    beside = {name: case["leadline_ahead_of"] for name, case in cases.items()}
+    boosting, network = "gradient boosting", "sklearn network"
+    return {
+        "within_one_standard_error_of_boosting_or_better": [
+            name
+            for name, case in cases.items()
+            if beside[name][boosting]["mean"] >= -case["methods"][boosting]["standard_error"]
+        ],
+        "the_same_by_the_standard_error_of_the_paired_differences": [
+            name for name in cases if beside[name][boosting]["mean"] >= -beside[name][boosting]["standard_error"]
+        ],
+        "worse_than_sklearn_network": [
+            name for name in cases if beside[name][network]["mean"] < -beside[name][network]["standard_error"]
+        ],
+    }
+
+
+def main() -> None:
+    asked = sys.argv[1:] or list(CASES)
+    cases = {}
+    for name in asked:
+        cases[name] = case = run_case(name, CASES[name])
+        for method, record in case["methods"].items():
+            print(
+                f"{name:14} {case['metric']:8} {method:18} {record['mean']:10.4f} ± {record['standard_error']:.4f} "
+                f"{record['seconds']:7.1f} s",
+                flush=True,
+            )
+    found = verdicts(cases)
+    for question, names in found.items():
+        print(f"{question.replace('_', ' ')}: {len(names)} of {len(cases)}: {', '.join(names) or 'none'}")
+    write("tables", {"machine": machine("scikit-learn", "polars"), "seeds": len(SEEDS), "cases": cases, "verdicts": found})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What an Observer is told of the data before a training: rows, columns and their kinds, notes, what was set aside."""
+
+from __future__ import annotations
+
+from leadline.data.dataset import Dataset
+from leadline.data.tables.columns import Column
+from leadline.data.tables.table import Table
+from leadline.runs.observer import Observer
+
+_LISTED = 24  # columns told one by one; of more only the kinds, and which are left out
+_NAMED = 8
+_PLURAL = {
+    "number": "numbers",
+    "category": "categories",
+    "yes/no": "yes/no",
+    "date": "dates",
+    "text": "texts",
+    "left out": "left out",
+}
+
+
+def tell_data(dataset: Dataset, observer: Observer) -> None:
+    """Say what the data are: kinds of columns above all, which can be chosen otherwise before anything is trained."""
+    rows = f"{len(dataset.train):,} to learn from, {len(dataset.valid):,} to choose by, {len(dataset.test):,} to judge by"
+    count, table = dataset.schema.answers.outputs, dataset.schema.inputs
+    kind = {"classes": f"{count} classes", "labels": f"{count} labels", "number": "numbers to predict"}[dataset.task]
+    if isinstance(table, Table):
+        targets = ", ".join(map(repr, table.targets[:_NAMED])) + (" …" if len(table.targets) > _NAMED else "")
+        kind = f"a number {targets}" if dataset.task == "number" and count == 1 else f"{kind} {targets}"
+    observer.note("data", f"{table.describe()}, {kind}: {rows}")
+    if isinstance(table, Table):
+        _tell_columns(table.columns, observer)
+    for note in dataset.notes:
+        observer.note("note", note)
+    if excluded := dataset.excluded:
+        rows = "; ".join(f"{row.id} ({row.reason})" for row in excluded[:3])
+        more = f"; and {len(excluded) - 3:,} more, all in the report" if len(excluded) > 3 else ""
+        observer.note("set aside", f"{len(excluded):,} of the rows: {rows}{more}")
+
+
+def _tell_columns(columns: tuple[Column, ...], observer: Observer) -> None:
+    label = "columns"
+    if len(columns) <= _LISTED:
+        wide = min(max(len(column.name) for column in columns), 22)
+        for column in columns:
+            name = column.name if len(column.name) <= wide else column.name[: wide - 1] + "…"
+            observer.note(label, f"{name:<{wide}}  {column.kind:<8}  {column.why}")
+            label = ""
+        return
+    for kind, plural in _PLURAL.items():
+        those = [column for column in columns if column.kind == kind]
+        if those:
+            shown = [f"{each.name} ({each.why})" if kind == "left out" else each.name for each in those[:_NAMED]]
+            more = f" and {len(those) - _NAMED:,} more" if len(those) > _NAMED else ""
+            observer.note(label, f"{len(those):,} {plural}: {', '.join(shown)}{more}")
+            label = ""
+
+
+def duration(seconds: float) -> str:
+    """A time that is about to be spent, in one unit.
+
+    Example:
+        >>> duration(3.2), duration(600), duration(9000)
+        ('3 s', '10 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
