@@ -5,14 +5,16 @@ another split (where the source has none of its own), other first weights and an
 those of `leadline.baselines`: scikit-learn's, with the settings that do best on the validation rows, all the time they need.
 scikit-learn's network gets the columns that the linear model gets, and the best of three settings by the validation rows.
 
-    LEADLINE_DATA=… python benchmarks/tables.py [NAME …]
+    LEADLINE_DATA=… python benchmarks/tables.py [NAME …] [--rows FOLDER]
+    python benchmarks/tables.py --peer FOLDER/peer.json     # adds to the results what tables_peer.py measured on those rows
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import statistics
-import sys
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -21,12 +23,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import machine, write
+from machine import RESULTS, machine, write
 from numpy.typing import NDArray
 
 import leadline
 from leadline.baselines import fit_baselines
 from leadline.data import Dataset, Split
+from leadline.data.sources import Reading, frame_of
+from leadline.data.tables.bundled import bundled_frame
 from leadline.layers import OneHot
 from leadline.metrics import for_task
 from leadline.plan import build, measure, propose
@@ -111,7 +115,30 @@ def sklearn_network(dataset: Dataset, seed: int) -> tuple[NDArray[Any], float]:
     return best[1], time.perf_counter() - began
 
 
-def run_case(name: str, case: Case) -> dict[str, Any]:
+def write_rows(folder: Path, case: Case, dataset: Dataset, seconds: float) -> None:
+    """The rows of each split as they came, without the columns that are copies of the target, for a peer elsewhere."""
+    import polars as pl
+
+    frame = bundled_frame(case.source)[0] if isinstance(case.source, str) else frame_of(case.source, Reading())
+    assert frame is not None
+    place = {name: row for row, name in enumerate(frame.ids)}
+    table, target = dataset.schema.inputs, dataset.schema.inputs.targets[0]
+    kept = frame.data.select(target, *(column.name for column in table.used))
+    # As the training took them: classes without the full stops of Adult's test file, numbers as numbers.
+    kept = kept.with_columns(
+        pl.col(column.name).cast(pl.Float64, strict=False) for column in table.used if column.kind == "number"
+    )
+    said = (
+        pl.col(target).cast(pl.Float64) if dataset.task == "number" else pl.col(target).cast(pl.String).str.strip_chars_end(".")
+    )
+    kept = kept.with_columns(said)
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in ("train", "valid", "test"):
+        kept[[place[name] for name in getattr(dataset, part).ids]].write_parquet(folder / f"{part}.parquet")
+    (folder / "case.json").write_text(json.dumps({"target": target, "metric": case.metric, "seconds": seconds}))
+
+
+def run_case(name: str, case: Case, rows_folder: Path | None) -> dict[str, Any]:
     """Scores and seconds of every method for every seed."""
     found: dict[str, dict[str, list[float]]] = {}
     rows: dict[str, int] = {}
@@ -121,6 +148,8 @@ def run_case(name: str, case: Case) -> dict[str, Any]:
         metric = for_task(dataset.task, dataset.schema.answers.outputs)[case.metric]
         truth = torch.from_numpy(dataset.test.targets)
         told = {"leadline": network_answers(dataset, seed), "sklearn network": sklearn_network(dataset, seed)}
+        if rows_folder is not None:
+            write_rows(rows_folder / name / f"seed-{seed}", case, dataset, told["leadline"][1])
         for baseline in fit_baselines(dataset, seconds=ENOUGH):
             told[baseline.name] = (baseline.probabilities, baseline.seconds)
         for method, (values, seconds) in told.items():
@@ -182,17 +211,33 @@ def verdicts(cases: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
+def add_peer(path: Path) -> None:
+    """Beside what was measured before, what another tool made of the same rows."""
+    results, peer = json.loads((RESULTS / "tables.json").read_text()), json.loads(path.read_text())
+    for name, record in peer["cases"].items():
+        case = results["cases"][name]
+        case["methods"][peer["name"]] = _summary(record)
+        ahead = _ahead(case["methods"]["leadline"]["scores"], record["scores"], case["higher_is_better"])
+        case["leadline_ahead_of"][peer["name"]] = ahead
+        print(f"{name:14} {peer['name']} {statistics.mean(record['scores']):.4f}, Leadline ahead by {ahead['mean']:.4f}")
+    write("tables", results)
+
+
 def main() -> None:
-    asked = sys.argv[1:] or list(CASES)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", choices=[*CASES, []], default=[])
+    parser.add_argument("--rows", type=Path, help="write the rows of each split here, for a peer")
+    parser.add_argument("--peer", type=Path, help="add what a peer made of them")
+    asked = parser.parse_args()
+    if asked.peer:
+        add_peer(asked.peer)
+        return
     cases = {}
-    for name in asked:
-        cases[name] = case = run_case(name, CASES[name])
+    for name in asked.names or list(CASES):
+        cases[name] = case = run_case(name, CASES[name], asked.rows)
         for method, record in case["methods"].items():
-            print(
-                f"{name:14} {case['metric']:8} {method:18} {record['mean']:10.4f} ± {record['standard_error']:.4f} "
-                f"{record['seconds']:7.1f} s",
-                flush=True,
-            )
+            scores = f"{record['mean']:10.4f} ± {record['standard_error']:.4f}"
+            print(f"{name:14} {case['metric']:8} {method:18} {scores} {record['seconds']:7.1f} s", flush=True)
     found = verdicts(cases)
     for question, names in found.items():
         print(f"{question.replace('_', ' ')}: {len(names)} of {len(cases)}: {', '.join(names) or 'none'}")

@@ -22,7 +22,7 @@ from leadline.data.raw import PARTS, Raw, set_aside
 from leadline.data.schema import Inputs, Schema
 from leadline.data.sources import SEPARATOR, Reading, frame_of, name_of, nowhere, read_raw
 from leadline.data.tables.bundled import BUNDLED, bundled_frame
-from leadline.data.tables.frame import Frame
+from leadline.data.tables.frame import Frame, ids_of
 from leadline.data.tables.rows import rows_again
 from leadline.data.tables.table import Table
 from leadline.data.vectors import Vectors
@@ -90,15 +90,18 @@ def load(
     """
     splits.check_shares(valid, test)
     _check_photos(size, channels)
-    table = {"target": target, "group": group, "time": time, "header": header, "encoding": encoding}
     reading = Reading(
-        **table,
+        target=target,
         task=task,
         kinds=columns or {},
+        group=group,
+        time=time,
+        header=header,
+        encoding=encoding,
         size=size,
         channels=channels,
         cache=cache,
-        progress=progress,  # type: ignore[arg-type]
+        progress=progress,
     )
     raw = read_raw(source, targets, reading)
     meaning, bad = _understand(raw, task or raw.task)
@@ -115,11 +118,12 @@ def load(
         raise DataError("There is only one class", expected="at least two", got=answers.names[0] if answers.names else "none")
     inputs, stored = _learn_inputs(raw, parts, meaning, reading)
     options: dict[str, Any] = {"task": task, "valid": valid, "test": test, "seed": seed, "size": size, "channels": channels}
-    chosen = {**table, "columns": dict(columns or {}), "transform": transform}
-    options |= {key: value for key, value in chosen.items() if value not in (None, {})}
+    chosen = {"target": target, "group": group, "time": time, "header": header, "encoding": encoding, "transform": transform}
+    options |= {key: value for key, value in chosen.items() if value is not None} | (
+        {"columns": dict(columns)} if columns else {}
+    )
     made = {
-        part: Split(stored[part], answers.encode(meaning.values[rows]), [raw.ids[row] for row in rows.tolist()])
-        for part, rows in parts.items()
+        part: Split(stored[part], answers.encode(meaning.values[rows]), ids_of(raw.ids, rows)) for part, rows in parts.items()
     }
     return Dataset(
         name=name or raw.name,
@@ -173,7 +177,7 @@ def read(
     stored = (
         inputs.encode_frame(raw.frame[rows]) if isinstance(inputs, Table) else _stored(rows_of(raw.array, rows, cache), schema)
     )
-    return Split(stored, schema.answers.encode(meaning.values[rows]), [raw.ids[row] for row in rows.tolist()])
+    return Split(stored, schema.answers.encode(meaning.values[rows]), ids_of(raw.ids, rows))
 
 
 def _check_photos(size: int | None, channels: int | None) -> None:
@@ -207,7 +211,7 @@ def _learn_inputs(
         return (Vectors if raw.array.ndim == 2 else Pictures).learn(stored["train"]), stored
     train = parts["train"]
     values = meaning.values[train]
-    table = Table.learn(
+    table, encoded = Table.learn(
         raw.frame,
         train,
         kinds=reading.kinds,
@@ -215,7 +219,6 @@ def _learn_inputs(
         targets=raw.targets_of,
         header=raw.header,
     )
-    encoded = table.encode_frame(raw.frame)
     return table, {part: encoded[rows] for part, rows in parts.items()}
 
 

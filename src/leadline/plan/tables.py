@@ -11,6 +11,10 @@ from leadline.data.answers import Answers, Numbers
 from leadline.data.dataset import Dataset
 from leadline.data.tables.table import Table
 
+_FEW = 2_000  # rows
+_EMBEDDED = 256  # numbers
+_ROWS_TO_SEE = 600_000  # rows of training, counted as often as they are seen
+
 
 def table_facts(table: Table, answers: Answers, options: Mapping[str, Any], why: dict[str, str]) -> dict[str, Any]:
     """The fields of `DataPlan` that say how a table was read, each with its reason."""
@@ -32,16 +36,27 @@ def table_arguments(dataset: Dataset, why: dict[str, str]) -> dict[str, Any]:
     """The arguments of `models.tabular` for this table."""
     table, rows = dataset.schema.inputs, len(dataset.train)
     assert isinstance(table, Table)
-    members = 16 if rows < 10_000 else 8
-    width = 128 if rows < 3_000 else 256
-    why["model.members"] = f"{rows:,} rows leave time for {members} networks that share their matrices; their mean is steadier"
-    why["model.width"] = f"{rows:,} rows of {len(table.used)} columns"
-    why["model.depth"] = f"two hidden layers, as {rows:,} rows seldom repay more"
-    why["model.dropout"] = f"{rows:,} rows"
-    return {"width": width, "depth": 2, "members": members, "embedding_width": 8, "dropout": 0.1}
+    bent = sum(1 for edges in table.edges if edges)
+    few = rows < _FEW
+    arguments: dict[str, Any] = {"width": 128, "depth": 2 if few else 3, "members": 16 if few else 8, "dropout": 0.1}
+    arguments |= {"embedding": "piecewise_linear" if bent <= _EMBEDDED else "none", "embedding_width": 8 if bent <= 64 else 4}
+    many = "fewer" if few else "no fewer"
+    why["model.members"] = f"{rows:,} rows leave time for {arguments['members']} networks in one, whose mean is steadier"
+    why["model.depth"] = f"{rows:,} rows are {many} than the {_FEW:,} that repaid a third hidden layer"
+    why["model.width"] = f"wide enough for {len(table.used)} columns; twice as wide gained little and took twice the time"
+    why["model.embedding"] = (
+        f"each of {bent} numbers between its own quantiles"
+        if bent <= _EMBEDDED
+        else f"{bent:,} numbers are too many to embed each by itself"
+    )
+    why["model.embedding_width"] = f"{bent} numbers and {len(table.categories)} categories side by side"
+    why["model.dropout"] = f"{rows:,} rows; more or less of it made no difference that could be measured"
+    return arguments
 
 
 def table_training(rows: int) -> dict[str, Any]:
     """Batch, epochs, rate and decay for the network for tables."""
-    batch = int(2 ** np.clip(round(np.log2(max(rows, 2) / 64)), 5, 9))
-    return {"batch": batch, "learning_rate": 2e-3, "weight_decay": 0.01, "epochs": int(np.clip(400_000 / rows, 15, 100))}
+    few = rows < _FEW
+    batch = int(2 ** np.clip(round(np.log2(max(rows, 2) / 64)), 5, 8))
+    epochs = int(np.clip(_ROWS_TO_SEE / rows, 5, 50))
+    return {"batch": batch, "epochs": epochs, "learning_rate": 2e-3 if few else 3e-3, "weight_decay": 0.03}

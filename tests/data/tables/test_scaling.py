@@ -83,3 +83,12 @@ def test_skewness_is_that_of_scipy() -> None:
     assert skewness(values) == pytest.approx(skew(values))
     assert skewness(np.full(5, 2.0)) == 0
     assert skewness(np.array([])) == 0
+
+
+def test_the_few_rows_that_differ_in_a_column_of_zeros_have_edges() -> None:
+    draw = np.random.default_rng(0)
+    values = np.where(draw.random(10_000) < 0.92, 0.0, draw.exponential(5000, 10_000))
+    scaling = Scaling.learn(values)
+    counts, _ = np.histogram(scaling(values[values > 0]), bins=np.array(scaling.edges))
+    assert len(scaling.edges) == 33
+    assert counts.max() < 0.05 * counts.sum()

@@ -31,7 +31,7 @@ FRAME = pl.DataFrame(
         "id": [str(row) for row in range(1, ROWS + 1)],
     }
 )
-TABLE = Table.learn(FRAME, np.arange(ROWS))
+TABLE, _ = Table.learn(FRAME, np.arange(ROWS))
 
 
 def test_every_kind_is_there_and_the_layout_adds_up() -> None:
@@ -56,7 +56,7 @@ def test_codes_are_below_their_number_and_numbers_near_zero() -> None:
 def test_the_training_rows_alone_teach() -> None:
     other = FRAME.with_columns(size=pl.when(pl.int_range(pl.len()) < 60).then("size").otherwise(pl.lit("1e9")))
     rows = np.arange(60)
-    assert Table.learn(FRAME, rows).columns[0] == Table.learn(other, rows).columns[0]
+    assert Table.learn(FRAME, rows)[0].columns[0] == Table.learn(other, rows)[0].columns[0]
 
 
 def test_json_holds_everything() -> None:
@@ -125,10 +125,10 @@ def test_nothing_to_learn_from_is_told() -> None:
 def test_a_copy_of_the_target_is_left_out_unless_it_is_wanted() -> None:
     answers = FRAME["sold"].to_numpy().astype(str)
     frame = pl.DataFrame({"city": FRAME["city"], "alive": pl.Series(answers).replace({"yes": "1", "no": "0"})})
-    table = Table.learn(frame, np.arange(ROWS), answers=answers, targets=["sold"])
+    table, _ = Table.learn(frame, np.arange(ROWS), answers=answers, targets=["sold"])
     assert [column.kind for column in table.columns] == ["category", "left out"]
     assert "'sold'" in table.columns[1].why
-    kept = Table.learn(frame, np.arange(ROWS), answers=answers, targets=["sold"], kinds={"alive": "yes/no"})
+    kept, _ = Table.learn(frame, np.arange(ROWS), answers=answers, targets=["sold"], kinds={"alive": "yes/no"})
     assert [column.kind for column in kept.columns] == ["category", "yes/no"]
 
 
@@ -137,12 +137,12 @@ def test_a_target_in_other_units_is_a_copy_too() -> None:
     frame = pl.DataFrame(
         {"cents": euros * 100, "noise": draw.normal(size=ROWS), "nearly": euros + 1e-3 * draw.normal(size=ROWS)}
     )
-    table = Table.learn(frame, np.arange(ROWS), answers=euros, targets=["euros"])
+    table, _ = Table.learn(frame, np.arange(ROWS), answers=euros, targets=["euros"])
     assert [column.kind for column in table.columns] == ["left out", "number", "number"]
 
 
 def test_without_names_columns_are_taken_by_their_place() -> None:
-    table = Table.learn(pl.DataFrame({"column 1": ["1", "2", "5"], "column 3": ["a", "b", "c"]}), np.arange(3), header=False)
+    table, _ = Table.learn(pl.DataFrame({"column 1": ["1", "2", "5"], "column 3": ["a", "b", "c"]}), np.arange(3), header=False)
     encoded, _ = table.read_frame(pl.DataFrame({"column 1": ["2"], "column 2": ["b"]}))
     np.testing.assert_array_equal(encoded[0], table.encode({"column 1": "2", "column 3": "b"}))
 

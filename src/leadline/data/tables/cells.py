@@ -56,8 +56,24 @@ class Cells:
         return self.series.dtype.is_temporal()
 
     @cached_property
+    def _plain(self) -> pl.Series:
+        """The cells as numbers where they are written plainly, float64 [N], else null."""
+        import polars as pl
+
+        return self.series.cast(pl.Float64, strict=False)
+
+    @cached_property
+    def _strange(self) -> pl.Series:
+        """Which cells of text are no plain finite numbers: in a column of numbers the few that must be looked at closely."""
+        return self.series.is_not_null() & ~self._plain.is_finite().fill_null(False)
+
+    @cached_property
     def _stripped(self) -> pl.Series:
-        return without_missing(self.series) if self.is_text else self.series
+        """The cells without white space around them, null where they mean "missing"."""
+        if not self.is_text or not self._strange.any():
+            return self.series
+        found = without_missing(self.series.filter(self._strange))
+        return found if self._strange.all() else self.series.clone().scatter(self._strange.arg_true(), found)
 
     @cached_property
     def text(self) -> pl.Series:
@@ -87,14 +103,13 @@ class Cells:
     def _read_numbers(self, decimal: str) -> NDArray[np.float64]:
         import polars as pl
 
-        if self.is_text:
-            found = parse_numbers(self._stripped, decimal)
-        elif self.is_date:
-            found = self.series.to_physical()
-        else:
-            found = self.series
-        values = np.array(found.cast(pl.Float64).to_numpy(), np.float64)
+        if self.is_text and decimal != ".":
+            return np.array(parse_numbers(self._stripped, decimal).to_numpy(), np.float64)
+        found = self.series.to_physical().cast(pl.Float64) if self.is_date else self._plain
+        values = np.array(found.to_numpy(), np.float64)
         values[~np.isfinite(values)] = np.nan
+        if self.is_text and self._strange.any():
+            values[self._strange.to_numpy()] = parse_numbers(self._stripped.filter(self._strange)).to_numpy()
         return values
 
     def dates(self, formats: tuple[str, ...]) -> pl.Series:
@@ -166,10 +181,6 @@ class _Some(Cells):
     @cached_property
     def _stripped(self) -> pl.Series:
         return self._whole._stripped.gather(self._rows)
-
-    @cached_property
-    def text(self) -> pl.Series:
-        return self._whole.text.gather(self._rows)
 
     @cached_property
     def present(self) -> NDArray[np.bool_]:

@@ -62,9 +62,11 @@ def read_csv(path: Path, *, header: bool | None = None, encoding: str | None = N
     del content  # hundreds of megabytes, perhaps
     records = scan(text.data, sniff(text.data, prefer=b"\t" if {".tsv", ".tab"} & {*path.suffixes} else None))
     layout = lay_out(records, header, path.name)
+    if not len(layout.rows):
+        raise _no_rows(path.name, _excluded(records, layout.rows, layout, path.name))
     data = parse_records(records, layout.rows, layout.width)
-    data, rows, reasons = _without_idle_rows(data, layout)
-    excluded = _excluded(records, rows, layout, reasons, path.name)
+    data, rows = _without_idle_rows(data, layout)
+    excluded = _excluded(records, rows, layout, path.name)
     if not len(rows):
         raise _no_rows(path.name, excluded)
     data, names, shape_notes = _with_names(data, layout, path.name)
@@ -99,8 +101,8 @@ def _content(path: Path) -> bytes:
         raise DataError(f"{path} is a folder, not a file", expected="a csv file") from error
 
 
-def _without_idle_rows(data: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, NDArray[np.int64], dict[int, str]]:
-    """The table without rows in which nothing stands or that repeat the header; which are left; why the others are not."""
+def _without_idle_rows(data: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """The table without rows in which nothing stands or that repeat the header (they are set aside), and the records left."""
     import polars as pl
 
     empty = data.select(pl.all_horizontal(pl.all().is_null())).to_series().to_numpy()
@@ -110,10 +112,10 @@ def _without_idle_rows(data: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame
             pl.col(column).eq_missing(pl.lit(name or None)) for column, name in zip(data.columns, layout.names, strict=True)
         ]
         again = data.select(pl.all_horizontal(same)).to_series().to_numpy() & ~empty
-    reasons = dict.fromkeys(layout.rows[empty].tolist(), "it is empty")
-    reasons |= dict.fromkeys(layout.rows[again].tolist(), "it repeats the header")
+    layout.aside |= dict.fromkeys(layout.rows[empty].tolist(), "it is empty")
+    layout.aside |= dict.fromkeys(layout.rows[again].tolist(), "it repeats the header")
     good = ~(empty | again)
-    return data if good.all() else data.filter(good), layout.rows[good], reasons
+    return data if good.all() else data.filter(good), layout.rows[good]
 
 
 def _with_names(data: pl.DataFrame, layout: Layout, name: str) -> tuple[pl.DataFrame, list[str], list[str]]:
@@ -130,17 +132,14 @@ def _with_names(data: pl.DataFrame, layout: Layout, name: str) -> tuple[pl.DataF
     return data, layout.names, []
 
 
-def _excluded(
-    records: Records, rows: NDArray[np.int64], layout: Layout, reasons: dict[int, str], name: str
-) -> tuple[Excluded, ...]:
+def _excluded(records: Records, rows: NDArray[np.int64], layout: Layout, name: str) -> tuple[Excluded, ...]:
     """Every record that is no row, no header and not blank, in order, with the reason."""
     lost = records.widths != BLANK
     lost[rows] = False
     if layout.header is not None:
         lost[layout.header] = False
-    reasons = layout.aside | reasons
     return tuple(
-        Excluded(f"{name}:{line}", reasons.get(record) or _BROKEN.get(width) or _wrong_width(width, layout.width))
+        Excluded(f"{name}:{line}", layout.aside.get(record) or _BROKEN.get(width) or _wrong_width(width, layout.width))
         for record, line, width in zip(
             np.flatnonzero(lost).tolist(), records.lines[lost].tolist(), records.widths[lost].tolist(), strict=True
         )

@@ -75,6 +75,16 @@ class RowIds(Sequence[str]):
         return f"RowIds({shown}{', …' if len(self) > 3 else ''}; {len(self):,} rows)"
 
 
+def ids_of(ids: Sequence[str], rows: NDArray[np.int64]) -> Sequence[str]:
+    """The ids of some rows.
+
+    Example:
+        >>> ids_of(["a", "b", "c"], np.array([2, 0]))
+        ['c', 'a']
+    """
+    return ids.take(rows) if isinstance(ids, RowIds) else [ids[row] for row in rows.tolist()]
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """The rows of a table as they came: types are not decided yet.
@@ -239,17 +249,14 @@ def _concatenated(tables: list[pl.DataFrame]) -> tuple[pl.DataFrame, list[str]]:
 
     if len(tables) == 1:
         return tables[0], []
-    mixed = [name for name in tables[0].columns if not _compatible([table.schema[name] for table in tables])]
+    mixed = [name for name in tables[0].columns if len({_sort(table.schema[name]) for table in tables}) > 1]
     tables = [table.with_columns(pl.col(mixed).cast(pl.String)) for table in tables] if mixed else tables
-    notes = [f"Columns that are text in one file and not in another were read as text: {_some(mixed)}."] if mixed else []
+    notes = [f"Columns that hold different things in different files were read as text: {_some(mixed)}."] if mixed else []
     return pl.concat(tables, how="vertical_relaxed"), notes
 
 
-def _compatible(types: list[pl.DataType]) -> bool:
-    import polars as pl
-
-    try:
-        pl.concat([pl.Series([], dtype=each).to_frame("x") for each in types], how="vertical_relaxed")
-    except pl.exceptions.PolarsError:
-        return False
-    return True
+def _sort(dtype: pl.DataType) -> str:
+    """What a type is about: polars would also put a date among numbers, as days since 1970."""
+    if dtype.is_temporal():
+        return f"moments {getattr(dtype, 'time_zone', None)}"
+    return "numbers" if dtype.is_numeric() else str(dtype)

@@ -44,7 +44,8 @@ def grid_of(table: Table, name: str) -> Grid | None:
 
     Example:
         >>> import polars as pl
-        >>> table = Table.learn(pl.DataFrame({"size": [1.0, 2.0, 5.0, 9.0], "sold": ["no", "yes", "no", "yes"]}), np.arange(4))
+        >>> frame = pl.DataFrame({"size": [1.0, 2.0, 5.0, 9.0], "sold": ["no", "yes", "no", "yes"]})
+        >>> table, _ = Table.learn(frame, np.arange(4))
         >>> grid_of(table, "sold").points, grid_of(table, "sold").encoded.tolist()
         (['no', 'yes'], [[-1.0], [1.0]])
     """

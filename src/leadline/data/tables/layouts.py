@@ -54,14 +54,14 @@ def lay_out(records: Records, header: bool | None, name: str) -> Layout:
         >>> layout.header, layout.names, layout.rows.tolist()
         (1, ['a', 'b', 'c'], [2, 3])
     """
-    layout = Layout(commonest(records.widths), np.flatnonzero(records.widths == commonest(records.widths)))
-    if not layout.width:
-        layout.rows = layout.rows[:0]
-        return layout
+    width = commonest(records.widths)
+    layout = Layout(width, np.flatnonzero((records.widths == width) & (width > 0)))
     if hinted(records.data):
         layout.aside[0] = "it only names the delimiter"
         layout.rows = layout.rows[layout.rows > 0]
     _set_empty_aside(layout, records)
+    if not len(layout.rows):
+        return layout
     short = None if header is False else _short_header(layout, records, certain=header is True)
     if short is not None:
         layout.header, layout.names = short, records.fields(short)
@@ -95,21 +95,22 @@ def _short_header(layout: Layout, records: Records, *, certain: bool) -> int | N
 
 
 def _set_titles_aside(layout: Layout, records: Records) -> None:
-    """A title above the header that a spreadsheet has filled up with empty fields."""
-    for _ in range(_ABOVE):
-        if len(layout.rows) < 3 or layout.width < 3:
-            return
-        first, second = (records.fields(record) for record in layout.rows[:2].tolist())
-        below = Layout(layout.width, layout.rows[1:])
-        if sum(map(bool, first)) > layout.width // 3 or not all(second) or judge_header(second, _below(below, records)) <= 0:
-            return
-        layout.aside[int(layout.rows[0])] = "it is a title above the header"
-        layout.rows = layout.rows[1:]
+    """Titles above the header, and lines between, that a spreadsheet has filled up with empty fields."""
+    above: dict[int, str] = {}
+    for record in layout.rows[:_ABOVE].tolist():
+        values = records.fields(record)
+        if sum(map(bool, values)) > layout.width // 3:
+            break
+        above[record] = "it is a title above the header" if any(values) else "it is empty"
+    rest = Layout(layout.width, layout.rows[len(above) :])
+    if above and len(rest.rows) > 1:
+        names = records.fields(int(rest.rows[0]))
+        if all(names) and judge_header(names, _below(rest, records)) > 0:
+            layout.aside |= above
+            layout.rows = rest.rows
 
 
 def _take_header(layout: Layout, records: Records, *, certain: bool) -> None:
-    if not len(layout.rows):
-        return
     first = records.fields(int(layout.rows[0]))
     below = _below(layout, records)
     if certain or (is_header(first, below) if below else not any(map(is_number, first))):

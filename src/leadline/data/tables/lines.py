@@ -144,7 +144,8 @@ class _Chunk:
         self.wrong_within = quotes > 0
         if self.odd.any():
             self.wrong_within = self._any_per_line((~inside & lone_before) | (inside & lone_behind), last)
-        self.opens = bool((quote & ~lone_before).any() or np.isin(piece[events[lone_before] - 1], (32, 9)).any())
+        after_quote = np.concatenate([[False], quote[:-1]])
+        self.opens = bool((quote & ~lone_before & ~after_quote).any() or np.isin(piece[events[lone_before] - 1], (32, 9)).any())
         return delimits & ~inside
 
     @staticmethod

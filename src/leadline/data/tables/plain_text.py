@@ -138,11 +138,15 @@ def _guessed(content: bytes, name: str) -> PlainText:
 
 
 def _wide(start: bytes) -> str | None:
-    """UTF-16 without a mark: many of every other byte are NUL, and none of those between them."""
+    """UTF-16 without a mark: many of every other byte are NUL, none of those between them, and the first line ends in one."""
     even, odd = start[::2].count(0), start[1::2].count(0)
-    if max(even, odd) < 0.1 * len(start) or min(even, odd) > 0.01 * len(start):
+    line = re.search(rb"[\r\n]", start)
+    if line is None or max(even, odd) < 0.1 * len(start) or min(even, odd) > 0.01 * len(start):
         return None
-    return "utf-16-le" if odd > even else "utf-16-be"
+    at = line.start()
+    if odd > even:
+        return "utf-16-le" if at % 2 == 0 and start[at + 1 : at + 2] == b"\0" else None
+    return "utf-16-be" if at % 2 == 1 and start[at - 1] == 0 else None
 
 
 def _count_lines(content: bytes) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from leadline.data.answers import Answers
 from leadline.data.raw import Raw
 from leadline.data.tables.cells import Cells
 from leadline.data.tables.date_text import date_formats
-from leadline.data.tables.frame import Frame, RowIds
+from leadline.data.tables.frame import Frame, ids_of
 from leadline.data.tables.number_text import decimal_mark
 from leadline.data.tables.target_columns import Targets, choose_targets, read_targets, reread_targets, without_dots
 from leadline.errors import ArgumentError, DataError, nearest
@@ -112,9 +112,8 @@ def _with_targets(frame: Frame, names: tuple[str, ...]) -> tuple[Frame, str | No
     which = " or ".join(map(repr, names[:3])) + (" …" if len(names) > 3 else "")
     note = f"{int((~there).sum()):,} of {len(frame):,} rows have no {which} and are left out."
     rows = np.flatnonzero(there)
-    ids = frame.ids.take(rows) if isinstance(frame.ids, RowIds) else [frame.ids[row] for row in rows.tolist()]
     parts = None if frame.parts is None else frame.parts[rows]
-    return replace(frame, data=frame.data[rows], ids=ids, parts=parts), note
+    return replace(frame, data=frame.data[rows], ids=ids_of(frame.ids, rows), parts=parts), note
 
 
 def _without_dots(targets: Targets, frame: Frame) -> tuple[Targets, str | None]:

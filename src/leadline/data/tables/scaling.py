@@ -67,12 +67,19 @@ class Scaling:
 
 
 def _edges(scaled: NDArray[np.float32]) -> tuple[float, ...]:
-    """Quantiles at equal distances, each once; none where there are too few different values to interpolate between."""
-    different = np.unique(scaled)
+    """At most 33 edges with equally many rows between them; none where too few values differ to interpolate between.
+
+    A value that alone fills an interval is an edge by itself, and the others divide the remaining rows: in a column that is
+    nearly always 0 plain quantiles would all be 0, and the few rows that differ, which matter most, would lie in one interval.
+    """
+    different, counts = np.unique(scaled, return_counts=True)
     if len(different) < 3:
         return ()
-    few = len(different) <= _EDGES + 1
-    edges = different if few else np.unique(np.quantile(scaled, np.linspace(0, 1, _EDGES + 1)))
+    edges = different
+    if len(different) > _EDGES + 1:
+        heavy = different[counts > len(scaled) / _EDGES]
+        others = np.quantile(scaled[~np.isin(scaled, heavy)], np.linspace(0, 1, _EDGES + 1 - len(heavy)))
+        edges = np.unique(np.concatenate([heavy, others]))
     # Edges so close that their distance is lost in float32 would divide by next to nothing.
     kept = [float(edges[0])]
     for edge in edges[1:].tolist():

@@ -21,6 +21,7 @@ BLANK, UNCLOSED, NO_TEXT = 0, -1, -2  # in place of a number of fields
 # What Unicode calls white space, as polars does; `str.strip` would also take four control characters.
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _FEW = 10_000  # lines: of more it is not worth while to find out in which columns there is white space to strip
+_COMPARED = 100  # lines
 _EVIDENCE = 12  # delimiters in the right places within a field that show that it has swallowed rows
 
 
@@ -135,6 +136,7 @@ class _Reader:
     loose: list[int] = field(default_factory=list)
     longest: tuple[int, int] = (1, 1)
     hopeless: set[int] = field(default_factory=set)
+    firsts: list[tuple[int, bytes]] | None = None
 
     def __post_init__(self) -> None:
         self.stops = self.lines.stops.copy()
@@ -220,7 +222,23 @@ class _Reader:
             return False
         rows = int(np.count_nonzero(within == self.usual))
         # A record of the usual width is innocent until most of it says otherwise.
-        return rows * (self.usual - 1) >= _EVIDENCE and rows >= len(within) * (0.9 if width == self.usual else 0.5)
+        if rows * (self.usual - 1) < _EVIDENCE or rows < len(within) * (0.9 if width == self.usual else 0.5):
+            return False
+        return self.usual > 2 or self._begin_like_rows(line, last)
+
+    def _begin_like_rows(self, line: int, last: int) -> bool:
+        """Whether the lines of a record begin with what rows begin with; one comma in each line may also be prose."""
+        if self.firsts is None:
+            rows = np.flatnonzero(~self.unread & (self.widths == self.usual))
+            some = rows[np.linspace(0, len(rows) - 1, min(len(rows), _COMPARED)).astype(np.int64)].tolist()
+            self.firsts = [(row, self._first_field(row)) for row in some]
+        known = {first for row, first in self.firsts if not line < row < last}
+        own = [self._first_field(inner) for inner in range(line + 1, min(last, line + _COMPARED))]
+        numbers = sum(map(bytes.isdigit, known)) > 0.5 * len(known)
+        return sum(first in known or (numbers and first.isdigit()) for first in own) > 0.5 * len(own)
+
+    def _first_field(self, line: int) -> bytes:
+        return self.data[self.lines.starts[line] : self.lines.stops[line]].partition(self.grammar.delimiter)[0].strip()
 
     def _note_padded(self, parsed: Parsed | None) -> None:
         for at, value in enumerate(parsed.fields if parsed else ()):

@@ -39,7 +39,7 @@ class Table:
     Example:
         >>> import polars as pl
         >>> frame = pl.DataFrame({"age": ["20", "30", "?", "50"], "city": ["Bonn", "Ulm", "Bonn", "Kiel"]})
-        >>> table = Table.learn(frame, np.arange(4))
+        >>> table, encoded = Table.learn(frame, np.arange(4))
         >>> table.numbers, table.categories, table.blocks
         (2, (4,), {'age': (0, 1), 'city': (2,)})
         >>> table.encode({"age": 30, "city": "Rom"}).tolist()
@@ -61,8 +61,8 @@ class Table:
         answers: NDArray[Any] | None = None,
         targets: Sequence[str] = (),
         header: bool = True,
-    ) -> Table:
-        """The columns of a frame, from its rows `train` alone.
+    ) -> tuple[Table, NDArray[np.float32]]:
+        """What the columns of a frame are, from its rows `train` alone, and all its rows encoded, float32 [N, W].
 
         Args:
             frame: the columns without the targets.
@@ -82,18 +82,28 @@ class Table:
                 raise DataError(
                     f"There is no column {name!r} to choose a kind for", do=f"Did you mean {close!r}?" if close else None
                 )
-        columns = []
+        columns: list[Column] = []
+        parts: list[tuple[NDArray[np.float32], NDArray[np.int64] | None]] = []
         for name in frame.columns:
-            cells = Cells(frame[name]).take(train)
-            column = learn_column(name, cells, kinds.get(name))
+            cells = Cells(frame[name])
+            training = cells.take(train)
+            column = learn_column(name, training, kinds.get(name))
             if answers is not None and name not in kinds:
-                column = copy_of_target(column, cells, answers, targets)
+                column = copy_of_target(column, training, answers, targets)
             columns.append(column)
+            if column.edges or column.categories:
+                parts.append((column.numbers(cells), column.codes(cells) if column.categories else None))
         table = cls(tuple(columns), tuple(targets), header)
         if not table.shape[0]:
             reasons = "; ".join(f"{column.name}: {column.why}" for column in columns[:5])
             raise DataError("No column is left to learn from", got=reasons or "none beside the target")
-        return table
+        encoded = np.empty((len(frame), *table.shape), np.float32)
+        for places in table.blocks.values():
+            numbers, codes = parts.pop(0)  # and so freed: there is memory for one copy, perhaps not for two
+            encoded[:, places[: numbers.shape[1]]] = numbers
+            if codes is not None:
+                encoded[:, places[-1]] = codes
+        return table, encoded
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Table:

@@ -23,7 +23,7 @@ _NO = ("no", "n", "false", "f", "0", "off")
 FEW = 20  # up to so many different whole numbers are classes
 _SHARE = 0.95
 _LARGEST = 3e38  # what float32 holds
-_SHOWN = 12
+_SHOWN = 15
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,10 @@ def choose_targets(frame: pl.DataFrame, wanted: str | None) -> tuple[tuple[str, 
         return (usual[0],), (
             f"The target is the column {usual[0]!r}, the only one with a usual name for it; --target names another."
         )
-    listed = ", ".join(f"{name!r} ({_first(frame[name])})" for name in columns[:_SHOWN])
-    more = f" and {len(columns) - _SHOWN:,} more" if len(columns) > _SHOWN else ""
+    # The target often stands last.
+    shown = columns if len(columns) <= _SHOWN else [*columns[: _SHOWN - 3], *columns[-3:]]
+    listed = ", ".join(f"{name!r} ({_first(frame[name])})" for name in shown)
+    more = f"; {len(columns) - _SHOWN:,} in between are not shown" if len(columns) > _SHOWN else ""
     raise DataError(
         "It is not clear which column is to be learned"
         + (f" ({', '.join(map(repr, usual))} have usual names for it)" if usual else ""),
