@@ -52,17 +52,19 @@ class ExponentialAverage:
         self.step, self.decay, self.count = step, decay, 0
         self._live = [tensor for module in step.modules().values() for tensor in (*module.parameters(), *module.buffers())]
         self._average = [tensor.detach().clone() for tensor in self._live]
+        pairs = list(zip(self._average, self._live, strict=True))
+        # One call for all: on a GPU a call for each tensor would take longer than the step.
+        self._smooth = [[pair[side] for pair in pairs if pair[0].is_floating_point()] for side in (0, 1)]
+        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     def __call__(self, batch: Any, progress: Any) -> dict[str, Tensor]:
         logs = self.step(batch, progress)
         self.count += 1
         weight = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
         with torch.no_grad():
-            for average, live in zip(self._average, self._live, strict=True):
-                if average.is_floating_point():
-                    average.lerp_(live, weight)
-                else:
-                    average.copy_(live)
+            torch._foreach_lerp_(*self._smooth, weight)
+            for average, live in self._copied:
+                average.copy_(live)
         return logs
 
     @property

@@ -134,10 +134,12 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
     large = model == "resnet18"
     batch = int(2 ** np.clip(round(math.log2(max(rows, 2) / 40)), 3, 6 if large else 7))
     epochs = int(np.clip(round((_ROWS_OF_LARGE if large else _ROWS_TO_SEE) / rows), 10, _MOST_EPOCHS.get(model, 60)))
+    averaged = True
     weight_decay, rate = 0.05, {"linear": 0.01, "mlp": 3e-3, "convnet": 5e-3}.get(model, 1e-3)
     if model == "tabular":
         proposed = table_training(rows)
         batch, epochs, rate, weight_decay = (proposed[key] for key in ("batch", "epochs", "learning_rate", "weight_decay"))
+        averaged = proposed["averaged"]
     # Reasons that speak of the batch or the epochs speak of the person's own where there are any.
     batch, epochs = (
         value if isinstance(value := changes.get(f"training.{key}"), int) and value > 0 else proposed
@@ -159,7 +161,11 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
         f"a {schedule} schedule over {epochs} epochs may rest for {patience} of them before it gets better"
     )
     decay = round(min(1 - 1 / max(10.0, 2 * steps), 0.999), 4)
-    why["training.average"] = f"looks back over about {1 / (1 - decay):,.0f} steps; an epoch has {steps:,}"
+    why["training.average"] = (
+        f"looks back over about {1 / (1 - decay):,.0f} steps; an epoch has {steps:,}"
+        if averaged
+        else f"with {rows:,} rows the fall of the rate smooths the weights as well"
+    )
     return TrainingPlan(
         loss=loss,
         label_smoothing=smoothing,
@@ -169,7 +175,7 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
         weight_decay=weight_decay,
         patience=patience,
         monitor="valid_loss",
-        average=decay,
+        average=decay if averaged else 0.0,
         augment=_augment(dataset, why),
     )
 

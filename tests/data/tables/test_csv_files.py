@@ -131,7 +131,7 @@ def test_gzip(read: Read, name: str) -> None:
     assert (frame.name, frame.digest) == ("my", hashlib.sha256(packed).hexdigest())
 
 
-@pytest.mark.parametrize("name", ["my.tsv", "my.tab", "my.tsv.gz"])
+@pytest.mark.parametrize("name", ["my.tsv", "my.TAB", "my.tsv.gz"])
 def test_a_tsv_is_read_by_its_tabs(read: Read, name: str) -> None:
     frame = read("a,x\tb,y\n1,2\t3,4\n5,6\t7,8\n", name=name)
     assert frame.data.columns == ["a,x", "b,y"]

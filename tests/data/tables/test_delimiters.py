@@ -59,7 +59,7 @@ def test_a_first_line_may_name_the_delimiter(line: str, mark: bytes) -> None:
     assert sniff(text) == mark
 
 
-@pytest.mark.parametrize("text", [b"sep=ab\n", b"separator=;\n", b"a\nsep=;\n", b"sep=;"])
+@pytest.mark.parametrize("text", [b"sep=ab\n", b"separator=;\n", b"a\nsep=;\n", b"sep=;", b'sep="\n'])
 def test_other_lines_name_none(text: bytes) -> None:
     assert hinted(text) is None
 

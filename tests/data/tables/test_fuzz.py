@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import csv
 import gzip
 import io
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from leadline.data.tables.table_files import read_file
 from leadline.errors import LeadlineError
 
 FOLDER = Path(tempfile.mkdtemp(prefix="leadline-fuzz-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 MANY = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 DELIMITERS = [",", ";", "\t", "|"]
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32"]

@@ -140,4 +140,4 @@ def test_work_grows_with_the_text_and_not_with_its_square(pattern: bytes) -> Non
 
     # Eight times the text takes about eight times as long; its square would take 64 times. The sum keeps noise out of it.
     seconds(1_000)
-    assert seconds(400_000) < 25 * (seconds(50_000) + 0.02)
+    assert seconds(64_000) < 25 * (seconds(8_000) + 0.02)

@@ -60,7 +60,8 @@ def read_csv(path: Path, *, header: bool | None = None, encoding: str | None = N
     digest = hashlib.sha256(content).hexdigest()
     text = read_text(content, path.name, encoding)
     del content  # hundreds of megabytes, perhaps
-    records = scan(text.data, sniff(text.data, prefer=b"\t" if {".tsv", ".tab"} & {*path.suffixes} else None))
+    with_tabs = Path(path.name.casefold().removesuffix(".gz")).suffix in (".tsv", ".tab")
+    records = scan(text.data, sniff(text.data, prefer=b"\t" if with_tabs else None))
     layout = lay_out(records, header, path.name)
     if not len(layout.rows):
         raise _no_rows(path.name, _excluded(records, layout.rows, layout, path.name))

@@ -15,7 +15,7 @@ _NEVER = (b"\x1f", b"\x1e", b"\x1d", b"\x1c", b"\x02", b"\x03", b"\x04", b"\x05"
 _SAMPLE = 1 << 18  # bytes
 _RECORDS = 500
 _SHARE = 0.5  # of the records must be equally wide; a sentence per line has as many commas as it likes
-_HINT = re.compile(rb"\s*\"?sep=([^\w\s]|\t)\"?[,;\s]*\n", re.IGNORECASE)
+_HINT = re.compile(rb"\s*\"?sep=([,;|:^~#!\t])\"?[,;\s]*\n", re.IGNORECASE)
 _DECIMAL = re.compile(r"-?\d+,\d+")
 
 

@@ -83,9 +83,9 @@ def _set_empty_aside(layout: Layout, records: Records) -> None:
 
 def _short_header(layout: Layout, records: Records, *, certain: bool) -> int | None:
     """The first record, where it has one field fewer than the rows, and they do not begin with a header of their own."""
-    some = np.flatnonzero(records.widths != BLANK)
-    first = int(next((record for record in some.tolist() if record not in layout.aside), -1))
-    if first < 0 or records.widths[first] != layout.width - 1 or np.count_nonzero(records.widths == layout.width - 1) > 1:
+    some = np.flatnonzero(records.widths != BLANK)[: len(layout.aside) + 1]
+    first = int(some[~np.isin(some, list(layout.aside))][0])
+    if records.widths[first] != layout.width - 1 or np.count_nonzero(records.widths == layout.width - 1) > 1:
         return None
     names = records.fields(first)
     if not all(names) or (not certain and any(map(is_number, names))):

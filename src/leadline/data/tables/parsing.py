@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _CHECKED = 64  # rows read a second time
-_TOGETHER = 8  # columns rewritten at a time, so that there are never two copies of the whole table
+_STEPS = 8  # in which columns are rewritten, so that there are never two copies of the whole table
 
 
 def parse_records(records: Records, rows: NDArray[np.int64], width: int) -> pl.DataFrame:
@@ -87,9 +87,11 @@ def _pieces(records: Records, rows: NDArray[np.int64]) -> list[bytes | memoryvie
 def _stripped(data: pl.DataFrame, records: Records) -> pl.DataFrame:
     import polars as pl
 
-    for start in range(0, data.width, _TOGETHER):
+    names = data.columns
+    together = max(1, -(-len(names) // _STEPS))
+    for start in range(0, len(names), together):
         changed = []
-        for number, name in enumerate(data.columns[start : start + _TOGETHER], start):
+        for number, name in enumerate(names[start : start + together], start):
             value = pl.col(name).str.strip_chars() if number in records.padded else pl.col(name)
             if records.quoted or number in records.padded:
                 changed.append(pl.when(value != "").then(value).alias(name))
