@@ -54,7 +54,8 @@ class ExponentialAverage:
         self._average = [tensor.detach().clone() for tensor in self._live]
         pairs = list(zip(self._average, self._live, strict=True))
         # One call for all: on a GPU a call for each tensor would take longer than the step.
-        self._smooth = [[pair[side] for pair in pairs if pair[0].is_floating_point()] for side in (0, 1)]
+        self._smooth = [average for average, _ in pairs if average.is_floating_point()]
+        self._followed = [live for live in self._live if live.is_floating_point()]
         self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     def __call__(self, batch: Any, progress: Any) -> dict[str, Tensor]:
@@ -62,7 +63,7 @@ class ExponentialAverage:
         self.count += 1
         weight = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
         with torch.no_grad():
-            torch._foreach_lerp_(*self._smooth, weight)
+            torch._foreach_lerp_(self._smooth, self._followed, weight)
             for average, live in self._copied:
                 average.copy_(live)
         return logs

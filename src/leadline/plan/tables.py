@@ -57,8 +57,8 @@ def table_arguments(dataset: Dataset, why: dict[str, str]) -> dict[str, Any]:
 def table_training(rows: int) -> dict[str, Any]:
     """Batch, epochs, rate, decay and whether weights are averaged, for the network for tables.
 
-    From 2,000 rows on a high rate and its fall do what averaging does for fewer, and on rows in time order averaged weights were
-    worse.
+    From 2,000 rows on a high rate and its fall do what averaging does for fewer, and on rows in time order averaged weights
+    were worse.
     """
     few = rows < _FEW
     batch = int(2 ** np.clip(round(np.log2(max(rows, 2) / 64)), 5, 8))
