@@ -65,3 +65,13 @@ def test_classes_as_text() -> None:
         "True",
         "x",
     ]
+
+
+def test_a_skewed_number_is_learned_as_arsinh_and_told_in_its_units() -> None:
+    answers = Numbers(("income", "age"), mean=(2.0, 40.0), std=(1.5, 10.0), units=(1000.0, 0.0))
+    targets = torch.tensor([[0.0, 20.0], [-5000.0, 40.0], [3e7, 60.0]])
+    prepared = answers.prepare(targets)
+    expected = np.column_stack([(np.arcsinh(targets[:, 0].numpy() / 1000) - 2) / 1.5, (targets[:, 1].numpy() - 40) / 10])
+    np.testing.assert_allclose(prepared.numpy(), expected, rtol=1e-5)
+    torch.testing.assert_close(answers.values(prepared), targets, rtol=1e-4, atol=1e-2)
+    assert torch.isfinite(answers.values(torch.tensor([[1e6, 0.0]]))).all()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadline.data.splits import TEST, TRAIN, VALID, assign, check_shares, strata_of_labels, strata_of_numbers
+from leadline.data.splits import TEST, TRAIN, VALID, assign, assign_in_order, check_shares, strata_of_labels, strata_of_numbers
 from leadline.errors import ArgumentError, DataError
 
 
@@ -111,3 +111,19 @@ def test_a_million_rows_are_split_in_seconds() -> None:
     began = time.process_time()
     assign(strata, alone(1_000_000), valid=0.15, test=0.15)
     assert time.process_time() - began < 5
+
+
+@given(st.lists(st.integers(0, 30), min_size=8, max_size=80), st.integers(1, 3), st.integers(1, 3))
+def test_later_rows_are_never_learned_from(order: list[int], valid: int, test: int) -> None:
+    places = np.array(order)
+    try:
+        part = assign_in_order(places, valid=valid, test=test)
+    except DataError:
+        # Too many rows at the last moments.
+        assert np.sort(places)[-test - valid - 1] >= np.sort(places)[-test - 1] or np.sort(places)[-test - 1] == places.max()
+        return
+    for earlier, later in ((TRAIN, VALID), (VALID, TEST)):
+        if (part == earlier).any() and (part == later).any():
+            assert places[part == earlier].max() < places[part == later].min()
+    assert (part == TRAIN).any()
+    assert 1 <= (part == TEST).sum() <= test
