@@ -138,19 +138,27 @@ def write_rows(folder: Path, case: Case, dataset: Dataset, seconds: float) -> No
     (folder / "case.json").write_text(json.dumps({"target": target, "metric": case.metric, "seconds": seconds}))
 
 
-def run_case(name: str, case: Case, rows_folder: Path | None) -> dict[str, Any]:
-    """Scores and seconds of every method for every seed."""
-    found: dict[str, dict[str, list[float]]] = {}
+def run_case(name: str, case: Case, rows_folder: Path | None, before: dict[str, Any] | None) -> dict[str, Any]:
+    """Scores and seconds of every method for every seed; of Leadline alone where the others' on the same rows are kept."""
+    found: dict[str, dict[str, list[float]]] = {"leadline": {"scores": [], "seconds": []}}
+    if before is not None:
+        found |= {
+            method: {"scores": record["scores"], "seconds": [record["seconds"]]}
+            for method, record in before["methods"].items()
+            if method != "leadline"
+        }
     rows: dict[str, int] = {}
     for seed in SEEDS:
         dataset = leadline.data.load(case.source, seed=seed, **case.options)
         rows = {part: len(getattr(dataset, part)) for part in ("train", "valid", "test")}
         metric = for_task(dataset.task, dataset.schema.answers.outputs)[case.metric]
         truth = torch.from_numpy(dataset.test.targets)
-        told = {"leadline": network_answers(dataset, seed), "sklearn network": sklearn_network(dataset, seed)}
+        told = {"leadline": network_answers(dataset, seed)}
         if rows_folder is not None:
             write_rows(rows_folder / name / f"seed-{seed}", case, dataset, told["leadline"][1])
-        for baseline in fit_baselines(dataset, seconds=ENOUGH):
+        if before is None:
+            told["sklearn network"] = sklearn_network(dataset, seed)
+        for baseline in fit_baselines(dataset, seconds=0 if before else ENOUGH):
             told[baseline.name] = (baseline.probabilities, baseline.seconds)
         for method, (values, seconds) in told.items():
             record = found.setdefault(method, {"scores": [], "seconds": []})
@@ -228,18 +236,19 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*CASES, []], default=[])
     parser.add_argument("--rows", type=Path, help="write the rows of each split here, for a peer")
     parser.add_argument("--peer", type=Path, help="add what a peer made of them")
+    parser.add_argument("--keep", action="store_true", help="keep what the others did before on the same rows")
     asked = parser.parse_args()
     if asked.peer:
         add_peer(asked.peer)
         return
     cases = {}
+    path = RESULTS / "tables.json"
+    before = json.loads(path.read_text())["cases"] if path.exists() else {}
     for name in asked.names or list(CASES):
-        cases[name] = case = run_case(name, CASES[name], asked.rows)
+        cases[name] = case = run_case(name, CASES[name], asked.rows, before.get(name) if asked.keep else None)
         for method, record in case["methods"].items():
             scores = f"{record['mean']:10.4f} ± {record['standard_error']:.4f}"
             print(f"{name:14} {case['metric']:8} {method:18} {scores} {record['seconds']:7.1f} s", flush=True)
-    path = RESULTS / "tables.json"
-    before = json.loads(path.read_text())["cases"] if path.exists() else {}
     cases = {name: case for name in CASES if (case := cases.get(name) or before.get(name))}
     found = verdicts(cases)
     for question, names in found.items():

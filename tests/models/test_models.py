@@ -9,6 +9,13 @@ from leadline.errors import ArgumentError
 
 CASES = {
     "linear": (lambda: models.linear((1, 8, 8), 10), (1, 8, 8), 64 * 10 + 10),
+    "perceptron": (lambda: models.perceptron((12,), 3), (12,), 12 * 3 + 3),
+    "tabular": (
+        # Two numbers, the first with 2 bins, and a category of 3: 4 + 1 + 4 columns into 8 units. Members: test_tabular.py.
+        lambda: models.tabular([(-1.0, 0.0, 1.0), ()], (3,), 2, "classes", width=8, depth=1, members=1, embedding_width=4),
+        (3,),
+        (2 * 4 + 4 + 4) + 3 * 4 + (9 * 8 + 8) + (8 * 2 + 2),
+    ),
     "mlp": (lambda: models.mlp((12,), 3, width=16, depth=2), (12,), 12 * 16 + 2 * 16 + 16 * 16 + 2 * 16 + 16 * 3 + 3),
     "convnet": (
         lambda: models.convnet((3, 16, 16), 5, width=8, stages=2, convolutions=1),
@@ -28,11 +35,11 @@ def test_shape_parameters_and_gradients(name: str) -> None:
     make, shape, parameters = CASES[name]
     model = make()
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
-    x = torch.randn(2, *shape)
+    x = torch.randn(8, *shape)
     outputs = model(x)
-    assert outputs.shape[0] == 2
+    assert outputs.shape[0] == 8
     assert outputs.ndim == 2
-    outputs.square().sum().backward()
+    (outputs - 1).square().sum().backward()  # the perceptron starts at 0, where the square alone is flat
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
 
 
@@ -50,7 +57,8 @@ def test_state_dict_round_trip(name: str) -> None:
 def test_builders_take_only_named_choices(name: str) -> None:
     parameters = inspect.signature(models.MODELS[name]).parameters.values()
     assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters)
-    chosen = [parameter for parameter in parameters if parameter.name not in ("shape", "outputs", "channels", "classes")]
+    given = ("shape", "outputs", "channels", "classes", "edges", "categories", "task")
+    chosen = [parameter for parameter in parameters if parameter.name not in given]
     assert all(
         parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is not inspect.Parameter.empty
         for parameter in chosen

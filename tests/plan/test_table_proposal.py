@@ -31,9 +31,9 @@ def test_every_column_has_its_kind_and_a_reason() -> None:
     assert plan.data.target == "sold"
 
 
-def test_many_rows_get_a_deeper_network_of_fewer_members_without_averaging() -> None:
+def test_many_rows_get_a_residual_network_of_fewer_members_without_averaging() -> None:
     few, many = propose(table(400)), propose(table(4000))
-    assert few.model.arguments["depth"] < many.model.arguments["depth"]
+    assert (few.model.arguments["block"], many.model.arguments["block"]) == ("plain", "residual")
     assert few.model.arguments["members"] > many.model.arguments["members"]
     assert few.training.average > 0
     assert many.training.average == 0

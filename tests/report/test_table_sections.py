@@ -167,7 +167,7 @@ def test_what_holds_nothing_is_said_plainly():
     one = table_sections.importance_view(importance(sure, unsure))["doubt"]
     assert plain(one) == "The interval of “b” holds 0: these rows do not show that it matters."
     two = table_sections.importance_view(importance(sure, unsure, ("c", 0.0, 0.0, 0.0)))["doubt"]
-    assert plain(two) == "The intervals of “b” and “c”, in grey, hold 0: these rows do not show that they matter."
+    assert plain(two) == "The intervals of “b” and “c”, in grey, do not lie above 0: these rows do not show that they matter."
 
 
 def test_all_but_fifteen_are_summed_up():

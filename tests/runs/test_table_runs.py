@@ -140,8 +140,8 @@ def test_evaluating_counts_the_test_split_of_its_own_source_only(run: Run, folde
 def test_features_are_what_the_head_sees(run: Run, tmp_path: Path) -> None:
     features = run.features(FRAME)
     assert features.shape == (ROWS, 16)
-    rows, width, excluded = write_features(run, [("row", FRAME.row(0, named=True))], tmp_path / "one.parquet")
-    assert (rows, width, excluded) == (1, 16, [])
+    done = write_features(run, [("row", FRAME.row(0, named=True))], tmp_path / "one.parquet")
+    assert (done.rows, done.features, done.excluded) == (1, 16, [])
     written = pl.read_parquet(tmp_path / "one.parquet")
     np.testing.assert_allclose(written.select(pl.exclude("id", "answer")).to_numpy()[0], features[0], atol=1e-5)
     assert written["answer"][0] == run.predict(FRAME)[0].answer
@@ -163,6 +163,47 @@ def test_a_resumed_table_is_the_same_to_the_bit(tmp_path: Path) -> None:
     resumed = leadline.resume(tmp_path / "cut")
     assert (tmp_path / "cut" / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
     assert resumed.schema == whole.schema
+
+
+def test_kinds_of_a_given_plan_stay_when_the_data_are_loaded_again(tmp_path: Path) -> None:
+    from leadline.data import load
+    from leadline.plan import Plan, propose
+    from leadline.runs.reloading import load_for
+
+    FRAME.write_csv(tmp_path / "rows.csv")
+    text = propose(load(tmp_path / "rows.csv", target="sold", columns={"price": "leave out"}), QUICK).to_toml()
+    plan = Plan.from_toml(text.replace('size = "number"', 'size = "category"'))
+    run = leadline.train(tmp_path / "rows.csv", plan, folder=tmp_path / "run")
+    assert dict(run.plan.data.columns)["size"] == "category"
+    assert load_for(run.plan).schema.inputs.columns == run.schema.inputs.columns
+    assert run.evaluate(str(tmp_path / "rows.csv"))["scores"]["accuracy"]["value"] == run.score
+
+
+def test_what_is_strange_in_one_row_is_told(run: Run) -> None:
+    row = FRAME.row(3, named=True)
+    assert run.predict(row).notes == ()
+    assert any("'soon'" in note for note in run.predict({**row, "day": "soon"}).notes)
+
+
+def test_several_files_are_all_answered_under_the_ids_that_are_given(run: Run, tmp_path: Path) -> None:
+    for name in ("train.csv", "test.csv"):
+        FRAME.head(3).write_csv(tmp_path / name)
+    assert len(run.predict(tmp_path)) == 6
+    named = run.predict(FRAME.head(2), ids=["p", "q"])
+    assert named.ids == ["p", "q"]
+    with pytest.raises(ArgumentError, match="as many ids"):
+        run.predict(FRAME.head(2), ids=["p"])
+    with pytest.raises(ArgumentError, match="differ in length"):
+        run.predict({"size": [1, 2], "city": ["Ulm"]})
+
+
+def test_evaluating_says_what_is_strange_and_leaves_rows_without_target_out(run: Run) -> None:
+    strange = run.evaluate(FRAME.with_columns(city=pl.lit("Rom")))
+    assert "'Rom'" in strange["note"]
+    some = run.evaluate(FRAME.with_columns(sold=pl.when(pl.int_range(pl.len()) < 100).then("sold")))
+    assert some["rows"] == 100
+    loud = run.evaluate(FRAME.with_columns(sold=pl.col("sold").str.to_uppercase()))
+    assert loud["scores"]["accuracy"]["value"] == run.evaluate(FRAME)["scores"]["accuracy"]["value"]
 
 
 def test_every_regression_loss_trains(tmp_path: Path) -> None:

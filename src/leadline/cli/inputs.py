@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from leadline.errors import DataError
 
 if TYPE_CHECKING:
+    from leadline.data import Table
     from leadline.data.tables.frame import Frame
 
 Input = tuple[str, Any]
@@ -34,30 +35,25 @@ def inputs_from(words: Sequence[str], stdin: IO[bytes]) -> Iterator[Input]:
             yield word, path
 
 
-def frames_from(words: Sequence[str], stdin: IO[bytes], *, header: bool) -> Iterator[Frame]:
-    """The rows of each table file; `-` stands for a csv on standard input.
+def frames_from(words: Sequence[str], stdin: IO[bytes], table: Table) -> Iterator[Frame]:
+    """The rows of each table file, or of those in a folder; `-` stands for a csv on standard input.
 
     Args:
         words: paths.
         stdin: read for `-`.
-        header: whether the files begin with the names of their columns, as that of the training did.
+        table: what the network was trained on; the files are written as its file was.
     """
-    from leadline.data.sources import nowhere
-    from leadline.data.tables import table_files
+    from leadline.runs.predicting import files_below, read_rows
 
     for word in words:
-        path = Path(word)
         if word == "-":
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "stdin.csv"
                 path.write_bytes(stdin.read())
-                yield table_files.read_file(path, header=header, encoding=None)
-            continue
-        if not path.exists():
-            raise nowhere(word, path.absolute())
-        if not table_files.is_table(path):
-            raise DataError(f"{path} is not a table", expected="csv, tsv or parquet, as the network was trained on a table")
-        yield table_files.read_file(path, header=header, encoding=None)
+                yield read_rows(table, path)
+        else:
+            for path in files_below(Path(word)):
+                yield read_rows(table, path)
 
 
 def _from_folder(folder: Path) -> Iterator[Input]:

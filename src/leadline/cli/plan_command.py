@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from leadline.cli.options import given_changes, source_and_changes
+from leadline.cli.printing import labelled
 
 
 @click.command("plan", short_help="What would be done with the data, and why.", no_args_is_help=True)
@@ -32,7 +33,10 @@ def command(
         raise RunExistsError(f"{output} exists already", do="Choose another name, or remove it first.")
     changes = given_changes(given)
     of_data = {key: value for key, value in changes.items() if key.startswith("data.")}
-    text = propose(load_for(Plan().but(of_data), source), changes).to_toml()
+    dataset = load_for(Plan().but(of_data), source)
+    text = propose(dataset, changes).to_toml()
+    for note in dataset.notes:
+        click.echo(labelled("note", note), err=True)
     if output is None:
         click.echo(text, nl=not text.endswith("\n"))
     else:

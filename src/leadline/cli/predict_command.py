@@ -17,6 +17,7 @@ from leadline.cli.printing import labelled, paragraph, printable
 from leadline.errors import DataError, RunExistsError
 
 if TYPE_CHECKING:
+    from leadline.data import Table
     from leadline.data.dataset import Excluded
     from leadline.runs import Predictions, Run
 
@@ -57,7 +58,8 @@ def command(
     if features:
         _write_features(opened, words, output or Path("features.parquet"))
         return
-    parts = _tables(opened, words) if isinstance(opened.schema.inputs, Table) else _parts(opened, words)
+    table = opened.schema.inputs
+    parts = _tables(opened, table, words) if isinstance(table, Table) else _parts(opened, words)
     answers = _told(parts)
     if as_json:
         for answer in answers:
@@ -76,9 +78,9 @@ def _parts(run: Run, words: Sequence[str]) -> Iterator[Predictions]:
         yield run.predictor.many([raw for _, raw in part], [name for name, _ in part])
 
 
-def _tables(run: Run, words: Sequence[str]) -> Iterator[Predictions]:
+def _tables(run: Run, table: Table, words: Sequence[str]) -> Iterator[Predictions]:
     """Answers for one table at a time."""
-    for frame in frames_from(words, sys.stdin.buffer, header=run.schema.inputs.header):  # type: ignore[union-attr]
+    for frame in frames_from(words, sys.stdin.buffer, table):
         yield run.predictor.rows(frame)
 
 
@@ -95,7 +97,7 @@ def _told(parts: Iterator[Predictions]) -> Iterator[dict[str, Any]]:
         for row in predictions.excluded:
             excluded.append(row)
             if several:
-                click.echo(paragraph(row.reason if row.id in row.reason else f"{row.id}: {row.reason}"), err=True)
+                _name_excluded(row)
     if excluded:
         raise DataError(
             excluded[0].reason if total == 1 else f"{len(excluded)} of {total} inputs could not be used, as told above"
@@ -109,14 +111,22 @@ def _write_features(run: Run, words: Sequence[str], path: Path) -> None:
 
     if path.exists():
         raise RunExistsError(f"{path} exists already", do="Choose another with --output, or remove it first.")
-    if isinstance(run.schema.inputs, Table):
-        inputs: Iterator[Any] = frames_from(words, sys.stdin.buffer, header=run.schema.inputs.header)
-    else:
-        inputs = inputs_from(words, sys.stdin.buffer)
-    rows, width, excluded = write_features(run, inputs, path)
-    for row in excluded:
-        click.echo(paragraph(row.reason if row.id in row.reason else f"{row.id}: {row.reason}"), err=True)
-    click.echo(labelled("saved", f"{path}: {rows:,} rows of {width:,} features"))
+    table = run.schema.inputs
+    inputs: Iterator[Any] = (
+        frames_from(words, sys.stdin.buffer, table) if isinstance(table, Table) else inputs_from(words, sys.stdin.buffer)
+    )
+    written = write_features(run, inputs, path)
+    for note in written.notes:
+        click.echo(paragraph(note), err=True)
+    for row in written.excluded:
+        _name_excluded(row)
+    click.echo(labelled("saved", f"{path}: {written.rows:,} rows of {written.features:,} features"))
+    if written.excluded:
+        raise DataError(f"{len(written.excluded)} inputs could not be used, as told above")
+
+
+def _name_excluded(row: Excluded) -> None:
+    click.echo(paragraph(row.reason if row.id in row.reason else f"{row.id}: {row.reason}"), err=True)
 
 
 def _likeliest(answer: dict[str, Any], top: int | None) -> dict[str, Any]:

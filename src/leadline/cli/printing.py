@@ -61,7 +61,9 @@ def number(value: float, metric: str = "") -> str:
         >>> number(0.98765, "accuracy"), number(0.0456, "log_loss")
         ('98.8 %', '0.0456')
     """
-    return f"{100 * value:.1f} %" if metric.split("_")[-1] in _SHARES else f"{value:.4g}"
+    if metric.split("_")[-1] in _SHARES:
+        return f"{100 * value:.1f} %"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 _SHARES = {"accuracy", "f1", "auroc", "precision", "match"}

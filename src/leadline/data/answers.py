@@ -96,7 +96,7 @@ class Labels:
             raise DataError("The labels do not fit", expected=columns, got=f"shape {rows.shape}")
         if not np.isin(rows, (0, 1)).all():
             raise DataError("A label is neither 0 nor 1", expected="one column of 0 and 1 for each label")
-        return rows
+        return rows.astype(np.float32)
 
     def prepare(self, targets: Tensor) -> Tensor:
         """What the loss compares with: the 0s and 1s as they are."""
@@ -109,7 +109,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Numbers:
-    """One or several numbers. Targets are float32 [N, M] in their own units; the network learns (t − mean) / std.
+    """One or several numbers. Targets are float64 [N, M] in their own units; the network learns (t − mean) / std in float32.
 
     t is y itself, or, where `units` holds a number above 0 for it, arsinh(y / unit): like y near 0 and like ± log |y| far from
     it, so that a few very large targets do not outweigh all others.
@@ -117,7 +117,7 @@ class Numbers:
     Example:
         >>> price = Numbers(("price",), mean=(100.0,), std=(50.0,))
         >>> price.prepare(torch.tensor([[200.0]])), price.values(torch.tensor([[2.0]]))
-        (tensor([[2.]]), tensor([[200.]]))
+        (tensor([[2.]]), tensor([[200.]], dtype=torch.float64))
         >>> wide = Numbers(("income",), mean=(0.0,), std=(1.0,), units=(1000.0,))
         >>> round(wide.values(wide.prepare(torch.tensor([[5e6]]))).item())
         5000000
@@ -134,7 +134,7 @@ class Numbers:
         return len(self.names)
 
     def encode(self, raw: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
-        """Numbers to float32 [N, M]."""
+        """Numbers to float64 [N, M]: large ones that hardly differ must still differ when they are centred."""
         rows = _numeric(raw)
         rows = rows[:, None] if rows.ndim == 1 else rows
         if rows.ndim != 2 or rows.shape[1] != len(self.names):
@@ -145,20 +145,21 @@ class Numbers:
     def prepare(self, targets: Tensor) -> Tensor:
         """What the loss compares with: (t − mean) / std, float32 [N, M]."""
         mean, std, units = self._constants(targets)
-        return (_transformed(targets, units) - mean) / std
+        return ((_transformed(targets.to(mean.dtype), units) - mean) / std).float()
 
     def values(self, outputs: Tensor) -> Tensor:
-        """Outputs [N, M] back to the units of the targets."""
+        """Outputs [N, M] back to the units of the targets, float64 where the device has it."""
         mean, std, units = self._constants(outputs)
-        learned = outputs.float() * std + mean
+        learned = outputs.to(mean.dtype) * std + mean
         if units is None:
             return learned
         # Beyond 80 the hyperbolic sine leaves float32; no target lies there.
         return torch.where(units > 0, torch.sinh(learned.clamp(-80, 80)) * units, learned)
 
     def _constants(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        exact = torch.float32 if like.device.type == "mps" else torch.float64  # Apple's GPU has no float64
         mean, std, units = (
-            torch.tensor(values, dtype=torch.float32, device=like.device) for values in (self.mean, self.std, self.units)
+            torch.tensor(values, dtype=exact, device=like.device) for values in (self.mean, self.std, self.units)
         )
         return mean, std, units if len(units) else None
 
@@ -195,8 +196,8 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def _numeric(raw: Sequence[Any] | NDArray[Any]) -> NDArray[np.float32]:
+def _numeric(raw: Sequence[Any] | NDArray[Any]) -> NDArray[np.float64]:
     try:
-        return np.asarray(raw, dtype=np.float32)
+        return np.asarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError("The targets are not numbers", expected="numbers", got=str(error)[:80]) from error

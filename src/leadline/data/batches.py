@@ -68,7 +68,7 @@ class Batches:
         self._resident = _fits(self._inputs, self.device)
         if self._resident:
             self._inputs = self._inputs.to(self.device)
-        self._targets = schema.answers.prepare(_tensor(split.targets).to(self.device))
+        self._targets = schema.answers.prepare(_tensor(split.targets)).to(self.device)
 
     def __len__(self) -> int:
         whole, rest = divmod(self.rows, self.batch_size)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadline.data.schema import Schema
+from leadline.data.tables.table import Table
 from leadline.errors import ArgumentError
 
 
@@ -18,7 +19,8 @@ from leadline.errors import ArgumentError
 class Split:
     """Rows that belong together: `inputs` [N, …] as the Schema encodes them, `targets` [N] or [N, K], `ids` one per row.
 
-    An id is the path of a picture relative to its source, or `part:row` for arrays; it stays with its row from file to report.
+    An id is the path of a picture relative to its source, `file:line` for a csv, or `part:row` for arrays; it stays with its
+    row from file to report. `notes` are what was noticed where rows were read for a Schema that existed.
 
     Example:
         >>> split = Split(np.eye(3), np.array([0, 1, 2]), ids=["a", "b", "c"])
@@ -29,6 +31,7 @@ class Split:
     inputs: NDArray[np.generic]
     targets: NDArray[np.generic]
     ids: Sequence[str]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = {"inputs": len(self.inputs), "targets": len(self.targets), "ids": len(self.ids)}
@@ -101,8 +104,13 @@ class Dataset:
         return self.schema.task
 
     def fingerprint(self) -> str:
-        """SHA-256 of the content and of which row is in which split: equal where the same rows train and judge."""
+        """SHA-256 of the content, of which row is in which split, and of what a table's columns are taken for.
+
+        Equal where the same rows train and judge, and mean the same.
+        """
         whole = hashlib.sha256(self.origin.hash.encode())
+        if isinstance(self.schema.inputs, Table):
+            whole.update(repr([(column.name, column.kind) for column in self.schema.inputs.columns]).encode())
         for split in (self.train, self.valid, self.test):
             whole.update("\0".join(split.ids).encode(errors="surrogateescape") + b"\0\0")
         return whole.hexdigest()

@@ -39,13 +39,21 @@ def divide(
     shares = {"valid": valid if "valid" in lacking else 0, "test": test if "test" in lacking else 0}
     if raw.order is not None:
         assigned = splits.assign_in_order(raw.order[pool], valid=shares["valid"], test=shares["test"])
-        notes.append("The splits follow time: the earliest rows are learned from, the latest are judged by.")
+        notes.append(
+            "The splits follow time: the earliest rows are learned from, the latest are judged by."
+            if "test" in lacking
+            else "The latest rows of train are kept to choose by; the source brings its own test rows."
+        )
     elif raw.groups is not None:
         groups = _first_of_each(raw.groups[pool])
         if (count := len(np.unique(groups))) <= len(lacking):
             raise DataError("There are too few groups to divide", expected=f"at least {1 + len(lacking)} groups", got=count)
         assigned = splits.assign(np.zeros(len(pool), np.int64), groups, valid=shares["valid"], test=shares["test"], seed=seed)
-        notes.append(f"The {count:,} groups stay whole: no group is in two splits.")
+        notes.append(
+            f"The {count:,} groups stay whole: no group is in two splits."
+            if raw.parts is None
+            else f"The {count:,} groups of train stay whole; the source brings splits of its own."
+        )
     else:
         strata, names = _strata(meaning, pool)
         assigned = splits.assign(strata, copies[pool], valid=shares["valid"], test=shares["test"], seed=seed)
@@ -80,6 +88,7 @@ def _check_parts(parts: dict[str, Rows], meaning: Meaning) -> None:
             "All rows to learn from are of one class",
             expected="at least two classes",
             got=str(left[0]),
+            do="Rows in groups or in time cannot be shuffled class by class: divide them by another column.",
         )
 
 

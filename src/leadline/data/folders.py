@@ -16,7 +16,7 @@ from leadline.data.decoding import CONVERT_HINT, EXTENSIONS, UNREADABLE_EXTENSIO
 from leadline.errors import DataError
 
 _PARTS = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
-_EXPECTED = "one sub-folder of pictures per class, or pictures and a csv of their labels"
+_EXPECTED = "table files, one sub-folder of pictures per class, or pictures and a csv of their labels"
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,9 @@ def names_pictures(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(20_000).decode("utf-8-sig", errors="replace").splitlines()[:20]
     fields = [field.strip(" \t\"'") for line in head for field in re.split(r"[,;\t]", line)]
-    named = any(Path(field).suffix.lower() in EXTENSIONS for field in fields)
+    named = any(Path(field).suffix.lower() in EXTENSIONS and (path.parent / field).exists() for field in fields if field)
     beside = {each.stem for each in path.parent.iterdir() if each.suffix.lower() in EXTENSIONS}
-    return named or bool(beside.intersection(fields))
+    return named or sum(field in beside for field in fields) >= max(1, (len(head) - 1) // 2)
 
 
 def list_csv(path: Path, root: Path, *, target: str | None = None, task: str | None = None) -> Listing:

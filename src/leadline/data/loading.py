@@ -174,10 +174,13 @@ def read(
     rows, _ = set_aside(raw.ids, bad, raw.lost)
     rows = _chosen(raw, rows, part)
     # Before the targets: the wrong kind of data shows here first.
-    stored = (
-        inputs.encode_frame(raw.frame[rows]) if isinstance(inputs, Table) else _stored(rows_of(raw.array, rows, cache), schema)
-    )
-    return Split(stored, schema.answers.encode(meaning.values[rows]), ids_of(raw.ids, rows))
+    notes = raw.notes
+    if isinstance(inputs, Table):
+        stored, more = inputs.read_frame(raw.frame[rows])
+        notes = (*notes, *more)
+    else:
+        stored = _stored(rows_of(raw.array, rows, cache), schema)
+    return Split(stored, schema.answers.encode(meaning.values[rows]), ids_of(raw.ids, rows), notes)
 
 
 def _check_photos(size: int | None, channels: int | None) -> None:
@@ -209,16 +212,18 @@ def _learn_inputs(
     if not raw.is_table:
         stored = {part: rows_of(raw.array, parts[part], reading.cache) for part in PARTS}
         return (Vectors if raw.array.ndim == 2 else Pictures).learn(stored["train"]), stored
+    assert raw.table is not None
     train = parts["train"]
     values = meaning.values[train]
     table, encoded = Table.learn(
         raw.frame,
         train,
-        kinds=reading.kinds,
-        answers=values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values,
-        targets=raw.targets_of,
-        header=raw.header,
+        kinds={name: kind for name, kind in reading.kinds.items() if name != reading.group},
+        answers=values,
+        targets=raw.table.targets,
     )
+    source = raw.table
+    table = replace(table, header=source.header, layout=source.columns, decimals=source.decimals, encoding=reading.encoding)
     return table, {part: encoded[rows] for part, rows in parts.items()}
 
 
@@ -233,10 +238,10 @@ def _table_again(source: Any, targets: Any, schema: Schema) -> Raw:
         ):
             raise nowhere(source, Path(source).expanduser().absolute())
         # Names where the training had names, none where it had none: a file of rows need not be told again.
-        frame = frame_of(source, Reading(header=schema.inputs.header), targets)
+        frame = frame_of(source, Reading(header=schema.inputs.header, encoding=schema.inputs.encoding), targets)
     if frame is None:
         raise DataError("The network was trained on a table", expected="csv, tsv or parquet files, or a data frame")
-    return rows_again(frame, schema.answers, schema.inputs.targets)
+    return rows_again(frame, schema.answers, schema.inputs.targets, schema.inputs.decimals)
 
 
 def _chosen(raw: Raw, rows: Rows, part: str | None) -> Rows:

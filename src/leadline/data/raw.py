@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from leadline.data.dataset import Excluded
 from leadline.data.duplicates import first_copies
+from leadline.data.tables.frame import NO_ROWS
 from leadline.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 
 PARTS = ("train", "valid", "test")
 _TOLERATED = 0.05  # of the rows may be unusable; more than that is a mistake in the data, not an accident
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """What must be known of a table's file to read others like it: the targets, and how names and numbers are written.
+
+    `columns` are all columns in their order where the file has no names of its own; `decimals` the marks of targets.
+    """
+
+    targets: tuple[str, ...]
+    header: bool
+    columns: tuple[str, ...]
+    decimals: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -39,8 +53,7 @@ class Raw:
         lost: rows that could not even be read, and why; they are not among the N.
         groups: for each row the number of its group, int64 [N], where whole groups are to stay together.
         order: for each row its place in time, int64 [N], where later rows are to be judged by; −1 where it is not known.
-        header: whether the columns of a table have names of their own.
-        targets_of: the names of a table's target columns.
+        table: how the source of a table is laid out.
         copies: for each row the number of the first row with the same content; looked for when None.
         digest: SHA-256 of the inputs; computed when None.
     """
@@ -58,8 +71,7 @@ class Raw:
     lost: tuple[Excluded, ...] = ()
     groups: NDArray[np.int64] | None = None
     order: NDArray[np.int64] | None = None
-    header: bool = True
-    targets_of: tuple[str, ...] = ()
+    table: TableSource | None = None
     copies: NDArray[np.int64] | None = None
     digest: str | None = None
 
@@ -126,9 +138,11 @@ def set_aside(
         DataError: more than 5 % of the rows are bad; the message lists the first of them.
     """
     excluded = (*lost, *(Excluded(ids[row], bad[row]) for row in sorted(bad)))
-    count, rows = len(excluded), len(ids) + len(lost)
+    # Titles, hints and empty lines are listed with the others, but no row was lost with them.
+    extra = sum(row.reason in NO_ROWS for row in lost)
+    count, rows = len(excluded) - extra, len(ids) + len(lost) - extra
     if count > _TOLERATED * rows:
-        shown = "; ".join(f"{row.id} ({row.reason})" for row in excluded[:10])
+        shown = "; ".join(f"{row.id} ({row.reason})" for row in [row for row in excluded if row.reason not in NO_ROWS][:10])
         more = f"; and {count - 10:,} more" if count > 10 else ""
         raise DataError(
             f"{count:,} of {rows:,} rows cannot be used: {shown}{more}",

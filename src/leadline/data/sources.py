@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,9 +67,8 @@ def read_raw(source: Any, targets: Any, reading: Reading) -> Raw:
             )
         return _read_path(source, reading)
     if (frame := frame_of(source, reading, targets)) is not None:
-        apart = targets is not None or isinstance(source, tuple)
-        given = [name for name in frame.data.columns if re.fullmatch(r"target( \d+)?", name)]  # as `with_targets` calls them
-        return table_rows(frame, reading, ",".join(given) if apart else None)
+        apart = source[1] if isinstance(source, tuple) else targets
+        return table_rows(frame, reading, None if apart is None else ",".join(frame.data.columns[-_width(apart) :]))
     if isinstance(source, Mapping):
         return from_mapping(source)
     if isinstance(source, tuple) and len(source) == 2 and targets is None:
@@ -78,6 +76,12 @@ def read_raw(source: Any, targets: Any, reading: Reading) -> Raw:
     if paths := _paths(source):
         return _decoded(_listed(paths, targets), "photos", reading)
     return from_arrays(source, targets)
+
+
+def _width(targets: Any) -> int:
+    """How many columns the targets beside a data frame are, which `with_targets` puts last."""
+    shape = getattr(targets, "shape", None) or np.shape(targets)
+    return int(shape[1]) if len(shape) == 2 else 1
 
 
 def frame_of(source: Any, reading: Reading, targets: Any = None) -> Frame | None:

@@ -88,7 +88,9 @@ def assign_in_order(order: NDArray[np.int64], *, valid: float, test: float) -> N
             continue
         if kept < 1 or ranked[kept - 1] == ranked[-1]:
             raise DataError(
-                "There are too few rows, or moments, to judge by later ones", expected="later rows than those to learn from"
+                f"The time has {len(np.unique(order)):,} different moments, too few to learn from early ones and judge by late",
+                expected="at least three, with few rows at the latest",
+                do="Take a finer column, or several: --time Year,Month.",
             )
         part[order > ranked[kept - 1]] = number
     return part

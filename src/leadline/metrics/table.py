@@ -82,4 +82,7 @@ def for_task(task: str, outputs: int) -> dict[str, Metric]:
     """
     if task not in _TASKS:
         unknown("task", task, _TASKS)
-    return {metric.name: metric for metric in _TASKS[task] if metric.name != "top_5_accuracy" or outputs > 5}
+    chosen = [metric for metric in _TASKS[task] if metric.name != "top_5_accuracy" or outputs > 5]
+    if task == "number" and outputs > 1:  # of numbers in several units only R² has a mean that says anything
+        chosen.sort(key=lambda metric: metric.name != "r2")
+    return {metric.name: metric for metric in chosen}

@@ -129,6 +129,8 @@ def network(plan: Plan, schema: Schema) -> nn.Module:
     ):
         if needed in wanted and not fits:
             raise PlanError(f"The model {plan.model.name!r} needs {what}", got=inputs.describe())
+    if plan.model.name == "perceptron" and schema.task != "classes":
+        raise PlanError("The perceptron parts classes", got=f"the task {schema.task!r}", do="Take model=linear for it.")
     model = builder(**{name: value for name, value in given.items() if name in wanted}, **plan.model.arguments)
     return model if one_hot is None else nn.Sequential(one_hot, model)
 

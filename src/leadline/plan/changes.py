@@ -29,7 +29,9 @@ def parse_changes(settings: Iterable[str]) -> dict[str, Any]:
     """
     changes: dict[str, Any] = {}
     for setting in settings:
-        key, equals, text = setting.partition("=")
+        # The name of a column may hold "=", its kind may not.
+        divided = setting.rpartition("=") if setting.strip().startswith(_COLUMNS + ".") else setting.partition("=")
+        key, equals, text = divided
         if not equals or not key.strip():
             raise PlanError(f"The setting {setting!r} cannot be read", expected="KEY=VALUE, for instance training.batch=64")
         try:

@@ -154,7 +154,8 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
     why["training.learning_rate"] = f"usual for {model} with {optimizer} in batches of {batch}, as the peak of the schedule"
     why["training.schedule"] = f"one rise and fall over {epochs * steps:,} steps needs no tuning of its length"
     why["training.optimizer"] = f"adapts the rate to each weight, so {epochs} epochs need no search for it"
-    why["training.weight_decay"] = f"{rows:,} rows; decay works on weights alone, not on biases or scales"
+    on = "on biases of members as well, as was measured" if model == "tabular" else "not on biases or scales"
+    why["training.weight_decay"] = f"{rows:,} rows; decay works on weights, {on}"
     why["training.monitor"] = f"the loss on {len(dataset.valid):,} validation rows is steadier than a share of right answers"
     patience = min(max(5, epochs // 2), epochs)
     why["training.patience"] = (

@@ -231,7 +231,9 @@ class Plan:
                 document.add(tomlkit.nl())
                 _add_table(document, tables, path)
             if reason := self.why.get(key):
-                tables[path].add(tomlkit.comment(" ".join(reason.split())))
+                tables[path].add(
+                    tomlkit.comment("".join(mark if mark.isprintable() else " " for mark in " ".join(reason.split())))
+                )
             tables[path].add(name, value)
         return tomlkit.dumps(document).lstrip()
 

@@ -22,6 +22,7 @@ def table_facts(table: Table, answers: Answers, options: Mapping[str, Any], why:
     for column in table.columns:
         kinds[column.name] = "leave out" if column.kind == "left out" else column.kind
         why[f"data.columns.{column.name}"] = column.why
+    why["data.target"] = "the column with a usual name for it" if not options.get("target") else ""
     facts: dict[str, Any] = {"columns": kinds, "target": ",".join(table.targets)}
     facts["header"] = {None: "", True: "yes", False: "no"}[options.get("header")]
     if isinstance(answers, Numbers):
@@ -38,11 +39,15 @@ def table_arguments(dataset: Dataset, why: dict[str, str]) -> dict[str, Any]:
     assert isinstance(table, Table)
     bent = sum(1 for edges in table.edges if edges)
     few = rows < _FEW
-    arguments: dict[str, Any] = {"width": 128, "depth": 2 if few else 3, "members": 16 if few else 8, "dropout": 0.1}
+    arguments: dict[str, Any] = {"width": 128, "members": 16 if few else 8, "dropout": 0.1}
+    arguments |= {"block": "plain", "depth": 2} if few else {"block": "residual", "depth": 1}
     arguments |= {"embedding": "piecewise_linear" if bent <= _EMBEDDED else "none", "embedding_width": 8 if bent <= 64 else 4}
     many = "fewer" if few else "no fewer"
     why["model.members"] = f"{rows:,} rows leave time for {arguments['members']} networks in one, whose mean is steadier"
-    why["model.depth"] = f"{rows:,} rows are {many} than the {_FEW:,} that repaid a third hidden layer"
+    why["model.block"] = f"{rows:,} rows are {many} than the {_FEW:,} from which a residual block did better than plain layers"
+    why["model.depth"] = (
+        f"{'two plain layers' if few else 'one residual block'}: more of them gained nothing that could be seen"
+    )
     why["model.width"] = f"wide enough for {len(table.used)} columns; twice as wide gained little and took twice the time"
     why["model.embedding"] = (
         f"each of {bent} numbers between its own quantiles"
@@ -63,4 +68,4 @@ def table_training(rows: int) -> dict[str, Any]:
     few = rows < _FEW
     batch = int(2 ** np.clip(round(np.log2(max(rows, 2) / 64)), 5, 8))
     epochs = int(np.clip(_ROWS_TO_SEE / rows, 5, 50))
-    return {"batch": batch, "epochs": epochs, "learning_rate": 2e-3 if few else 1e-2, "weight_decay": 0.03, "averaged": few}
+    return {"batch": batch, "epochs": epochs, "learning_rate": 2e-3 if few else 7e-3, "weight_decay": 0.03, "averaged": few}

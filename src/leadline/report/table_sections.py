@@ -53,6 +53,7 @@ def column_view(results: Record) -> View | None:
     groups = _by_kind(inputs, results) if cut else [{"columns": inputs, "rest": ""}]
     return {
         "sentence": _columns_sentence(inputs, targets, out, cut),
+        "noted": any(column.get("why") and column.get("kind") not in ("target", "left out") for column in columns),
         "groups": [
             {"rows": [_column(column) for column in group["columns"]], "rest": group["rest"]}
             for group in [
@@ -215,7 +216,7 @@ def _doubt(rows: Sequence[View]) -> str:
     names = as_listing([row["name"] for row in doubtful])
     if len(doubtful) == 1:
         return f"The interval of {names} holds 0: these rows do not show that it matters."
-    return f"The intervals of {names}, in grey, hold 0: these rows do not show that they matter."
+    return f"The intervals of {names}, in grey, do not lie above 0: these rows do not show that they matter."
 
 
 def _rest_sentence(metric: str, rest: Sequence[Record], shown: Sequence[Record], largest: float) -> str:

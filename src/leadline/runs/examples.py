@@ -85,12 +85,13 @@ def _said(answers: Answers, values: NDArray[Any], target: Any) -> dict[str, Any]
     return {"answer": _words(answers, values)}
 
 
-def _words(answers: Answers, target: Any) -> str:
+def _words(answers: Answers, target: Any) -> str | float:
     if answers.task == "classes":
         return answers.names[int(target)]
     if answers.task == "labels":
         return ", ".join(name for name, holds in zip(answers.names, target, strict=True) if holds) or "none"
-    return ", ".join(f"{value:.4g}" for value in np.ravel(target))
+    numbers = np.ravel(target)
+    return float(f"{numbers[0]:.6g}") if len(numbers) == 1 else ", ".join(f"{value:.4g}" for value in numbers)
 
 
 def _augmented(dataset: Dataset, inputs: Pictures, augment: Augment, seed: int, rows: list[int]) -> list[dict[str, Any]]:

@@ -31,12 +31,16 @@ def finish(path: Path, plan: Plan, dataset: Dataset, built: Built, history: Hist
     seconds = history["seconds"][-1] if len(history) else 0.0
     values = run.predictor.all_values(dataset.test.inputs)
     results = judging.judge(dataset.schema.answers, values, dataset.test.targets)
+    quantile = plan.training.quantile if plan.training.loss == "quantile" else None
     others = "gradient boosting" if isinstance(dataset.schema.inputs, Table) else "nearest neighbours"
-    observer.note("baselines", f"a linear model and {others} on the same rows")
+    if not quantile:
+        observer.note("baselines", f"a linear model and {others} on the same rows")
     results |= {
         "name": dataset.name,
         "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
-        "baselines": judging.beside_baselines(dataset, values, seconds=max(_BASELINE_LEAST, _BASELINE_SHARE * seconds)),
+        "baselines": []
+        if quantile
+        else judging.beside_baselines(dataset, values, seconds=max(_BASELINE_LEAST, _BASELINE_SHARE * seconds)),
         "epochs": int(history["epoch"][-1]),
         "best_epoch": _best_epoch(history),
         "stopped": history.stopped,
@@ -52,11 +56,10 @@ def finish(path: Path, plan: Plan, dataset: Dataset, built: Built, history: Hist
     if isinstance(table := dataset.schema.inputs, Table):
         observer.note("explain", "which columns matter, on test rows whose values are shuffled column by column")
         results |= describe_table(dataset, table, run.predictor.all_values)
-    if plan.training.loss == "quantile":
-        results["coverage"] = {
-            "quantile": plan.training.quantile,
-            "share": float((dataset.test.targets <= values).mean()),
-        }
+    if quantile:
+        # The baselines answer means, and R² compares with one: a quantile must lose against both.
+        results["coverage"] = {"quantile": quantile, "share": float((dataset.test.targets <= values).mean())}
+        results["scores"].pop("r2", None)
     results["next"] = judging.what_next(results, str(path), plan.training.epochs)
     folders.save_model(path, run, dataset.test.inputs)
     files.write_json(path / "results.json", results)
@@ -90,6 +93,9 @@ def _tell_results(results: dict[str, Any], observer: Observer) -> None:
     observer.note(
         "result", f"test {score['title'].lower()} {number(score['value'])}{interval}, from epoch {results['best_epoch']}"
     )
+    if coverage := results.get("coverage"):
+        below = f"{_percent(coverage['share'])} of the test targets lie at or below the answers"
+        observer.note("coverage", f"{below}, which aim at {_percent(coverage['quantile'])}")
     if results["baselines"]:
         beside = "; ".join(
             f"{row['name']} {number(row['scores'][headline]['value'])}{_fewer(row)}" for row in results["baselines"]
@@ -108,7 +114,9 @@ def _percent(value: float | None) -> str:
 
 
 def _plain(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4g}"
+    if value is None:
+        return "unknown"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _best_epoch(history: History) -> int:

@@ -18,9 +18,11 @@ from leadline.data.dataset import Excluded
 from leadline.data.decoding import EXTENSIONS
 from leadline.data.schema import Schema
 from leadline.data.sources import Reading, frame_of, nowhere
-from leadline.data.tables.arrow_frames import from_data_frame
+from leadline.data.tables.arrow_frames import from_data_frame, is_data_frame
 from leadline.data.tables.frame import Frame
-from leadline.data.tables.table import Table, frame_of_rows
+from leadline.data.tables.given_rows import frame_of_rows
+from leadline.data.tables.table import Table
+from leadline.data.tables.table_files import is_table, read_file, table_files_in
 from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
 from leadline.plan.building import head_of
 
@@ -32,7 +34,8 @@ class Prediction:
     """The answer for one input.
 
     `answer` is a class name, the list of labels with a probability of at least one half, a number, or several by name;
-    `probabilities` holds the probability of each class or label (empty for numbers).
+    `probabilities` holds the probability of each class or label (empty for numbers); `notes` say what in a row of a table was
+    not as in training.
 
     Example:
         >>> Prediction("garden.jpg", "rose", {"rose": 0.9, "tulip": 0.1}).probability
@@ -42,6 +45,7 @@ class Prediction:
     id: str
     answer: str | list[str] | float | dict[str, float]
     probabilities: dict[str, float]
+    notes: tuple[str, ...] = ()
 
     @property
     def probability(self) -> float | None:
@@ -100,14 +104,27 @@ class Predictions(Sequence[Prediction]):
         return f"Predictions({len(self)} answers: {first}{', …' if len(self) > 5 else ''})"
 
 
-def prediction(name: str, values: NDArray[Any], answers: Answers) -> Prediction:
+def joined(parts: Sequence[Predictions], ids: Sequence[str] | None = None) -> Predictions:
+    """Several of them as one, with other ids if these are given.
+
+    Errors: `ArgumentError` for another number of ids than of answers.
+    """
+    names = [name for part in parts for name in part.ids] if ids is None else list(ids)
+    values = np.concatenate([part.values for part in parts])
+    if len(names) != len(values):
+        raise ArgumentError("There are not as many ids as rows", expected=len(values), got=len(names))
+    excluded = [row for part in parts for row in part.excluded]
+    return Predictions(names, values, parts[0]._answers, excluded, [note for part in parts for note in part.notes])
+
+
+def prediction(name: str, values: NDArray[Any], answers: Answers, notes: tuple[str, ...] = ()) -> Prediction:
     """One row of probabilities or numbers in words."""
     row = dict(zip(answers.names, values.tolist(), strict=True))
     if isinstance(answers, Numbers):
-        return Prediction(name, row if len(row) > 1 else float(values[0]), {})
+        return Prediction(name, row if len(row) > 1 else float(values[0]), {}, notes)
     if answers.task == "labels":
-        return Prediction(name, [label for label, probability in row.items() if probability >= 0.5], row)
-    return Prediction(name, answers.names[int(values.argmax())], row)
+        return Prediction(name, [label for label, probability in row.items() if probability >= 0.5], row, notes)
+    return Prediction(name, answers.names[int(values.argmax())], row, notes)
 
 
 class Predictor:
@@ -121,8 +138,12 @@ class Predictor:
 
     def one(self, raw: Any, name: str = "0") -> Prediction:
         """The answer for one raw input."""
-        stored = self.schema.inputs.encode(raw)
-        return prediction(name, self.values(stored[None])[0], self.schema.answers)
+        notes: tuple[str, ...] = ()
+        if isinstance(inputs := self.schema.inputs, Table):
+            stored, notes = inputs.read_row(raw)
+        else:
+            stored = inputs.encode(raw)
+        return prediction(name, self.values(stored[None])[0], self.schema.answers, notes)
 
     def values(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Probabilities [N, K] or numbers [N, M] for encoded rows [N, …] that fit one batch."""
@@ -137,7 +158,7 @@ class Predictor:
 
     def rows(self, frame: Frame) -> Predictions:
         """Answers for the rows of a table."""
-        encoded, notes = table_of(self.schema).read_frame(frame.data)
+        encoded, notes = table_of(self.schema).read_frame(frame.data, header=frame.header)
         values = self.all_values(encoded)
         return Predictions(frame.ids, values, self.schema.answers, frame.excluded, (*frame.notes, *notes))
 
@@ -195,25 +216,46 @@ def table_of(schema: Schema) -> Table:
     return schema.inputs
 
 
-def frame_for(table: Table, inputs: Any) -> Frame:
-    """Rows as a person gives them: a table file or several, a data frame, a list of rows, or columns by name.
+def frames_for(table: Table, inputs: Any) -> list[Frame]:
+    """Rows as a person gives them: table files or a folder of them, a data frame, a list of rows, or columns by name.
 
     Errors: `SourceNotFoundError` for a file that is not there; `ArgumentError` for what are no rows.
     """
     if isinstance(inputs, Mapping):
+        if len({len(column) if hasattr(column, "__len__") else None for column in inputs.values()}) > 1:
+            raise ArgumentError("The columns differ in length", expected="as many values in each")
         inputs = [dict(zip(inputs, row, strict=True)) for row in zip(*inputs.values(), strict=True)]
-    if isinstance(inputs, (list, tuple)) and inputs and all(isinstance(row, Mapping) for row in inputs):
-        return from_data_frame(frame_of_rows(inputs))
-    if isinstance(inputs, (str, Path)) and not Path(inputs).expanduser().exists():
-        raise nowhere(inputs, Path(inputs).expanduser().absolute())
-    frame = frame_of(inputs, Reading(header=table.header))
-    if frame is None:
-        raise ArgumentError(
-            "These are no rows of a table",
-            expected="csv, tsv or parquet files, a data frame, or rows as dicts",
-            got=repr(inputs)[:80],
-        )
-    return frame
+    several = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    if several and all(isinstance(row, Mapping) for row in several):
+        return [from_data_frame(frame_of_rows(several))]
+    if not several or not all(isinstance(each, (str, Path)) for each in several):
+        frame = frame_of(inputs, Reading()) if is_data_frame(inputs) else None
+        if frame is None:
+            raise ArgumentError(
+                "These are no rows of a table",
+                expected="csv, tsv or parquet files, a data frame, or rows as dicts",
+                got=repr(inputs)[:80],
+            )
+        return [frame]
+    return [read_rows(table, path) for each in several for path in files_below(Path(each))]
+
+
+def files_below(path: Path) -> list[Path]:
+    """The table files of a folder, or the file itself.
+
+    Errors: `SourceNotFoundError` where there is nothing; `ArgumentError` for what is no table.
+    """
+    if not path.exists():
+        raise nowhere(path, path.absolute())
+    found = table_files_in(path) if path.is_dir() else [path]
+    if not found or not all(map(is_table, found)):
+        raise ArgumentError(f"{path} is no table", expected="csv, tsv or parquet, as the network was trained on a table")
+    return found
+
+
+def read_rows(table: Table, path: Path) -> Frame:
+    """The rows of one file, written as that of the training was: with or without names of columns, in its encoding."""
+    return read_file(path, header=table.header, encoding=table.encoding)
 
 
 def pictures_below(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from torch import nn
 from leadline import data, files, report
 from leadline.data.schema import Schema
 from leadline.data.tables.table import Table
+from leadline.errors import LeadlineError
 from leadline.plan.record import Plan
 from leadline.runs import results as judging
-from leadline.runs.predicting import Prediction, Predictions, Predictor, frame_for, pictures_below
+from leadline.runs.predicting import Prediction, Predictions, Predictor, frames_for, joined, pictures_below
 from leadline.runs.reloading import load_for
 from leadline.training import History
+
+_OWN = "This is what the network was trained on, so only its test split counts."
 
 
 class Run:
@@ -68,9 +72,11 @@ class Run:
 
         Errors: a `LeadlineError` when a single input cannot be read.
         """
+        if getattr(inputs, "ndim", 0) == 1 and hasattr(inputs, "to_dict"):
+            inputs = inputs.to_dict()  # one row of a pandas data frame
         path = isinstance(inputs, (str, Path))
         if isinstance(table := self.schema.inputs, Table) and not table.is_one(inputs):
-            return self.predictor.rows(frame_for(table, inputs))
+            return joined([self.predictor.rows(frame) for frame in frames_for(table, inputs)], ids)
         if path and Path(inputs).is_dir():
             inputs = pictures_below(Path(inputs))
         elif self.schema.inputs.is_one(inputs):
@@ -97,8 +103,9 @@ class Run:
             inputs: several, as `predict` takes them; each must be readable.
         """
         if isinstance(table := self.schema.inputs, Table):
-            rows = [inputs] if table.is_one(inputs) else inputs
-            return self.predictor.features(table.read_frame(frame_for(table, rows).data)[0])
+            frames = frames_for(table, [inputs] if table.is_one(inputs) else inputs)
+            stored = [table.read_frame(frame.data, header=frame.header)[0] for frame in frames]
+            return self.predictor.features(np.concatenate(stored))
         if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
             inputs = pictures_below(Path(inputs))
         several = [inputs] if self.schema.inputs.is_one(inputs) else inputs
@@ -109,9 +116,14 @@ class Run:
         if isinstance(source, (str, Path)) and targets is None and _same(str(source), own.source):
             dataset = load_for(self.plan)
             if dataset.fingerprint() == own.hash:
-                return dataset.test, "This is what the network was trained on, so only its test split counts."
+                return dataset.test, _OWN
+        if own.source == "arrays" and not isinstance(source, (str, Path)):
+            with suppress(LeadlineError):  # rows that could not have been learned from are other rows
+                dataset = load_for(self.plan, source, targets)
+                if dataset.fingerprint() == own.hash:
+                    return dataset.test, _OWN
         split = data.read(source, self.schema, targets=targets)
-        return split, ""
+        return split, " ".join(split.notes)
 
     def report(self, path: Path | str | None = None) -> Path:
         """Write the report as one HTML file (by default `report.html` in the folder) and return its path."""

@@ -11,9 +11,10 @@ from typing import Any
 
 from leadline import files
 from leadline.data.dataset import Dataset
-from leadline.errors import DataError, Interrupted, LeadlineError, PlanError, RunError, SourceNotFoundError
+from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, PlanError, RunError, SourceNotFoundError
 from leadline.plan import Built, Plan, build, measure, propose
 from leadline.plan.changes import early, spelled_out
+from leadline.plan.record import CHOSEN, GIVEN
 from leadline.runs import folder as folders
 from leadline.runs.environment import describe_environment
 from leadline.runs.finishing import finish
@@ -26,13 +27,13 @@ from leadline.training import checkpoints as saved
 from leadline.training.devices import noting_nondeterminism, preserved
 
 _CHECKPOINT = Path("checkpoint") / "training.safetensors"
-_BASELINE_SHARE, _BASELINE_LEAST = 0.1, 3.0  # of the training's time; seconds
 
 
 def train(
     source: Any,
     plan: Plan | None = None,
     *,
+    target: str | None = None,
     targets: Any = None,
     folder: Path | str | None = None,
     changes: Mapping[str, Any] | None = None,
@@ -44,7 +45,8 @@ def train(
     Args:
         source: a name such as "digits", a path, arrays, or a `data.Dataset`; whatever `data.load` takes.
         plan: how to train; proposed for the data when left out.
-        targets: for arrays.
+        target: the column of a table to learn (several separated by commas); short for the change "data.target".
+        targets: for arrays, and for data frames without them.
         folder: where the Run goes; the next free `runs/NAME-N` when left out. It must be new or empty.
         changes: choices of your own by dotted key, for instance {"training.epochs": 5, "model": "mlp"}.
         checkpoint_every: seconds between checkpoints, at most.
@@ -60,9 +62,14 @@ def train(
     """
     observer = observer or Observer()
     began = time.perf_counter()
+    if plan is not None and not isinstance(plan, Plan):
+        raise ArgumentError(
+            "The second argument is a plan", expected="targets=… for targets, target='column' for a column of a table"
+        )
+    changes = {**({"data.target": target} if target else {}), **(changes or {})}
     # Whatever can be wrong before the data are read is said before they are read.
-    known = plan.but(changes or {}) if plan is not None else Plan().but(early(changes or {}))
-    _check_changes_of_data(changes or {}, loaded=isinstance(source, Dataset))
+    known = plan.but(changes) if plan is not None else Plan().but(early(changes))
+    _check_changes_of_data(changes, loaded=isinstance(source, Dataset))
     choose_device(known.training.device)
     folders.check_free(folder)
     dataset = source if isinstance(source, Dataset) else load_for(known, source, targets, observer)
@@ -173,7 +180,11 @@ def _fitted(plan: Plan, dataset: Dataset, observer: Observer) -> Plan:
     why = dict(plan.why) | {
         row["key"]: proposed.why[row["key"]]
         for row in plan.rows()
-        if row["key"] in proposed.why and row["key"] != "model.name" and row["value"] == values.get(row["key"])
+        if row["key"] in proposed.why
+        and row["key"] != "model.name"
+        and row["value"] == values.get(row["key"])
+        # By its reason the kind of a column is known to be chosen, and so kept when the data are loaded again.
+        and not (row["key"].startswith("data.columns.") and plan.why.get(row["key"]) in (CHOSEN, GIVEN))
     }
     return dataclasses.replace(plan, data=proposed.data, why=why)
 

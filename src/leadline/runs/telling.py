@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from leadline.data.dataset import Dataset
 from leadline.data.tables.columns import Column
 from leadline.data.tables.table import Table
@@ -9,6 +11,7 @@ from leadline.runs.observer import Observer
 
 _LISTED = 24  # columns told one by one; of more only the kinds, and which are left out
 _NAMED = 8
+_LINE = 80 - 10 - 12  # letters for name and reason in a line of 80, beside label and kind
 _PLURAL = {
     "number": "numbers",
     "category": "categories",
@@ -44,7 +47,10 @@ def _tell_columns(columns: tuple[Column, ...], observer: Observer) -> None:
         wide = min(max(len(column.name) for column in columns), 22)
         for column in columns:
             name = column.name if len(column.name) <= wide else column.name[: wide - 1] + "…"
-            observer.note(label, f"{name:<{wide}}  {column.kind:<8}  {column.why}")
+            first, *rest = textwrap.wrap(column.why, max(24, _LINE - wide), break_on_hyphens=False)
+            observer.note(label, f"{name:<{wide}}  {column.kind:<8}  {first}")
+            for line in rest:
+                observer.note("", f"{'':<{wide}}  {'':<8}  {line}")
             label = ""
         return
     for kind, plural in _PLURAL.items():

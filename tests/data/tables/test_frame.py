@@ -126,7 +126,7 @@ def test_a_test_file_without_the_target_is_left_out_and_that_is_said() -> None:
     whole = join([("train", train), ("test", test)], "all")
     assert whole.data.rows() == [(1, 2)]
     assert whole.parts is None
-    assert whole.notes == ('test.csv was left out: it has no "y", so nothing can be measured on it.',)
+    assert whole.notes == ('test.csv was left out: it has no column "y", which the other files have.',)
     with pytest.raises(DataError, match='test.csv has no column "y"'):
         join([("train", train), ("valid", test)], "all")
     with pytest.raises(DataError, match='test.csv has no column "y"'):

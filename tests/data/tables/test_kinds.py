@@ -14,7 +14,7 @@ from leadline.data.tables.kinds import CHOICES, learn_column
 from leadline.errors import DataError
 
 ROWS = 60
-some = np.random.default_rng(0)
+some = draw = np.random.default_rng(0)
 
 
 def learned(values: object, name: str = "x", chosen: str | None = None):
@@ -58,7 +58,8 @@ def test_an_identifier_is_known_by_its_name_where_its_values_are_all_different()
     values = texts(some.permutation(10_000)[:ROWS])
     assert isinstance(learned(values, "customer_id"), LeftOut)
     assert isinstance(learned(values, "customerID"), LeftOut)
-    assert isinstance(learned(values, "income"), NumberColumn)
+    for name in ("income", "paid", "covid", "humid"):
+        assert isinstance(learned(values, name), NumberColumn)
     assert isinstance(learned([*values[:-1], values[0]], "customer_id"), NumberColumn)
 
 
@@ -135,3 +136,25 @@ def test_a_summary_is_of_all_training_cells() -> None:
     assert column.summary.missing == pytest.approx(0.2)
     assert sum(column.summary.histogram) == 4
     assert learned(["a", "b", "a"] * 9).summary.common == (("a", 18), ("b", 9))
+
+
+def test_the_sample_of_a_long_column_is_no_pattern_of_it() -> None:
+    values = np.tile([0.0, 100.0], 200_000) + draw.normal(size=400_000)
+    column = learned(values)
+    assert isinstance(column, NumberColumn)
+    assert 40 < column.scaling.scale < 110
+
+
+def test_a_few_values_in_a_long_column_are_found() -> None:
+    values = np.full(300_001, np.nan)
+    values[[7, 9, 11, 13]] = [1.0, 2.0, 3.0, 5.0]
+    assert isinstance(learned(values), NumberColumn)
+
+
+def test_huge_numbers_that_hardly_differ_are_summed_up_without_bars() -> None:
+    column = learned([2**60 + 512 * step for step in range(9)] * 3)
+    assert column.summary.histogram == ()
+
+
+def test_zero_has_no_sign() -> None:
+    assert isinstance(learned([0.0, -0.0] * 20), LeftOut)

@@ -57,7 +57,8 @@ def test_a_number_with_a_decimal_comma_is_read(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["abc", "12 kg", "1,23,4", "1.2.3", "$", "%", "()", "1-2", "2011-01-01", "inf", "1e999", "--5", "e5"]
+    "text",
+    ["abc", "12 kg", "1,23,4", "1.2.3", "$", "%", "()", "1-2", "2011-01-01", "inf", "1e999", "--5", "e5", "(5", "5)", "(-5)"],
 )
 def test_what_is_no_finite_number_is_none(text: str) -> None:
     assert parsed(text) == [None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from leadline.data.answers import Classes
 from leadline.data.schema import Schema
 from leadline.data.tables.columns import KINDS
+from leadline.data.tables.given_rows import frame_of_rows
 from leadline.data.tables.grids import grid_of
-from leadline.data.tables.table import Table, frame_of_rows
+from leadline.data.tables.table import Table
 from leadline.errors import ArgumentError, DataError
 
 ROWS = 120
@@ -98,7 +100,7 @@ def test_a_column_that_is_needed_and_not_there_is_named_with_the_nearest() -> No
     with pytest.raises(DataError, match="'city'"):
         TABLE.encode({"size": 3})
     with pytest.raises(DataError, match="lack"):
-        TABLE.encode({})
+        TABLE.encode({"unknown": 1})
     with pytest.raises(ArgumentError, match="trained on a table"):
         TABLE.encode([1, 2, 3])
 
@@ -142,9 +144,46 @@ def test_a_target_in_other_units_is_a_copy_too() -> None:
 
 
 def test_without_names_columns_are_taken_by_their_place() -> None:
-    table, _ = Table.learn(pl.DataFrame({"column 1": ["1", "2", "5"], "column 3": ["a", "b", "c"]}), np.arange(3), header=False)
-    encoded, _ = table.read_frame(pl.DataFrame({"column 1": ["2"], "column 2": ["b"]}))
-    np.testing.assert_array_equal(encoded[0], table.encode({"column 1": "2", "column 3": "b"}))
+    learned, _ = Table.learn(pl.DataFrame({"column 1": ["1", "2", "5"], "column 3": ["a", "b", "c"]}), np.arange(3))
+    table = dataclasses.replace(learned, targets=("column 2",), header=False, layout=("column 1", "column 2", "column 3"))
+    known = table.encode({"column 1": "2", "column 3": "b"})
+    without, _ = table.read_frame(pl.DataFrame({"column 1": ["2"], "column 2": ["b"]}), header=False)
+    np.testing.assert_array_equal(without[0], known)
+    whole, _ = table.read_frame(pl.DataFrame({"column 1": ["2"], "column 2": ["y"], "column 3": ["b"]}), header=False)
+    np.testing.assert_array_equal(whole[0], known)
+    with pytest.raises(DataError, match="3 columns, or 2 without the target; got 1"):
+        table.read_frame(pl.DataFrame({"column 1": ["2"]}), header=False)
+    # Names that are given are believed, whatever the place.
+    named, _ = table.read_frame(pl.DataFrame({"column 3": ["b"], "column 1": ["2"]}))
+    np.testing.assert_array_equal(named[0], known)
+
+
+def test_typed_dates_durations_and_truth_values_may_come_as_text_and_the_other_way_round() -> None:
+    frame = pl.DataFrame(
+        {
+            "day": [datetime.date(2021, 1, 1) + datetime.timedelta(row) for row in range(40)],
+            "flag": [row % 2 == 0 for row in range(40)],
+            "bit": ["0", "1"] * 20,
+        }
+    )
+    table, encoded = Table.learn(frame, np.arange(40))
+    texts = frame.with_columns(
+        pl.col("day").cast(pl.String), flag=pl.Series(["1", "0"] * 20), bit=pl.Series([False, True] * 20)
+    )
+    again, notes = table.read_frame(texts)
+    np.testing.assert_array_equal(again, encoded)
+    assert notes == ()
+
+
+def test_moments_in_a_column_of_numbers_are_told_not_counted() -> None:
+    table, _ = Table.learn(pl.DataFrame({"x": [1.5, 2.5, 4.0] * 9}), np.arange(27))
+    _, notes = table.read_frame(pl.DataFrame({"x": [datetime.datetime(2021, 1, 1)]}))
+    assert any("cannot be read as numbers" in note for note in notes)
+
+
+def test_columns_of_anything_with_a_length_are_many_rows() -> None:
+    assert TABLE.is_one({"size": 3, "city": "Ulm"})
+    assert not TABLE.is_one({"size": pl.Series([3, 4]), "city": ["Ulm", "Bonn"]})
 
 
 @pytest.mark.parametrize("name", ["size", "city", "deck", "sold"])

@@ -110,7 +110,7 @@ def test_a_file_that_says_nothing_beside_parts_is_left_out_and_named(write: Writ
 def test_a_test_file_without_the_target_is_left_out_and_named(write: Write) -> None:
     frame = read_files([write("train.csv", "1,2"), write("test.csv", "1", header="x")])
     assert frame.parts is None
-    assert any('test.csv was left out: it has no "y"' in note for note in frame.notes)
+    assert any('test.csv was left out: it has no column "y"' in note for note in frame.notes)
     assert frame.notes[-1] == "The rows were read from train.csv (1 rows)."
 
 

@@ -181,11 +181,78 @@ def test_in_a_table_of_few_columns_rows_alike_are_no_copies() -> None:
     )
     dataset = load(frame, target="t")
     assert len(dataset.test) == 60
-    copied = pl.concat([FRAME, FRAME[:40]])
-    split = load(copied, target="price")
-    price = dict(zip((f"row:{row}" for row in range(len(copied))), copied["price"], strict=True))
-    in_train = {price[name] for name in split.train.ids}
-    assert not in_train & {price[name] for name in split.test.ids}
+    assert any("chance" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_copies_stay_together_whatever_their_number_their_identifier_and_their_label(times: int) -> None:
+    once = FRAME.select("size", "city", "day", "big")
+    copied = pl.concat([once] * times).with_row_index("id", offset=1)
+    copied = copied.with_columns(big=pl.Series(draw.permutation(copied["big"].to_numpy())))
+    dataset = load(copied, target="big")
+    key = dict(zip((f"row:{row}" for row in range(len(copied))), copied.select("size", "day").rows(), strict=True))
+    in_train = {key[name] for name in dataset.train.ids}
+    assert not in_train & {key[name] for name in (*dataset.valid.ids, *dataset.test.ids)}
+
+
+def test_rows_of_one_moment_are_never_parted() -> None:
+    frame = pl.DataFrame(
+        {
+            "year": [2000 + row // 10 for row in range(200)],
+            "month": [1] * 200,
+            "x": draw.normal(size=200),
+            "y": draw.normal(size=200),
+        }
+    )
+    dataset = load(frame, target="y", time="year,month")
+    year = dict(zip((f"row:{row}" for row in range(200)), frame["year"], strict=True))
+    parts = [{year[name] for name in split.ids} for split in (dataset.train, dataset.valid, dataset.test)]
+    assert not parts[0] & parts[1]
+    assert not parts[1] & parts[2]
+
+
+def test_numbers_that_hardly_differ_are_told_apart() -> None:
+    moments = 1_600_000_000 + draw.integers(0, 100, ROWS)
+    dataset = load(pl.DataFrame({"x": draw.normal(size=ROWS), "y": moments}), target="y", task="number")
+    import torch
+
+    targets = torch.from_numpy(dataset.train.targets)
+    prepared = dataset.schema.answers.prepare(targets)
+    assert len(prepared.unique()) == len(targets.unique()) > 50
+    torch.testing.assert_close(dataset.schema.answers.values(prepared), targets, rtol=0, atol=1e-3)
+
+
+def test_a_decimal_mark_and_an_encoding_are_kept_for_other_files(tmp_path: Path) -> None:
+    rows = "".join(f"{row % 7};{('Łódź', 'Kraków')[row % 2]};{row % 5},{row % 9}37\n" for row in range(90))
+    (tmp_path / "rows.csv").write_bytes(f"n;city;y\n{rows}".encode("cp1250"))
+    dataset = load(tmp_path / "rows.csv", target="y", encoding="cp1250", columns={"n": "category"})
+    (tmp_path / "more.csv").write_bytes("n;city;y\n1;Łódź;1,037\n2;Kraków;2,137\n".encode("cp1250"))
+    split = read(tmp_path / "more.csv", dataset.schema)
+    assert split.targets.ravel().tolist() == [1.037, 2.137]
+    assert not [note for note in split.notes if "Łódź" in note]
+
+
+def test_none_may_be_a_class() -> None:
+    dataset = load(pl.DataFrame({"x": draw.normal(size=90), "harm": ["none", "mild", "NA"] * 30}), target="harm")
+    assert dataset.schema.answers == Classes(("mild", "none"))
+
+
+def test_a_feature_may_be_called_target_2() -> None:
+    frame = pl.DataFrame({"x": draw.normal(size=90), "target 2": draw.normal(size=90)})
+    dataset = load(frame, np.array(["a", "b", "c"] * 30))
+    assert dataset.schema.answers == Classes(("a", "b", "c"))
+    assert "target 2" in dataset.schema.inputs.blocks
+
+
+def test_titles_and_hints_are_no_lost_rows(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("sep=,\n" + FRAME.head(18).select("size", "big").write_csv() + ",\n" * 5)
+    dataset = load(tmp_path / "rows.csv", target="big")
+    assert len(dataset.train) + len(dataset.valid) + len(dataset.test) == 18
+
+
+def test_a_column_of_picture_addresses_is_a_column(tmp_path: Path) -> None:
+    FRAME.with_columns(photo=pl.concat_str(pl.lit("https://a.org/"), "city", pl.lit(".jpg"))).write_csv(tmp_path / "rows.csv")
+    assert isinstance(load(tmp_path / "rows.csv", target="big").schema.inputs, Table)
 
 
 CARELESS = {

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from leadline.data.tables.date_text import parse_dates
-from leadline.data.tables.number_text import parse_numbers, without_missing
+from leadline.data.tables.date_text import date_formats, parse_dates
+from leadline.data.tables.number_text import MISSING, decimal_mark, parse_numbers, without_missing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,7 +22,8 @@ class Cells:
     """N cells of one column: text as csv files give it, or numbers, truth values and moments as data frames do.
 
     Args:
-        series: the cells; words for "missing" count as missing.
+        series: the cells.
+        missing: the words, in lower case, that mean "missing".
 
     Example:
         >>> import polars as pl
@@ -31,8 +32,8 @@ class Cells:
         (['3', None, 'x'], [3.0, nan, nan], [2, 0, 1])
     """
 
-    def __init__(self, series: pl.Series) -> None:
-        self.series = series
+    def __init__(self, series: pl.Series, missing: tuple[str, ...] = MISSING) -> None:
+        self.series, self.missing = series, missing
         self._numbers: dict[str, NDArray[np.float64]] = {}
         self._dates: dict[tuple[str, ...], pl.Series] = {}
 
@@ -72,7 +73,7 @@ class Cells:
         """The cells without white space around them, null where they mean "missing"."""
         if not self.is_text or not self._strange.any():
             return self.series
-        found = without_missing(self.series.filter(self._strange))
+        found = without_missing(self.series.filter(self._strange), self.missing)
         return found if self._strange.all() else self.series.clone().scatter(self._strange.arg_true(), found)
 
     @cached_property
@@ -82,7 +83,10 @@ class Cells:
 
         text = self._stripped if self.is_text else self.series.cast(pl.String)
         if self.series.dtype.is_float():
-            text = self.series.to_frame("x").select(pl.when(pl.col("x").is_finite()).then(pl.col("x").cast(pl.String)))["x"]
+            signless = pl.when(pl.col("x") == 0).then(pl.lit(0.0)).otherwise(pl.col("x"))  # −0 is 0
+            text = self.series.to_frame("x").select(pl.when(pl.col("x").is_finite()).then(signless.cast(pl.String)).alias("x"))[
+                "x"
+            ]
         whole = text.str.contains(r"^[-+]?\d+\.0+$").fill_null(False)
         return text.str.replace(r"^\+?(-?\d+)\.0+$", "$1") if whole.any() else text
 
@@ -94,26 +98,40 @@ class Cells:
             found &= self.series.is_finite().fill_null(False)
         return np.asarray(found.to_numpy())
 
+    @cached_property
+    def decimal(self) -> str:
+        """The decimal mark of cells that hold numbers."""
+        return decimal_mark(self.text) if self.is_text else "."
+
+    @property
+    def is_numeric(self) -> NDArray[np.bool_]:
+        """Which cells hold a number, be it one that float64 cannot hold."""
+        return np.asarray(np.isfinite(self.numbers(self.decimal)) | (self._plain.is_not_null().to_numpy() & self.present))
+
+    def text_where(self, mask: NDArray[np.bool_]) -> pl.Series:
+        """The text of those cells for which the mask [N] holds."""
+        return self.text.gather(np.flatnonzero(mask))
+
     def numbers(self, decimal: str) -> NDArray[np.float64]:
-        """The cells as numbers, float64 [N]; NaN where they are none."""
+        """The cells as numbers, float64 [N]; NaN where they are none, as moments are."""
         if decimal not in self._numbers:
             self._numbers[decimal] = self._read_numbers(decimal)
         return self._numbers[decimal]
 
     def _read_numbers(self, decimal: str) -> NDArray[np.float64]:
-        import polars as pl
 
         if self.is_text and decimal != ".":
             return np.array(parse_numbers(self._stripped, decimal).to_numpy(), np.float64)
-        found = self.series.to_physical().cast(pl.Float64) if self.is_date else self._plain
-        values = np.array(found.to_numpy(), np.float64)
+        if self.is_date:
+            return np.full(len(self), np.nan)
+        values = np.array(self._plain.to_numpy(), np.float64)
         values[~np.isfinite(values)] = np.nan
         if self.is_text and self._strange.any():
             values[self._strange.to_numpy()] = parse_numbers(self._stripped.filter(self._strange)).to_numpy()
         return values
 
     def dates(self, formats: tuple[str, ...]) -> pl.Series:
-        """The cells as moments [N], null where they are none."""
+        """The cells as moments [N], null where they are none; text is read by `formats`, or by its own where there are none."""
         import polars as pl
 
         if formats not in self._dates:
@@ -122,7 +140,7 @@ class Cells:
                 plain = self.series.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if zone else self.series
                 self._dates[formats] = plain.cast(pl.Datetime("us"))
             else:
-                self._dates[formats] = parse_dates(self.text, formats)
+                self._dates[formats] = parse_dates(self.text, formats or date_formats(self.text))
         return self._dates[formats]
 
     def codes(self, levels: Sequence[str]) -> NDArray[np.int64]:
@@ -175,7 +193,7 @@ class _Some(Cells):
     """Some cells of others."""
 
     def __init__(self, whole: Cells, rows: NDArray[np.int64]) -> None:
-        super().__init__(whole.series.gather(rows))
+        super().__init__(whole.series.gather(rows), whole.missing)
         self._whole, self._rows = whole, rows
 
     @cached_property

@@ -106,11 +106,17 @@ class YesNoColumn(Column):
         return ((),)
 
     def _values(self, cells: Cells) -> tuple[Floats, NDArray[np.bool_]]:
-        codes = cells.codes(self.levels)
+        codes = self._which(cells)
         return np.array([0.0, -1.0, 1.0], np.float32)[codes][:, None], codes == 0
 
+    def _which(self, cells: Cells) -> NDArray[np.int64]:
+        """0, or 1 and 2 for the levels; truth values are the same as 0 and 1."""
+        codes = cells.codes(self.levels)
+        other = {("0", "1"): ("false", "true"), ("false", "true"): ("0", "1")}.get(_lowered(self.levels))
+        return np.maximum(codes, cells.codes(other)) if other and not codes.all() else codes
+
     def unread(self, cells: Cells) -> NDArray[np.bool_]:
-        return np.asarray((cells.codes(self.levels) == 0) & cells.present)
+        return np.asarray((self._which(cells) == 0) & cells.present)
 
     def words(self, numbers: NDArray[Any], code: int) -> str:
         return ABSENT if numbers[0] == 0 else self.levels[int(numbers[0] > 0)]
@@ -170,7 +176,8 @@ class DateColumn(Column):
 
 @dataclass(frozen=True)
 class TextColumn(Column):
-    """Free text as counted words: log(1 + how often) for each of `vocabulary`, scaled by its root mean square in training."""
+    """Free text as counted words: log(1 + how often) for each of `vocabulary`, scaled by its root mean square in those training
+    rows that hold the word."""
 
     vocabulary: tuple[str, ...] = ()
     scale: tuple[float, ...] = ()
@@ -196,6 +203,10 @@ class LeftOut(Column):
 KINDS: dict[str, type[Column]] = {
     each.kind: each for each in (NumberColumn, YesNoColumn, CategoryColumn, DateColumn, TextColumn, LeftOut)
 }
+
+
+def _lowered(levels: tuple[str, str]) -> tuple[str, str]:
+    return levels[0].casefold(), levels[1].casefold()
 
 
 def date_part(moments: pl.Series, part: str) -> NDArray[np.float64]:

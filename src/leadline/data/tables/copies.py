@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,26 +14,26 @@ _ROWS = 30  # fewer rows may agree by chance
 _FIRST = 2000  # rows that are looked at first: nearly every column differs there
 
 
-def copy_of_target(column: Column, cells: Cells, answers: NDArray[Any], targets: Sequence[str]) -> Column:
+def copy_of_target(column: Column, cells: Cells, answers: NDArray[Any], target: str) -> Column:
     """The column, or a `LeftOut` in its place where each of its values goes with one answer and each answer with one value.
 
     Args:
         column: as learned from the cells.
         cells: the training cells [N].
-        answers: what is to be learned: names or numbers [N]; of several numbers a row nothing is compared.
-        targets: its name.
+        answers: what is to be learned: names or numbers [N].
+        target: its name.
 
     Example:
         >>> import polars as pl
         >>> from leadline.data.tables.kinds import learn_column
         >>> cells, answers = Cells(pl.Series(["yes", "no"] * 20)), np.array(["1", "0"] * 20)
-        >>> copy_of_target(learn_column("alive", cells), cells, answers, ["survived"]).why
+        >>> copy_of_target(learn_column("alive", cells), cells, answers, "survived").why
         "says the same as the target 'survived' on each of 40 rows"
     """
-    if len(answers) < _ROWS or answers.ndim != 1:
+    if len(answers) < _ROWS:
         return column
     few = np.linspace(0, len(answers) - 1, min(len(answers), _FIRST)).astype(np.int64)
-    if len(few) < len(answers) and copy_of_target(column, cells.take(few), answers[few], targets) is column:
+    if len(few) < len(answers) and copy_of_target(column, cells.take(few), answers[few], target) is column:
         return column
     same = False
     if isinstance(column, (CategoryColumn, YesNoColumn)) and cells.present.all():
@@ -44,7 +43,7 @@ def copy_of_target(column: Column, cells: Cells, answers: NDArray[Any], targets:
         same = _one_to_one(values, answers) if answers.dtype.kind == "U" else _on_a_line(values, answers.astype(np.float64))
     if not same:
         return column
-    why = f"says the same as the target {targets[0] if targets else ''!r} on each of {len(answers):,} rows"
+    why = f"says the same as the target {target!r} on each of {len(answers):,} rows"
     return LeftOut(column.name, why, False, column.summary)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from leadline.data.dataset import Excluded
 from leadline.data.tables.delimiters import sniff
-from leadline.data.tables.frame import Frame, RowIds, name_columns
+from leadline.data.tables.frame import EMPTY, REPEATS_THE_HEADER, Frame, RowIds, name_columns
 from leadline.data.tables.layouts import Layout, lay_out
 from leadline.data.tables.parsing import parse_records
 from leadline.data.tables.plain_text import read_text
@@ -113,8 +113,8 @@ def _without_idle_rows(data: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame
             pl.col(column).eq_missing(pl.lit(name or None)) for column, name in zip(data.columns, layout.names, strict=True)
         ]
         again = data.select(pl.all_horizontal(same)).to_series().to_numpy() & ~empty
-    layout.aside |= dict.fromkeys(layout.rows[empty].tolist(), "it is empty")
-    layout.aside |= dict.fromkeys(layout.rows[again].tolist(), "it repeats the header")
+    layout.aside |= dict.fromkeys(layout.rows[empty].tolist(), EMPTY)
+    layout.aside |= dict.fromkeys(layout.rows[again].tolist(), REPEATS_THE_HEADER)
     good = ~(empty | again)
     return data if good.all() else data.filter(good), layout.rows[good]
 

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+# Reasons why a record of a file is set aside that is no row of data: nothing is lost with it.
+NAMES_THE_DELIMITER, EMPTY, TITLE = "it only names the delimiter", "it is empty", "it is a title above the header"
+REPEATS_THE_HEADER = "it repeats the header"
+NO_ROWS = frozenset({NAMES_THE_DELIMITER, EMPTY, TITLE, REPEATS_THE_HEADER})
+
+
 class RowIds(Sequence[str]):
     """The ids of rows, "rows.csv:17", made when asked for: a million of them take 12 MB rather than 70.
 
@@ -181,7 +187,7 @@ def join(frames: Sequence[tuple[str | None, Frame]], name: str) -> Frame:
         lacking = [column for column in model.data.columns if column not in frame.data.columns]
         extra = [column for column in frame.data.columns if column not in model.data.columns]
         if part == "test" and frame.header and len(lacking) == 1 and not extra:
-            notes.append(f'{frame.name} was left out: it has no "{lacking[0]}", so nothing can be measured on it.')
+            notes.append(f'{frame.name} was left out: it has no column "{lacking[0]}", which the other files have.')
             continue
         used.append((part, _like(frame, model, lacking, extra)))
     data, mixed = _concatenated([frame.data for _, frame in used])

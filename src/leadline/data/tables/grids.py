@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from leadline.data.tables.columns import ABSENT, CategoryColumn, NumberColumn, YesNoColumn
 from leadline.data.tables.scaling import Scaling
+from leadline.data.tables.summary import histogram
 from leadline.data.tables.table import Table
 
 _POINTS = 21
@@ -35,8 +36,10 @@ class Grid:
             return [int((stored == row).all(axis=1).sum()) for row in self.encoded]
         there = stored[stored[:, -1] < 0.5] if stored.shape[1] > 1 else stored
         values = self.scaling.inverse(there[:, 0])
-        ends = (self.points[0], self.points[-1])
-        return [int(count) for count in np.histogram(values, bins=_BARS, range=ends)[0]] if ends[0] < ends[1] else []
+        low, high = self.points[0], self.points[-1]
+        near = (high - low) / _BARS / 10  # what was scaled and scaled back may lie a hair outside
+        inside = values[(values >= low - near) & (values <= high + near)]
+        return list(histogram(inside.clip(low, high), _BARS, low, high))
 
 
 def grid_of(table: Table, name: str) -> Grid | None:

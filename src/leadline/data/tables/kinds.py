@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leadline.data.tables import summary
 from leadline.data.tables.cells import Cells
@@ -24,22 +23,19 @@ from leadline.data.tables.columns import (
     date_part,
 )
 from leadline.data.tables.date_text import date_formats, is_ambiguous
-from leadline.data.tables.number_text import decimal_mark
 from leadline.data.tables.scaling import Scaling
 from leadline.errors import DataError, unknown
 
-if TYPE_CHECKING:
-    import polars as pl
-
 CHOICES = ("number", "category", "yes/no", "date", "text", "leave out")
 _SAMPLE = 200_000  # rows that tell the kind of a column and its quantiles; levels are counted in all rows
+_FEW_PRESENT = 1000  # where fewer values of a sample are there, all rows are looked at
 _SHARE = 0.95  # of the values must be numbers for the column to hold numbers
 _FEW = 20  # rows below which all different says nothing, and levels up to which each is kept however rare
 _MOST_LEVELS = 5000
 _MOST_WORDS = 256
 _NEGATIVE = ("no", "n", "false", "f", "0", "off", "never", "negative")
 _IDENTIFIER = re.compile(
-    r"(^|[\W_])(id|ids|index|idx|key|uuid|guid|nr|no|number|row|record|rownames?)$|^unnamed|ID$", re.IGNORECASE
+    r"(?i:(^|[\W_])(id|ids|index|idx|key|uuid|guid|nr|no|number|row|record|rownames?)$|^unnamed)|[a-z]I[Dd]$"
 )
 
 
@@ -58,8 +54,9 @@ def learn_column(name: str, cells: Cells, chosen: str | None = None) -> Column:
     if chosen is not None and chosen not in CHOICES:
         unknown(f"kind of column for {name!r}", chosen, CHOICES, DataError)
     sample = _sampled(cells)
-    if chosen is None:
-        return _told(name, cells, sample)
+    told = _told(name, cells, sample)
+    if chosen is None or told.kind == chosen.replace("leave out", "left out"):
+        return told
     if chosen == "leave out":
         return LeftOut(name, "chosen by you", False, summary.of_levels(sample))
     if not cells.present.any():
@@ -70,7 +67,9 @@ def learn_column(name: str, cells: Cells, chosen: str | None = None) -> Column:
 def _sampled(cells: Cells) -> Cells:
     if len(cells) <= _SAMPLE:
         return cells
-    return cells.take(np.linspace(0, len(cells) - 1, _SAMPLE).astype(np.int64))
+    # Drawn at random: every second row may be of another kind than those between.
+    sample = cells.take(np.sort(np.random.default_rng(0).choice(len(cells), _SAMPLE, replace=False)))
+    return sample if sample.present.sum() >= _FEW_PRESENT else cells
 
 
 def _told(name: str, cells: Cells, sample: Cells) -> Column:
@@ -93,7 +92,8 @@ def _told(name: str, cells: Cells, sample: Cells) -> Column:
     if _is_free_text(sample, different):
         return _words(name, cells, sample)
     if different > 0.95 * sample.present.sum() > _FEW:
-        reason = f"an identifier: {different:,} different values in {int(sample.present.sum()):,} rows"
+        drawn = "" if sample is cells else " drawn at random"
+        reason = f"an identifier: {different:,} different values in {int(sample.present.sum()):,} rows{drawn}"
         return LeftOut(name, reason, False, summary.of_levels(sample))
     return _category(name, cells, sample)
 
@@ -101,13 +101,12 @@ def _told(name: str, cells: Cells, sample: Cells) -> Column:
 def _holds_numbers(sample: Cells) -> bool:
     if not sample.is_text:
         return sample.series.dtype.is_numeric()
-    read = np.isfinite(sample.numbers(decimal_mark(sample.text))).sum()
-    return bool(read >= _SHARE * sample.present.sum())
+    return bool(sample.is_numeric.sum() >= _SHARE * sample.present.sum())
 
 
 def _number_or_code(name: str, cells: Cells, sample: Cells, different: int) -> Column:
     """Numbers that count or measure; or digits that name: identifiers, codes with leading zeros, dates such as 20110131."""
-    values = sample.numbers(decimal_mark(sample.text) if sample.is_text else ".")
+    values = sample.numbers(sample.decimal)
     known = values[np.isfinite(values)]
     whole = bool((known == np.rint(known)).all())
     if whole and sample.is_text and (sample.text.str.contains(r"^0\d+$").mean() or 0) > 0.01:  # type: ignore[operator]
@@ -115,11 +114,12 @@ def _number_or_code(name: str, cells: Cells, sample: Cells, different: int) -> C
             return LeftOut(name, f"an identifier: {different:,} different codes", False, summary.of_levels(sample))
         return _category(name, cells, sample, "codes with leading zeros, ")
     if whole and different == len(known) > _FEW:
-        counted = bool((np.diff(known) == 1).all())
+        # Some of the rows are in other splits, so a count of them has gaps here.
+        counted = bool((np.diff(known) > 0).all()) and np.ptp(known) < 3 * len(known)
         if counted or _IDENTIFIER.search(name):
             how = "counts the rows" if counted else f"{different:,} different whole numbers"
             return LeftOut(name, f"an identifier: {how}", False, summary.of_numbers(sample, values))
-    if whole and known.min() >= 19000101 and known.max() <= 21001231 and len(known):
+    if whole and len(known) and known.min() >= 19000101 and known.max() <= 21001231:
         formats = ("%Y%m%d",)
         if sample.dates(formats).null_count() <= 0.01 * len(known) + (~sample.present).sum():
             return _dates(name, cells, sample, formats)
@@ -127,13 +127,13 @@ def _number_or_code(name: str, cells: Cells, sample: Cells, different: int) -> C
 
 
 def _number(name: str, cells: Cells, sample: Cells) -> Column:
-    decimal = decimal_mark(sample.text) if sample.is_text else "."
+    decimal = sample.decimal
     values = sample.numbers(decimal)
     if not np.isfinite(values).any():
         raise DataError(f"The column {name!r} holds no numbers", got=f"for instance {_shown(sample.text.drop_nulls()[0])}")
     found = summary.of_numbers(sample, values)
     comma = ", with a decimal comma" if decimal == "," else ""
-    strange = sample.text.filter(_mask(np.isnan(values) & sample.present)).head(1).to_list() if sample.is_text else []
+    strange = sample.text_where(np.isnan(values) & sample.present).head(1).to_list() if sample.is_text else []
     not_read = f"; what is no number, such as {_shown(strange[0])}, counts as missing" if strange else ""
     why = f"{found.low:.6g} to {found.high:.6g}{comma}{_absent(found)}{not_read}"
     missing = bool(np.isnan(cells.numbers(decimal)).any())
@@ -229,9 +229,3 @@ def _percent(share: Any) -> str:
 def _shown(text: object) -> str:
     text = " ".join(str(text).split())
     return f"'{text[:29]}…'" if len(text) > 30 else f"'{text}'"
-
-
-def _mask(mask: NDArray[np.bool_]) -> pl.Series:
-    import polars as pl
-
-    return pl.Series(mask)

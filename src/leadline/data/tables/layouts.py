@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadline.data.tables.delimiters import hinted
+from leadline.data.tables.frame import EMPTY, NAMES_THE_DELIMITER, TITLE
 from leadline.data.tables.headers import is_header, is_number, judge_header
 from leadline.data.tables.scanning import BLANK, Records, commonest
 
@@ -57,7 +58,7 @@ def lay_out(records: Records, header: bool | None, name: str) -> Layout:
     width = commonest(records.widths)
     layout = Layout(width, np.flatnonzero((records.widths == width) & (width > 0)))
     if hinted(records.data):
-        layout.aside[0] = "it only names the delimiter"
+        layout.aside[0] = NAMES_THE_DELIMITER
         layout.rows = layout.rows[layout.rows > 0]
     _set_empty_aside(layout, records)
     if not len(layout.rows):
@@ -77,7 +78,7 @@ def _set_empty_aside(layout: Layout, records: Records) -> None:
     for record in layout.rows[:_ABOVE].tolist():
         if any(records.fields(record)):
             return
-        layout.aside[record] = "it is empty"
+        layout.aside[record] = EMPTY
         layout.rows = layout.rows[1:]
 
 
@@ -101,7 +102,7 @@ def _set_titles_aside(layout: Layout, records: Records) -> None:
         values = records.fields(record)
         if sum(map(bool, values)) > layout.width // 3:
             break
-        above[record] = "it is a title above the header" if any(values) else "it is empty"
+        above[record] = TITLE if any(values) else EMPTY
     rest = Layout(layout.width, layout.rows[len(above) :])
     if above and len(rest.rows) > 1:
         names = records.fields(int(rest.rows[0]))

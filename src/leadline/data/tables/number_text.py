@@ -13,6 +13,9 @@ MISSING = (
     "#value!", "#ref!", "#div/0!", "#name?", "#null!", "#num!", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
 )  # fmt: skip
 
+# In names of classes "none" or "-" may well be a class.
+SURELY_MISSING = ("", "?", "na", "n/a", "#n/a", "<na>", "nan", "null")
+
 _MONEY = r"(?:[$€£¥₹]|\b(?:USD|EUR|GBP|CHF|JPY|INR)\b)"
 _SPACES = r"[\s\u00a0\u202f\u2009']"
 # The shape of a number with each decimal mark; what is between its digits is removed afterwards.
@@ -23,8 +26,8 @@ _DIGITS = {
 _SIGN = r"[-+\u2212]?"
 
 
-def without_missing(text: pl.Series) -> pl.Series:
-    """The same text [N], stripped, with null for every word that means "missing".
+def without_missing(text: pl.Series, words: tuple[str, ...] = MISSING) -> pl.Series:
+    """The same text [N], stripped, with null for every one of the words that mean "missing".
 
     Example:
         >>> import polars as pl
@@ -34,17 +37,17 @@ def without_missing(text: pl.Series) -> pl.Series:
     import polars as pl
 
     stripped = text.str.strip_chars()
-    return stripped.to_frame("x").select(pl.when(~is_missing(pl.col("x"))).then(pl.col("x")))["x"]
+    return stripped.to_frame("x").select(pl.when(~_is_missing(pl.col("x"), words)).then(pl.col("x")))["x"]
 
 
-def is_missing(text: pl.Expr) -> pl.Expr:
+def _is_missing(text: pl.Expr, words: tuple[str, ...]) -> pl.Expr:
     """Whether each text is one of the words for "missing"; null counts as missing, too."""
     import polars as pl
 
-    longest = max(map(len, MISSING))
+    longest = max(map(len, words))
     # Most values are longer than any of the words or begin like none: only the short ones are looked up.
     short = pl.when(text.str.len_bytes() <= longest).then(text.str.to_lowercase())
-    return text.is_null() | short.is_in(list(MISSING)).fill_null(False)
+    return text.is_null() | short.is_in(list(words)).fill_null(False)
 
 
 def decimal_mark(text: pl.Series) -> str:
@@ -102,7 +105,8 @@ def _decorated(text: pl.Series, decimal: str) -> pl.Series:
     """Numbers with currency, percent signs, brackets and separators of thousands."""
     import polars as pl
 
-    shape = rf"^\(?\s*{_SIGN}\s*{_MONEY}?\s*{_SIGN}\s*{_DIGITS[decimal]}\s*(?:%|{_MONEY})?\s*\)?$"
+    number = rf"{_MONEY}?\s*{_DIGITS[decimal]}\s*(?:%|{_MONEY})?"
+    shape = rf"^(?:{_SIGN}\s*{_MONEY}?\s*{_SIGN}\s*{number}|\(\s*{number}\s*\))$"
     whole = pl.col("x").str.contains(shape) & pl.col("x").str.contains(r"\d")
     bare = pl.col("x").str.replace_all(rf"{_MONEY}|[%()]|{_SPACES}", "").str.replace_all("\u2212", "-", literal=True)
     bare = bare.str.replace_all("," if decimal == "." else ".", "", literal=True).str.replace(",", ".", literal=True)

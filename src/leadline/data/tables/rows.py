@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,18 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadline.data.answers import Answers
-from leadline.data.raw import Raw
+from leadline.data.raw import Raw, TableSource
 from leadline.data.tables.cells import Cells
 from leadline.data.tables.date_text import date_formats
 from leadline.data.tables.frame import Frame, ids_of
-from leadline.data.tables.number_text import decimal_mark
-from leadline.data.tables.target_columns import Targets, choose_targets, read_targets, reread_targets, without_dots
+from leadline.data.tables.kinds import learn_column
+from leadline.data.tables.target_columns import (
+    Targets,
+    choose_targets,
+    read_targets,
+    reread_targets,
+    target_cells,
+    without_dots,
+)
 from leadline.errors import ArgumentError, DataError, nearest
 
 if TYPE_CHECKING:
     import polars as pl
 
-_REPEATED = 0.5  # of the rows: where more are copies, rows have few columns and are alike by chance
+
+_FEWEST = 20  # rows with a target, where most rows have none
 
 
 class _Reading(Protocol):
@@ -54,6 +63,7 @@ def table_rows(frame: Frame, reading: _Reading, usual: str | None = None) -> Raw
     bad = dict(targets.bad)
     apart = list(names)
     groups = order = None
+    copies, alike = _copies(frame.data.drop(names))
     if reading.group:
         group = _there(frame, reading.group, "group", names)
         groups, without = _groups(frame.data[group], group)
@@ -71,22 +81,24 @@ def table_rows(frame: Frame, reading: _Reading, usual: str | None = None) -> Raw
         ids=frame.ids,
         parts=frame.parts,
         columns=None if targets.task == "classes" else names,
-        notes=tuple(each for each in (*frame.notes, note, targets.note, dots, unlabelled) if each),
+        notes=tuple(each for each in (*frame.notes, note, targets.note, dots, unlabelled, alike) if each),
         task=targets.task,
         bad=bad,
         lost=frame.excluded,
-        copies=_copies(frame.data),
+        copies=copies,
         digest=frame.digest,
         groups=groups,
         order=order,
-        header=frame.header,
-        targets_of=names,
+        table=TableSource(names, frame.header, () if frame.header else tuple(frame.data.columns), targets.decimals),
     )
 
 
-def rows_again(frame: Frame, answers: Answers, names: tuple[str, ...]) -> Raw:
-    """The rows of a table to be judged by, for a training that exists."""
-    targets = reread_targets(frame.data, names, answers)
+def rows_again(frame: Frame, answers: Answers, names: tuple[str, ...], decimals: tuple[str, ...]) -> Raw:
+    """The rows of a table to be judged by, for a training that exists; those without a target are left out, as there."""
+    if all(name in frame.data.columns for name in names):
+        frame, note = _with_targets(frame, names)
+        frame = replace(frame, notes=(*frame.notes, note)) if note else frame
+    targets = reread_targets(frame.data, names, answers, decimals)
     return Raw(
         name=frame.name,
         inputs=frame.data.drop(names),
@@ -99,16 +111,19 @@ def rows_again(frame: Frame, answers: Answers, names: tuple[str, ...]) -> Raw:
         bad=targets.bad,
         lost=frame.excluded,
         digest=frame.digest,
-        header=frame.header,
-        targets_of=names,
     )
 
 
 def _with_targets(frame: Frame, names: tuple[str, ...]) -> tuple[Frame, str | None]:
     """The rows in which every target is there. Rows without one are nothing to learn from, but no mistake either."""
-    there = np.all([Cells(frame.data[name]).present for name in names], axis=0)
+    there = np.all([target_cells(frame.data[name]).present for name in names], axis=0)
     if there.all() or not there.any():
         return frame, None
+    if there.sum() < _FEWEST and there.sum() < len(frame) / 2:
+        raise DataError(
+            f"Only {int(there.sum()):,} of {len(frame):,} rows have {' and '.join(map(repr, names[:3]))}",
+            expected="a value to learn in more of them",
+        )
     which = " or ".join(map(repr, names[:3])) + (" …" if len(names) > 3 else "")
     note = f"{int((~there).sum()):,} of {len(frame):,} rows have no {which} and are left out."
     rows = np.flatnonzero(there)
@@ -150,24 +165,19 @@ def _groups(series: pl.Series, name: str) -> tuple[NDArray[np.int64], dict[int, 
 
 
 def _order(frame: Frame, names: list[str]) -> tuple[NDArray[np.int64], dict[int, str]]:
-    """The place in time of each row, by the first column, then the next; rows that agree in all keep the order of the file."""
+    """The place in time of each row, by the first column, then the next; rows that agree in all are at the same place."""
     keys = [_moments(Cells(frame.data[name]), name) for name in names]
     bad: dict[int, str] = {}
     for name, values in zip(names, keys, strict=True):
         bad |= dict.fromkeys(np.flatnonzero(np.isnan(values)).tolist(), f"it has no time {name!r}")
-    ranked = np.lexsort([np.arange(len(frame)), *reversed(keys)])
-    order = np.empty(len(frame), np.int64)
-    if len(names) == 1:  # rows at the same moment are at the same place
-        _, place = np.unique(keys[0], return_inverse=True)
-        return place.reshape(-1).astype(np.int64), bad
-    order[ranked] = np.arange(len(frame))
-    return order, bad
+    _, place = np.unique(np.stack(keys, axis=1), axis=0, return_inverse=True)  # by the first, then the next; NaN last
+    return place.reshape(-1).astype(np.int64), bad
 
 
 def _moments(cells: Cells, name: str) -> NDArray[np.float64]:
     if cells.is_date:
         return _as_numbers(cells.dates(()))
-    numbers = cells.numbers(decimal_mark(cells.text) if cells.is_text else ".")
+    numbers = cells.numbers(cells.decimal)
     if np.isfinite(numbers).sum() >= 0.95 * cells.present.sum() > 0:
         return numbers
     if formats := date_formats(cells.text):
@@ -184,14 +194,26 @@ def _as_numbers(moments: pl.Series) -> NDArray[np.float64]:
     return np.asarray(moments.to_physical().cast(pl.Float64).to_numpy(), np.float64)
 
 
-def _copies(frame: pl.DataFrame) -> NDArray[np.int64]:
-    """For each row the number of the first that is the same in every column, int64 [N].
+def _copies(frame: pl.DataFrame) -> tuple[NDArray[np.int64], str | None]:
+    """For each row the number of the first with the same inputs, int64 [N]; identifiers, which the network does not see, apart.
 
-    In a table of few columns most rows are alike by chance and tell nothing of each other: there each row is its own.
+    Where the columns allow no more different rows than there are, rows are alike by chance and tell nothing of each other:
+    there each row is its own, and a note says so.
     """
     import polars as pl
 
     rows = np.arange(len(frame), dtype=np.int64)
-    hashes = frame.hash_rows().to_frame("hash").with_row_index("row")
+    different = {name: frame[name].n_unique() for name in frame.columns}
+    seen = [name for name in frame.columns if different[name] < len(frame) or not _identifies(name, frame[name])]
+    hashes = frame.select(seen).hash_rows().to_frame("hash").with_row_index("row")
     first = hashes.select(pl.col("row").first().over("hash"))["row"].to_numpy().astype(np.int64)
-    return first if (first != rows).sum() <= _REPEATED * len(rows) else rows
+    repeated = int((first != rows).sum())
+    possible = math.prod(min(different[name], 1000) for name in seen)
+    if not repeated or possible > len(rows):
+        return first, None
+    return rows, f"{repeated:,} rows have the inputs of others: so few different ones are possible that this is chance."
+
+
+def _identifies(name: str, series: pl.Series) -> bool:
+    """Whether a column whose values all differ names rows rather than measures them."""
+    return learn_column(name, Cells(series)).kind == "left out"

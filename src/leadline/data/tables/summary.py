@@ -52,13 +52,24 @@ def of_numbers(cells: Cells, values: NDArray[np.float64]) -> Summary:
     if not len(known):
         return Summary(absent_share(cells), 0)
     low, high = np.quantile(known, (0.01, 0.99))
-    bars: tuple[int, ...] = ()
-    with np.errstate(over="ignore"):
-        if np.isfinite(high - low) and high > low:
-            bars = tuple(np.histogram(known.clip(low, high), bins=_BARS, range=(low, high))[0].tolist())
+    bars = histogram(known.clip(low, high), _BARS, low, high)
     return Summary(
         absent_share(cells), len(np.unique(known)), float(known.min()), float(np.median(known)), float(known.max()), bars
     )
+
+
+def histogram(values: NDArray[np.float64], bars: int, low: float, high: float) -> tuple[int, ...]:
+    """Counts of values [N] in equal steps from low to high; none where floats are too coarse for so many steps, or overflow.
+
+    Example:
+        >>> histogram(np.array([0.0, 0.1, 1.0]), 2, 0.0, 1.0), histogram(np.array([1.0]), 2, 2.0**60, 2.0**60 + 256)
+        ((2, 1), ())
+    """
+    with np.errstate(over="ignore"):
+        step = (high - low) / bars
+    if not (np.isfinite(step) and step > 4 * np.spacing(max(abs(low), abs(high)))):
+        return ()
+    return tuple(np.histogram(values, bins=bars, range=(low, high))[0].tolist())
 
 
 def of_levels(cells: Cells) -> Summary:

@@ -15,6 +15,7 @@ from torch import Tensor
 from leadline.data.tables.cells import Cells
 from leadline.data.tables.columns import Column, column_from_json, column_to_json
 from leadline.data.tables.copies import copy_of_target
+from leadline.data.tables.given_rows import differences, frame_of_rows
 from leadline.data.tables.kinds import learn_column
 from leadline.errors import ArgumentError, DataError, nearest
 
@@ -35,6 +36,9 @@ class Table:
         columns: every column of the table but the targets, in the order of the file.
         targets: the names of the columns that are learned.
         header: whether the names stand in the file; else they are column 1, column 2, …
+        layout: where they do not, all columns of the file in their order, by which those of other files are known.
+        decimals: the decimal marks of targets that are numbers.
+        encoding: of the file, where it was given.
 
     Example:
         >>> import polars as pl
@@ -49,6 +53,9 @@ class Table:
     columns: tuple[Column, ...]
     targets: tuple[str, ...] = ()
     header: bool = True
+    layout: tuple[str, ...] = ()
+    decimals: tuple[str, ...] = ()
+    encoding: str | None = None
     kind: ClassVar[str] = "table"
 
     @classmethod
@@ -60,7 +67,6 @@ class Table:
         kinds: Mapping[str, str] | None = None,
         answers: NDArray[Any] | None = None,
         targets: Sequence[str] = (),
-        header: bool = True,
     ) -> tuple[Table, NDArray[np.float32]]:
         """What the columns of a frame are, from its rows `train` alone, and all its rows encoded, float32 [N, W].
 
@@ -68,9 +74,8 @@ class Table:
             frame: the columns without the targets.
             train: row numbers.
             kinds: column name → kind, where it is not to be told from the values.
-            answers: what is to be learned, [len(train)]: a column that says exactly the same is left out.
+            answers: what is to be learned, [len(train)] or [len(train), L]: a column that says exactly the same is left out.
             targets: names of what is to be learned.
-            header: whether the names stand in the file.
 
         Raises:
             DataError: a kind is chosen for a column that there is not or that does not fit it, or no column is left.
@@ -83,17 +88,24 @@ class Table:
                     f"There is no column {name!r} to choose a kind for", do=f"Did you mean {close!r}?" if close else None
                 )
         columns: list[Column] = []
+        width = 0
         parts: list[tuple[NDArray[np.float32], NDArray[np.int64] | None]] = []
         for name in frame.columns:
             cells = Cells(frame[name])
             training = cells.take(train)
-            column = learn_column(name, training, kinds.get(name))
-            if answers is not None and name not in kinds:
-                column = copy_of_target(column, training, answers, targets)
+            chosen = kinds.get(name)
+            column = learn_column(name, training, None if chosen == "leave out" else chosen)
+            if answers is not None and chosen in (None, "leave out"):
+                for target, column_of_answers in zip(targets, answers.T.reshape(-1, len(train)), strict=False):
+                    column = copy_of_target(column, training, column_of_answers, target)
+            if chosen == "leave out" and column.kind != "left out":
+                column = learn_column(name, training, chosen)
             columns.append(column)
             if column.edges or column.categories:
+                width += len(column.edges) + bool(column.categories)
+                _check_size(len(frame), width)
                 parts.append((column.numbers(cells), column.codes(cells) if column.categories else None))
-        table = cls(tuple(columns), tuple(targets), header)
+        table = cls(tuple(columns), tuple(targets))
         if not table.shape[0]:
             reasons = "; ".join(f"{column.name}: {column.why}" for column in columns[:5])
             raise DataError("No column is left to learn from", got=reasons or "none beside the target")
@@ -107,11 +119,14 @@ class Table:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Table:
-        return cls(tuple(column_from_json(column) for column in fields["columns"]), tuple(fields["targets"]), fields["header"])
+        columns = tuple(column_from_json(column) for column in fields["columns"])
+        names = {name: tuple(fields[name]) for name in ("targets", "layout", "decimals")}
+        return cls(columns, **names, header=fields["header"], encoding=fields["encoding"])
 
     def to_json(self) -> dict[str, Any]:
         columns = [column_to_json(column) for column in self.columns]
-        return {"columns": columns, "targets": list(self.targets), "header": self.header}
+        names = {name: list(getattr(self, name)) for name in ("targets", "layout", "decimals")}
+        return {"columns": columns, **names, "header": self.header, "encoding": self.encoding}
 
     @cached_property
     def edges(self) -> tuple[tuple[float, ...], ...]:
@@ -154,7 +169,7 @@ class Table:
     def describe(self) -> str:
         left = len(self.columns) - len(self.used)
         out = f" ({left} left out)" if left else ""
-        return f"rows of {len(self.used)} column{'s' if len(self.used) != 1 else ''}{out}"
+        return f"a table of {len(self.used)} column{'s' if len(self.used) != 1 else ''}{out}"
 
     def encode_frame(self, frame: pl.DataFrame) -> NDArray[np.float32]:
         """A frame that has all columns that are used, in any order, to float32 [N, W].
@@ -164,30 +179,40 @@ class Table:
         """
         return self._encoded(frame, None)
 
-    def read_frame(self, frame: pl.DataFrame) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    def read_frame(self, frame: pl.DataFrame, *, header: bool = True) -> tuple[NDArray[np.float32], tuple[str, ...]]:
         """The same for rows that training did not see, with sentences on whatever in them is not as it was there.
 
-        Where the training's file had no names, columns are taken by their place; the targets may be left out.
+        Args:
+            frame: the rows.
+            header: whether its columns have names; else they are known by their place, with or without the targets.
+
+        Raises:
+            DataError: a column is needed and not there.
         """
-        frame = self._placed(frame)
+        frame = frame if header or self.header else self._placed(frame)
         notes: list[str] = []
-        known = {column.name for column in self.columns} | set(self.targets)
+        known = {column.name for column in self.columns} | set(self.targets) | set(self.layout)
         if strange := [name for name in frame.columns if name not in known]:
             more = f" and {len(strange) - 5:,} more" if len(strange) > 5 else ""
             notes.append(f"Columns that training did not have are passed over: {', '.join(map(repr, strange[:5]))}{more}.")
         return self._encoded(frame, notes), tuple(notes)
 
     def _placed(self, frame: pl.DataFrame) -> pl.DataFrame:
-        if self.header or len(frame.columns) != len(self.columns):
-            return frame
-        return frame.rename(dict(zip(frame.columns, [column.name for column in self.columns], strict=True)))
+        """The frame of a file without names, with those that its columns had in training."""
+        for names in (self.layout, [name for name in self.layout if name not in self.targets]):
+            if len(names) == len(frame.columns):
+                return frame.rename(dict(zip(frame.columns, names, strict=True)))
+        raise DataError(
+            "The rows have no names of columns, and not as many columns as those of the training",
+            expected=f"{len(self.layout)} columns, or {len(self.layout) - len(self.targets)} without the target",
+            got=len(frame.columns),
+        )
 
     def _encoded(self, frame: pl.DataFrame, notes: list[str] | None) -> NDArray[np.float32]:
         lacking = [column.name for column in self.used if column.name not in frame.columns and not column.missing]
         if lacking:
             raise self.lacks(lacking, frame.columns)
-        if len(frame) * self.shape[0] > _MOST_CELLS:
-            raise DataError(f"{len(frame):,} rows of {self.shape[0]:,} numbers do not fit into memory", do="Leave columns out.")
+        _check_size(len(frame), self.shape[0])
         encoded = np.zeros((len(frame), *self.shape), np.float32)
         for column, places in zip(self.used, self.blocks.values(), strict=True):
             cells = self._cells(frame, column)
@@ -196,7 +221,7 @@ class Table:
             if column.categories:
                 encoded[:, places[-1]] = column.codes(cells)
             if notes is not None:
-                notes += _differences(column, cells, there=column.name in frame.columns)
+                notes += differences(column, cells, there=column.name in frame.columns)
         return encoded
 
     def _cells(self, frame: pl.DataFrame, column: Column) -> Cells:
@@ -226,16 +251,21 @@ class Table:
                 expected="a row as a dict, a data frame or a table file",
                 got=repr(raw)[:80],
             )
-        values = {name: value for name, value in raw.items() if name in self.blocks}
-        needed = [column.name for column in self.used if column.name not in values and not (column.missing and values)]
-        if needed:
-            raise self.lacks(needed, [str(name) for name in raw])
-        encoded: NDArray[np.float32] = self.encode_frame(frame_of_rows([values]))[0]
+        encoded: NDArray[np.float32] = self.encode_frame(frame_of_rows([raw]))[0]
         return encoded
+
+    def read_row(self, raw: Any) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+        """The same for one row, with sentences on whatever in it is not as it was in training."""
+        if not isinstance(raw, Mapping):
+            return self.encode(raw), ()
+        encoded, notes = self.read_frame(frame_of_rows([raw]))
+        return encoded[0], notes
 
     def is_one(self, raw: Any) -> bool:
         """Whether `raw` is one row rather than several."""
-        return isinstance(raw, Mapping) and not any(isinstance(value, (list, tuple, np.ndarray)) for value in raw.values())
+        return isinstance(raw, Mapping) and not any(
+            hasattr(value, "__len__") and not isinstance(value, (str, bytes)) for value in raw.values()
+        )
 
     def words(self, encoded: NDArray[Any]) -> dict[str, str]:
         """One stored row [W] as text by column, as far as its numbers can tell."""
@@ -251,51 +281,6 @@ class Table:
         return lambda rows: rows
 
 
-def frame_of_rows(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Rows as mappings to a frame; what a row lacks is missing there.
-
-    Example:
-        >>> frame_of_rows([{"age": 3, "city": "Ulm"}, {"age": "?"}]).to_dicts()
-        [{'age': '3', 'city': 'Ulm'}, {'age': '?', 'city': None}]
-    """
-    import polars as pl
-
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pl.DataFrame([_series(str(name), [row.get(name) for row in rows]) for name in names])
-
-
-def _series(name: str, values: list[Any]) -> pl.Series:
-    """Values of one kind as they are; mixed ones, and kinds that polars would not know, as text, which is read like a file."""
-    import datetime
-
-    import polars as pl
-
-    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
-    kinds = {type(value) for value in plain if value is not None}
-    if kinds <= {int, float} and all(value is None or abs(value) < 2**53 for value in plain):
-        return pl.Series(name, [None if value is None else float(value) for value in plain], pl.Float64)
-    if len(kinds) == 1 and kinds <= {bool, datetime.date, datetime.datetime}:
-        return pl.Series(name, plain)
-    return pl.Series(name, [None if value is None else str(value) for value in plain], pl.String)
-
-
-def _differences(column: Column, cells: Cells, *, there: bool) -> list[str]:
-    """What in the cells of one column is not as it was in training, as sentences."""
-    if not there:
-        return [f"The column {column.name!r} is not there: it counts as missing in every row."]
-    strange = column.unread(cells)
-    notes = []
-    if count := int(strange.sum()):
-        first = cells.text.gather(np.flatnonzero(strange)[:1])[0]
-        shown = f"'{str(first)[:30]}'"
-        what = "are not known from training" if column.categories else f"cannot be read as {_CALLED[column.kind]}"
-        instead = "other values" if column.categories else "missing" if column.missing else "usual ones"
-        notes.append(f"{count:,} of {len(cells):,} cells of {column.name!r} {what}, such as {shown}; they count as {instead}.")
-    absent = int((~cells.present).sum())
-    if absent and not column.missing and column.kind != "text":
-        counted = "other values" if column.categories else "usual ones"
-        notes.append(f"{absent:,} cells of {column.name!r} are missing, which training never saw; they count as {counted}.")
-    return notes
-
-
-_CALLED = {"number": "numbers", "yes/no": "one of the two values", "date": "dates"}
+def _check_size(rows: int, width: int) -> None:
+    if rows * width > _MOST_CELLS:
+        raise DataError(f"{rows:,} rows of {width:,} numbers do not fit into memory", do="Leave columns out, or rows.")

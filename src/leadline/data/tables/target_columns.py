@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from leadline.data.answers import Answers, Classes, Labels
 from leadline.data.tables.cells import Cells
-from leadline.data.tables.number_text import decimal_mark
+from leadline.data.tables.number_text import SURELY_MISSING
 from leadline.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -24,13 +24,14 @@ FEW = 20  # up to so many different whole numbers are classes
 _SHARE = 0.95
 _LARGEST = 3e38  # what float32 holds
 _SHOWN = 15
+_FOREIGN = "If the names look wrong, say how the file is encoded: --set data.encoding=cp1251, for instance."
 
 
 @dataclass(frozen=True)
 class Targets:
     """What is to be learned: `values` is text [N] for classes, float64 [N, L] of 0 and 1 for labels, [N, M] for numbers.
 
-    `bad` says of rows why their target cannot be used; `note` how the task was told.
+    `bad` says of rows why their target cannot be used; `note` how the task was told; `decimals` are the marks of numbers.
     """
 
     names: tuple[str, ...]
@@ -38,6 +39,7 @@ class Targets:
     task: str
     note: str | None = None
     bad: dict[int, str] = field(default_factory=dict)
+    decimals: tuple[str, ...] = ()
 
 
 def choose_targets(frame: pl.DataFrame, wanted: str | None) -> tuple[tuple[str, ...], str | None]:
@@ -85,10 +87,11 @@ def _column(name: str, columns: Sequence[str]) -> str:
         return columns[int(name) - 1 if int(name) > 0 else int(name)]
     folded = [each for each in columns if each.casefold() == name.casefold()]
     close = folded[0] if folded else nearest(name, columns)
+    foreign = "" if name.isascii() else f" {_FOREIGN}"
     raise DataError(
         f"There is no column {name!r}",
         expected="one of " + ", ".join(map(repr, columns[:_SHOWN])) + (" …" if len(columns) > _SHOWN else ""),
-        do=f"Did you mean {close!r}?" if close else None,
+        do=(f"Did you mean {close!r}?" if close else "") + foreign or None,
     )
 
 
@@ -111,7 +114,7 @@ def read_targets(frame: pl.DataFrame, names: Sequence[str], task: str | None = N
         >>> read_targets(pl.DataFrame({"sold": ["yes", "no", None]}), ["sold"]).values.tolist()
         ['yes', 'no', '']
     """
-    columns = [Cells(frame[name]) for name in names]
+    columns = [target_cells(frame[name]) for name in names]
     for name, cells in zip(names, columns, strict=True):
         if not cells.present.any():
             raise DataError(f"The target {name!r} has no value in any row", expected="a value to learn in most rows")
@@ -124,11 +127,11 @@ def read_targets(frame: pl.DataFrame, names: Sequence[str], task: str | None = N
     return _one(names[0], columns[0], task)
 
 
-def reread_targets(frame: pl.DataFrame, names: Sequence[str], answers: Answers) -> Targets:
-    """The same for a training that exists: what its answers are is known.
+def reread_targets(frame: pl.DataFrame, names: Sequence[str], answers: Answers, decimals: Sequence[str] = ()) -> Targets:
+    """The same for a training that exists: what its answers are, and how its numbers are written, is known.
 
     Raises:
-        DataError: a target column is not there.
+        DataError: a target column is not there, or holds something else.
     """
     lacking = [name for name in names if name not in frame.columns]
     if lacking:
@@ -137,13 +140,31 @@ def reread_targets(frame: pl.DataFrame, names: Sequence[str], answers: Answers) 
             f"The rows lack the target {lacking[0]!r}, so answers cannot be compared with it",
             do=f"Is {close!r} meant?" if close else "Use leadline predict for rows without it.",
         )
-    columns = [Cells(frame[name]) for name in names]
+    columns = [target_cells(frame[name]) for name in names]
     if isinstance(answers, Classes):
-        targets = _classes(names[0], columns[0], None)
-        return Targets(targets.names, without_dots(targets.values, answers.names)[0], "classes", bad=targets.bad)
-    if isinstance(answers, Labels):
-        return _labels(tuple(names), columns)
-    return _numbers(tuple(names), columns, None)
+        cells = columns[0]
+        known = np.array(["", *answers.names])[cells.codes(answers.names)]
+        values = np.where(known == "", _texts(cells), known)  # what differs by capitals alone is known all the same
+        return Targets(tuple(names), without_dots(values, answers.names)[0], "classes", None, _without_value(cells, names[0]))
+    return _labels(tuple(names), columns) if isinstance(answers, Labels) else _numbers(tuple(names), columns, None, decimals)
+
+
+def target_cells(series: pl.Series) -> Cells:
+    """The cells of a target: where they are no numbers, "none" or "-" may be a class, and only what surely is missing is.
+
+    Example:
+        >>> import polars as pl
+        >>> target_cells(pl.Series(["none", "mild", "NA"])).text.to_list()
+        ['none', 'mild', None]
+    """
+    cells = Cells(series)
+    if not cells.is_text or np.isfinite(cells.numbers(cells.decimal)).sum() >= _SHARE * max(1, cells.present.sum()):
+        return cells
+    return Cells(series, SURELY_MISSING)
+
+
+def _texts(cells: Cells) -> NDArray[np.str_]:
+    return cells.text.fill_null("").to_numpy().astype(str)
 
 
 def without_dots(values: NDArray[Any], known: Sequence[str]) -> tuple[NDArray[Any], int]:
@@ -159,7 +180,7 @@ def without_dots(values: NDArray[Any], known: Sequence[str]) -> tuple[NDArray[An
 
 
 def _one(name: str, cells: Cells, task: str | None) -> Targets:
-    values = cells.numbers(decimal_mark(cells.text) if cells.is_text else ".")
+    values = cells.numbers(cells.decimal)
     numeric = (
         not cells.is_date and np.isfinite(values).sum() >= _SHARE * cells.present.sum() and cells.series.dtype != _boolean()
     )
@@ -177,7 +198,7 @@ def _one(name: str, cells: Cells, task: str | None) -> Targets:
 
 
 def _classes(name: str, cells: Cells, note: str | None) -> Targets:
-    values = cells.text.fill_null("").to_numpy().astype(str)
+    values = _texts(cells)
     different, present = cells.text.drop_nulls().n_unique(), int(cells.present.sum())
     if different > max(FEW, present // 2):
         shown = ", ".join(map(repr, cells.text.drop_nulls().unique(maintain_order=True).head(3).to_list()))
@@ -185,7 +206,8 @@ def _classes(name: str, cells: Cells, note: str | None) -> Targets:
             f"The target {name!r} has {different:,} different values in {present:,} rows, too few of each to learn one",
             expected="classes that recur, or numbers",
             got=f"{shown} …",
-            do="Choose another column with --target, or --task number where these are numbers.",
+            do="Choose another column with --target"
+            + (", or --task number." if cells.is_numeric.sum() >= _SHARE * present else "."),
         )
     return Targets((name,), values, "classes", note, _without_value(cells, name))
 
@@ -222,17 +244,17 @@ def _yes_no(cells: Cells) -> NDArray[np.float64] | None:
     return yes.astype(np.float64) if bool((yes | no | ~cells.present).all()) else None
 
 
-def _numbers(names: tuple[str, ...], columns: list[Cells], note: str | None) -> Targets:
+def _numbers(names: tuple[str, ...], columns: list[Cells], note: str | None, decimals: Sequence[str] = ()) -> Targets:
+    decimals = tuple(decimals) or tuple(cells.decimal for cells in columns)
     found: list[NDArray[np.float64]] = []
     bad: dict[int, str] = {}
-    for name, cells in zip(names, columns, strict=True):
-        values = cells.numbers(decimal_mark(cells.text) if cells.is_text else ".")
+    for name, cells, decimal in zip(names, columns, decimals, strict=True):
+        values = cells.numbers(decimal)
         readable = np.isfinite(values)
         if cells.is_date or readable.sum() < _SHARE * cells.present.sum():
-            strange = (
-                cells.text.filter(_series(~readable & cells.present)).head(1).to_list() or cells.text.drop_nulls().to_list()
-            )
-            raise DataError(f"The target {name!r} is no number", expected="numbers", got=repr(strange[0]))
+            strange = cells.text_where(~readable & cells.present).head(1).to_list() or cells.text.drop_nulls().to_list()
+            several = " (labels need yes and no, or 1 and 0, in each column)" if len(names) > 1 else ""
+            raise DataError(f"The target {name!r} is no number", expected=f"numbers{several}", got=repr(strange[0]))
         bad |= _without_value(cells, name)
         bad |= dict.fromkeys(np.flatnonzero(~readable & cells.present).tolist(), f"its {name!r} is no number")
         huge = np.abs(np.where(readable, values, 0)) > _LARGEST
@@ -240,19 +262,17 @@ def _numbers(names: tuple[str, ...], columns: list[Cells], note: str | None) -> 
         # Rows that are set aside get the value of a sound one, which is not read.
         sound = readable & ~huge
         if not sound.any():
-            raise DataError(f"The target {name!r} has no number that 32 bits hold", expected="numbers up to 3e38")
+            raise DataError(
+                f"The target {name!r} has no number that 32 bits hold",
+                expected="numbers up to 3e38",
+                do="Divide it by a large number first.",
+            )
         found.append(np.where(sound, values, values[sound][0]))
-    return Targets(names, np.stack(found, axis=1), "number", note, bad)
+    return Targets(names, np.stack(found, axis=1), "number", note, bad, decimals)
 
 
 def _without_value(cells: Cells, name: str) -> dict[int, str]:
     return dict.fromkeys(np.flatnonzero(~cells.present).tolist(), f"it has no {name!r}")
-
-
-def _series(mask: NDArray[np.bool_]) -> pl.Series:
-    import polars as pl
-
-    return pl.Series(mask)
 
 
 def _boolean() -> Any:
