@@ -23,7 +23,7 @@ _TRIED = 200  # rows enough to tell which column names the files
 
 
 @dataclass(frozen=True)
-class Table:
+class LabelTable:
     """The rows of a csv file that have as many fields as it has columns; `ragged` counts the others."""
 
     columns: list[str]
@@ -85,7 +85,7 @@ def list_csv(path: Path, root: Path, *, target: str | None = None, task: str | N
     return Listing(root, names, targets, columns=columns, notes=(*notes, *ignored_notes(unused)), missing=missing)
 
 
-def _read(path: Path, paths: dict[str, Path]) -> Table:
+def _read(path: Path, paths: dict[str, Path]) -> LabelTable:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -102,7 +102,7 @@ def _read(path: Path, paths: dict[str, Path]) -> Table:
     else:
         lines = lines[1:]
     rows = [line for line in lines if len(line) == len(columns)]
-    return Table(columns, rows, len(lines) - len(rows))
+    return LabelTable(columns, rows, len(lines) - len(rows))
 
 
 def _lookup(paths: dict[str, Path]) -> dict[str, str]:
@@ -118,7 +118,7 @@ def _lookup(paths: dict[str, Path]) -> dict[str, str]:
     return lookup
 
 
-def _file_column(table: Table, lookup: dict[str, str], path: Path) -> str:
+def _file_column(table: LabelTable, lookup: dict[str, str], path: Path) -> str:
     hits = {name: sum(value in lookup for value in table.column(name)[:_TRIED]) for name in table.columns}
     best = max(hits, key=lambda name: hits[name])
     if 2 * hits[best] < max(1, len(table.rows[:_TRIED])):
@@ -128,7 +128,7 @@ def _file_column(table: Table, lookup: dict[str, str], path: Path) -> str:
     return best
 
 
-def _target_columns(table: Table, file_column: str, target: str | None, path: Path) -> list[str]:
+def _target_columns(table: LabelTable, file_column: str, target: str | None, path: Path) -> list[str]:
     others = [name for name in table.columns if name != file_column]
     if target:
         chosen = [target] if target in others else [name.strip() for name in target.split(",")]
@@ -150,7 +150,7 @@ def _target_columns(table: Table, file_column: str, target: str | None, path: Pa
     )
 
 
-def _targets(table: Table, chosen: Sequence[str], task: str | None) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+def _targets(table: LabelTable, chosen: Sequence[str], task: str | None) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     values = [table.column(name) for name in chosen]
     numbers = [_as_numbers(column) for column in values]
     if len(chosen) > 1 and all(column is not None for column in numbers):
