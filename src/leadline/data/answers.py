@@ -119,8 +119,8 @@ class Numbers:
         >>> price.prepare(torch.tensor([[200.0]])), price.values(torch.tensor([[2.0]]))
         (tensor([[2.]]), tensor([[200.]], dtype=torch.float64))
         >>> wide = Numbers(("income",), mean=(0.0,), std=(1.0,), units=(1000.0,))
-        >>> round(wide.values(wide.prepare(torch.tensor([[5e6]]))).item())
-        5000000
+        >>> round(wide.values(wide.prepare(torch.tensor([[5e6]]))).item(), -2)
+        5000000.0
     """
 
     names: tuple[str, ...]

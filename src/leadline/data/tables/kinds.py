@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leadline.data.tables import summary
 from leadline.data.tables.cells import Cells
@@ -67,9 +69,14 @@ def learn_column(name: str, cells: Cells, chosen: str | None = None) -> Column:
 def _sampled(cells: Cells) -> Cells:
     if len(cells) <= _SAMPLE:
         return cells
-    # Drawn at random: every second row may be of another kind than those between.
-    sample = cells.take(np.sort(np.random.default_rng(0).choice(len(cells), _SAMPLE, replace=False)))
+    sample = cells.take(_drawn(len(cells)))
     return sample if sample.present.sum() >= _FEW_PRESENT else cells
+
+
+@lru_cache(maxsize=1)
+def _drawn(rows: int) -> NDArray[np.int64]:
+    """The rows of the sample, the same for all columns; at random: every second row may be of another kind than the others."""
+    return np.sort(np.random.default_rng(0).choice(rows, _SAMPLE, replace=False))
 
 
 def _told(name: str, cells: Cells, sample: Cells) -> Column:
