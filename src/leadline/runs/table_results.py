@@ -17,7 +17,7 @@ from leadline.data.tables.table import Table
 
 _ROWS = 2000  # of the test split, for importance
 _ANSWERS = 2_000_000  # that importance may ask for: many columns are asked on fewer rows
-_REPEATS = 5
+_MANY = 100  # columns, of which each is shuffled and redrawn less often
 _DRAWN = 6  # columns whose dependence is drawn
 _OUTPUTS = 4  # classes or numbers a panel
 _SHOWN = 6  # values of a row that is wrong
@@ -36,13 +36,14 @@ def describe_table(dataset: Dataset, table: Table, answer: Answer) -> dict[str, 
     rows = np.sort(np.random.default_rng(0).permutation(len(dataset.test))[: _rows_for(len(table.blocks))])
     inputs, targets = dataset.test.inputs[rows], dataset.test.targets[rows]
     metric = _metric(dataset.schema.answers)
-    found = explain.permutation_importance(answer, inputs, targets, table.blocks, metric, repeats=_REPEATS)
+    repeats, resamples = (5, 200) if len(table.blocks) <= _MANY else (2, 60)
+    found = explain.permutation_importance(answer, inputs, targets, table.blocks, metric, repeats=repeats, resamples=resamples)
     known = [each for each in found if np.isfinite(each.value)]
     importance = {
         "metric": metric.name,
         "title": metric.title,
         "rows": len(rows),
-        "repeats": _REPEATS,
+        "repeats": repeats,
         "columns": [asdict(each) for each in known],
     }
     grids = ((each.name, grid_of(table, each.name)) for each in known if each.high > 0)
@@ -69,7 +70,7 @@ def _metric(answers: Answers) -> metrics.Metric:
 
 
 def _rows_for(columns: int) -> int:
-    return int(np.clip(_ANSWERS // (max(1, columns) * _REPEATS), 200, _ROWS))
+    return int(np.clip(_ANSWERS // (5 * max(1, columns)), 200, _ROWS))
 
 
 def _columns(table: Table) -> list[dict[str, Any]]:

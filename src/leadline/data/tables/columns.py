@@ -59,8 +59,8 @@ class Column:
         return np.zeros((len(cells), 0), np.float32), np.zeros(len(cells), bool)
 
     def codes(self, cells: Cells) -> NDArray[np.int64]:
-        """The category code of N cells, int64 [N], for columns that have one."""
-        raise NotImplementedError
+        """The category code of N cells, int64 [N]; 0 where the column has none."""
+        return np.zeros(len(cells), np.int64)
 
     def unread(self, cells: Cells) -> NDArray[np.bool_]:
         """Which of N cells hold something that cannot be read as this kind of column, so that they count as missing."""
