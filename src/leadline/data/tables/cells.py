@@ -104,7 +104,7 @@ class Cells:
         return decimal_mark(self.text) if self.is_text else "."
 
     @property
-    def is_numeric(self) -> NDArray[np.bool_]:
+    def numeric(self) -> NDArray[np.bool_]:
         """Which cells hold a number, be it one that float64 cannot hold."""
         return np.asarray(np.isfinite(self.numbers(self.decimal)) | (self._plain.is_not_null().to_numpy() & self.present))
 

@@ -108,7 +108,7 @@ def _told(name: str, cells: Cells, sample: Cells) -> Column:
 def _holds_numbers(sample: Cells) -> bool:
     if not sample.is_text:
         return sample.series.dtype.is_numeric()
-    return bool(sample.is_numeric.sum() >= _SHARE * sample.present.sum())
+    return bool(sample.numeric.sum() >= _SHARE * sample.present.sum())
 
 
 def _number_or_code(name: str, cells: Cells, sample: Cells, different: int) -> Column:

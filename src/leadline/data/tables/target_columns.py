@@ -207,7 +207,7 @@ def _classes(name: str, cells: Cells, note: str | None) -> Targets:
             expected="classes that recur, or numbers",
             got=f"{shown} …",
             do="Choose another column with --target"
-            + (", or --task number." if cells.is_numeric.sum() >= _SHARE * present else "."),
+            + (", or --task number." if cells.numeric.sum() >= _SHARE * present else "."),
         )
     return Targets((name,), values, "classes", note, _without_value(cells, name))
 
