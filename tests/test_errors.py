@@ -35,3 +35,8 @@ def test_unknown_names_the_nearest_only_where_it_is_near() -> None:
     with pytest.raises(errors.PlanError) as caught:
         errors.unknown("optimizer", "zzz", ["sgd", "adam"], errors.PlanError)
     assert "Did you mean" not in str(caught.value)
+
+
+def test_a_number_in_the_place_of_a_name_has_no_nearest() -> None:
+    with pytest.raises(errors.ArgumentError, match=r"There is no mode 3. Expected one of fan_in, fan_out.$"):
+        errors.unknown("mode", 3, ["fan_out", "fan_in"])  # type: ignore[arg-type]

@@ -98,14 +98,14 @@ def unknown(kind: str, word: str, choices: Iterable[str], error: type[LeadlineEr
         leadline.errors.ArgumentError: There is no optimizer 'adamm'. Expected one of adam, sgd. Did you mean 'adam'?
     """
     names = sorted(choices)
-    close = nearest(word, names)
+    close = nearest(word, names) if isinstance(word, str) else None  # a number came in the place of a name
     raise error(
         f"There is no {kind} {word!r}", expected="one of " + ", ".join(names), do=f"Did you mean {close!r}?" if close else None
     )
 
 
 def _paragraph(what: str, expected: object, got: object, do: str | None) -> str:
-    sentences = [what.rstrip(".") + "."]
+    sentences = [what if what.endswith("?") else what.rstrip(".") + "."]
     if expected is not None and got is not None:
         sentences.append(f"Expected {expected}; got {got}.")
     elif expected is not None:
