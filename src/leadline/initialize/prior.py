@@ -1,4 +1,4 @@
-"""Where weights start."""
+"""The bias of the last layer, from the frequencies of the answers."""
 
 from __future__ import annotations
 
