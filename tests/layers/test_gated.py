@@ -31,3 +31,17 @@ def test_gradients_match_differences() -> None:
 def test_an_unknown_gate() -> None:
     with pytest.raises(ArgumentError, match="Did you mean 'sigmoid'"):
         Gated("sigmoyd")
+
+
+def test_the_gate_may_stand_along_any_axis() -> None:
+    x = torch.randn(2, 6, 3, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(Gated("silu", dim=1)(x), x[:, :3] * F.silu(x[:, 3:]))
+    with pytest.raises(
+        ArgumentError, match=r"Gated cannot take.*multiple of 2 along axis -1; got float32 of shape \[2, 6, 3, 3\]"
+    ):
+        Gated("silu")(x)
+
+
+def test_a_gate_with_an_argument() -> None:
+    x = torch.tensor([2.0, 10.0, -1.0, 3.0])
+    assert torch.allclose(Gated("leaky_relu(0.5)")(x), torch.tensor([-1.0, 30.0]))

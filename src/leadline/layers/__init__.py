@@ -1,22 +1,58 @@
-"""Layers that `torch.nn` lacks, and the names of the activations that it has."""
+"""Layers that `torch.nn` lacks or that are faster here, and activations by name."""
 
-from leadline.layers.activations import ACTIVATIONS, activation
+from leadline.layers.activations import ACTIVATIONS, activation, widening
+from leadline.layers.drop_path import DropPath
 from leadline.layers.embeddings import CategoryEmbedding
+from leadline.layers.fast_dropout import FastDropout
+from leadline.layers.fast_pooling import MaxPool2x2
 from leadline.layers.gated import Gated
+from leadline.layers.locally_connected import LocallyConnected2d
+from leadline.layers.locked_dropout import LockedDropout
+from leadline.layers.logistic import Logistic
+from leadline.layers.maxout import Maxout, MaxoutConv2d, MaxoutLinear
 from leadline.layers.members import BatchEnsembleLinear, MemberHeads, mean_of_members
 from leadline.layers.one_hot import OneHot
+from leadline.layers.peephole import PeepholeLSTM
 from leadline.layers.periodic import Periodic
 from leadline.layers.piecewise_linear import PiecewiseLinear
+from leadline.layers.pointwise import POINTWISE, pointwise_activation
+from leadline.layers.response_norm import LocalResponseNorm
+from leadline.layers.same_convolution import SameConv2d, same_padding
+from leadline.layers.same_pooling import SameAvgPool2d, SameMaxPool2d
+from leadline.layers.sign import Sign
+from leadline.layers.softmax import Softmax
+from leadline.layers.winner_take_all import WinnerTakeAll
 
 __all__ = [
     "ACTIVATIONS",
+    "POINTWISE",
     "BatchEnsembleLinear",
     "CategoryEmbedding",
+    "DropPath",
+    "FastDropout",
     "Gated",
+    "LocalResponseNorm",
+    "LocallyConnected2d",
+    "LockedDropout",
+    "Logistic",
+    "MaxPool2x2",
+    "Maxout",
+    "MaxoutConv2d",
+    "MaxoutLinear",
     "MemberHeads",
     "OneHot",
+    "PeepholeLSTM",
     "Periodic",
     "PiecewiseLinear",
+    "SameAvgPool2d",
+    "SameConv2d",
+    "SameMaxPool2d",
+    "Sign",
+    "Softmax",
+    "WinnerTakeAll",
     "activation",
     "mean_of_members",
+    "pointwise_activation",
+    "same_padding",
+    "widening",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from leadline.layers.activations import activation as activation_layer
+from leadline.layers.arguments import check_axis
+from leadline.layers.pointwise import pointwise_activation
 
 
 class Gated(nn.Module):
@@ -12,12 +13,13 @@ class Gated(nn.Module):
 
     After a linear layer of 2·D outputs this is (xV) ⊙ act(xW), the two matrices being one.
 
-    Shapes: [..., 2·D] → [..., D].
+    Shapes: [..., 2·D, ...] → [..., D, ...], along one axis.
 
     Args:
-        activation: of the gate, one of `layers.ACTIVATIONS`.
+        activation: of the gate, one of `layers.POINTWISE`, such as "silu" or "leaky_relu(0.2)".
+        dim: the axis.
 
-    Errors: `ArgumentError` for an unknown activation.
+    Errors: `ArgumentError` for an unknown activation, or an axis that is no multiple of 2.
 
     Example:
         >>> import torch
@@ -28,11 +30,17 @@ class Gated(nn.Module):
     transformer.
     """
 
-    def __init__(self, activation: str = "silu") -> None:
+    def __init__(self, activation: str = "silu", *, dim: int = -1) -> None:
         super().__init__()
-        self.activation = activation_layer(activation)
+        self.activation, self.dim = pointwise_activation(activation), dim
 
     def forward(self, x: Tensor) -> Tensor:
-        values, gate = x.chunk(2, dim=-1)
+        check_axis("Gated", x, self.dim, 2)
+        if isinstance(self.activation, nn.Sigmoid):  # torch has this one in a single kernel
+            return nn.functional.glu(x, self.dim)
+        values, gate = x.chunk(2, dim=self.dim)
         passed: Tensor = values * self.activation(gate)
         return passed
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
