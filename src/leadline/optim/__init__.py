@@ -1,20 +1,47 @@
-"""What `torch.optim` lacks: schedules as pure functions of progress, optimizers by name, parameter groups, weight averaging."""
+"""What `torch.optim` lacks: optimizers and schedules as they are spelled, clipping, penalties, weight averaging, heads."""
 
-from leadline.optim.averaging import ExponentialAverage
+from leadline.optim.averaging import AVERAGES, ExponentialAverage, Lookahead, StochasticAverage, make_average
+from leadline.optim.clipping import CLIPS, Clip, ClipNorm, ClipPercentile, ClipValue, make_clip
+from leadline.optim.decays import constant, cosine, exponential, inverse_time, polynomial, step_drops
+from leadline.optim.heads import FittedHead, fit_head
+from leadline.optim.multiplier import Schedule
+from leadline.optim.muon import Muon, hidden_matrices, orthogonalized
 from leadline.optim.optimizers import OPTIMIZERS, make_optimizer, parameter_groups
-from leadline.optim.schedules import SCHEDULES, Schedule, constant, cosine, make_schedule, one_cycle, step_drops, warm_up
+from leadline.optim.penalties import Penalties
+from leadline.optim.plateau import Plateau
+from leadline.optim.schedules import SCHEDULES, make_schedule, one_cycle, warm_up
 
 __all__ = [
+    "AVERAGES",
+    "CLIPS",
     "OPTIMIZERS",
     "SCHEDULES",
+    "Clip",
+    "ClipNorm",
+    "ClipPercentile",
+    "ClipValue",
     "ExponentialAverage",
+    "FittedHead",
+    "Lookahead",
+    "Muon",
+    "Penalties",
+    "Plateau",
     "Schedule",
+    "StochasticAverage",
     "constant",
     "cosine",
+    "exponential",
+    "fit_head",
+    "hidden_matrices",
+    "inverse_time",
+    "make_average",
+    "make_clip",
     "make_optimizer",
     "make_schedule",
     "one_cycle",
+    "orthogonalized",
     "parameter_groups",
+    "polynomial",
     "step_drops",
     "warm_up",
 ]
