@@ -23,6 +23,11 @@ CASES = {
         3 * 9 * 8 + 16 + 8 * 9 * 16 + 32 + 16 * 5 + 5,
     ),
     "resnet18": (lambda: models.resnet18(1000), (3, 64, 64), 11_689_512),
+    "layers": (
+        lambda: models.from_rows((3, 8, 8), 5, "classes", rows=[{"conv": 8, "kernel": 2}, {"pool": 2}, {"dense": 5}]),
+        (3, 8, 8),
+        (8 * 2 * 2 * 3 + 8) + (8 * 4 * 4 * 5 + 5),
+    ),
 }
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from leadline.errors import ArgumentError
-from leadline.layers import activation as activation_layer
+from leadline.layers.activations import activation as activation_layer
+from leadline.layers.activations import widening
 
 
 def convnet(
@@ -23,7 +24,9 @@ def convnet(
     """`stages` of 3×3 convolutions with batch norm, each stage twice as wide and half as large as the one before.
 
     Stage s holds `convolutions` layers of width · 2ˢ filters; a 2×2 maximum stands between stages, and the average over the
-    last map goes through a linear head. The very first convolution takes the picture's channels to `width`.
+    last map goes through a linear head. The very first convolution takes the picture's channels to `width`. Before an
+    activation that narrows (maxout, gated units) a convolution has as many times more filters, so that the named number
+    remains.
 
     Shapes: [B, C, H, W] → [B, outputs]; the map of the last stage is ⌊H / 2^(stages−1)⌋ × ⌊W / 2^(stages−1)⌋.
 
@@ -33,7 +36,7 @@ def convnet(
         width: filters of the first stage.
         stages: how often the width doubles, plus one; H and W must be at least 2^(stages−1).
         convolutions: 3×3 layers a stage.
-        activation: one of `layers.ACTIVATIONS`.
+        activation: as `layers.activation` reads it: "relu", "leaky_relu(0.2)", "maxout(pieces=3)", "swiglu".
         dropout: before the head, in [0, 1).
 
     Errors: `ArgumentError` when the picture is too small for the stages, or an argument is out of range.
@@ -60,16 +63,16 @@ def convnet(
             do="Take fewer stages.",
         )
     layers: list[nn.Module] = []
-    channels = shape[0]
+    channels, times = shape[0], widening(activation)
     for stage in range(stages):
         if stage:
             layers.append(nn.MaxPool2d(2))
         filters = width * 2**stage
         for _ in range(convolutions):
             layers += [
-                nn.Conv2d(channels, filters, 3, padding=1, bias=False),
-                nn.BatchNorm2d(filters),
-                activation_layer(activation),
+                nn.Conv2d(channels, times * filters, 3, padding=1, bias=False),
+                nn.BatchNorm2d(times * filters),
+                activation_layer(activation, dim=1),
             ]
             channels = filters
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]

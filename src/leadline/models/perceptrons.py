@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from leadline.errors import ArgumentError
-from leadline.layers import activation as activation_layer
+from leadline.layers.activations import activation as activation_layer
+from leadline.layers.activations import widening
 
 
 def mlp(
@@ -23,6 +24,8 @@ def mlp(
 ) -> nn.Module:
     """`depth` hidden layers of `width` units, each linear → batch norm → activation → dropout, then a linear head.
 
+    Before an activation that narrows (maxout, gated units) the linear layer is as many times wider, so `width` units remain.
+
     Shapes: [B, *shape] → [B, outputs].
 
     Args:
@@ -30,7 +33,7 @@ def mlp(
         outputs: logits or numbers to predict.
         width: units a hidden layer.
         depth: hidden layers; 0 is the linear model.
-        activation: one of `layers.ACTIVATIONS`.
+        activation: as `layers.activation` reads it: "relu", "leaky_relu(0.2)", "maxout(pieces=3)", "swiglu".
         batch_norm: normalize before each activation (the linear layer then needs no bias).
         dropout: share of hidden units dropped in training, in [0, 1).
 
@@ -40,14 +43,16 @@ def mlp(
     """
     if width < 1 or depth < 0 or not 0 <= dropout < 1:
         raise ArgumentError(
-            "The perceptron cannot be built", expected="width ≥ 1, depth ≥ 0, dropout in [0, 1)", got=(width, depth, dropout)
+            "The multilayer perceptron cannot be built",
+            expected="width ≥ 1, depth ≥ 0, dropout in [0, 1)",
+            got=(width, depth, dropout),
         )
     layers: list[nn.Module] = [nn.Flatten()]
-    features = math.prod(shape)
+    features, affine = math.prod(shape), width * widening(activation)
     for _ in range(depth):
-        layers.append(nn.Linear(features, width, bias=not batch_norm))
+        layers.append(nn.Linear(features, affine, bias=not batch_norm))
         if batch_norm:
-            layers.append(nn.BatchNorm1d(width))
+            layers.append(nn.BatchNorm1d(affine))
         layers.append(activation_layer(activation))
         if dropout:
             layers.append(nn.Dropout(dropout))

@@ -20,7 +20,8 @@ from leadline.layers import (
     PiecewiseLinear,
     mean_of_members,
 )
-from leadline.layers import activation as activation_layer
+from leadline.layers.activations import activation as activation_layer
+from leadline.layers.activations import widening
 
 EMBEDDINGS = ("piecewise_linear", "periodic", "none")
 BLOCKS = ("plain", "residual", "gated")
@@ -66,7 +67,8 @@ def tabular(
         embedding: of numbers: "piecewise_linear", "periodic" or "none".
         embedding_width: D.
         block: "plain", "residual" or "gated".
-        activation: one of `layers.ACTIVATIONS`.
+        activation: as `layers.activation` reads it: "relu", "leaky_relu(0.2)", "maxout(pieces=3)", "swiglu".
+            With block "gated" it is the gate's, and looks at one value at a time.
         dropout: share of hidden units dropped in training, in [0, 1).
 
     Errors: `ArgumentError` for an argument out of range or a table without columns.
@@ -203,9 +205,10 @@ def _hidden(features: int, width: int, depth: int, members: int, block: str, act
         return BatchEnsembleLinear(inputs, outputs, members=members, diverse=first)
 
     layers: list[nn.Module] = []
+    times = widening(activation)
     if block == "plain":
         for index in range(depth):
-            first = linear(width if index else features, width, first=index == 0)
+            first = linear(width if index else features, times * width, first=index == 0)
             layers += [first, activation_layer(activation), nn.Dropout(dropout)]
         return nn.Sequential(*layers)
     layers.append(linear(features, width, first=True))
@@ -213,6 +216,8 @@ def _hidden(features: int, width: int, depth: int, members: int, block: str, act
         gated = block == "gated"
         act = Gated(activation) if gated else activation_layer(activation)
         inner = act if gated else nn.Sequential(act, nn.Dropout(dropout))
-        widen, narrow = linear(width, 2 * width if gated else width), linear(width, width)
+        widen, narrow = linear(width, (2 if gated else times) * width), linear(width, width)
         layers.append(ResidualBlock(width, widen, inner, narrow, dropout=dropout))
-    return nn.Sequential(*layers, nn.LayerNorm(width), activation_layer(activation))
+    # The last activation has no linear layer before it that could be wider; one that narrows is left out there.
+    last = [activation_layer(activation)] if times == 1 else []
+    return nn.Sequential(*layers, nn.LayerNorm(width), *last)
