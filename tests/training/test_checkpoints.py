@@ -86,3 +86,9 @@ def test_a_full_disk_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytes
     monkeypatch.undo()
     assert checkpoints.load(path) == {"a": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["c"]
+
+
+def test_tensors_lie_in_memory_of_their_own(tmp_path: Path) -> None:
+    # On the file's memory they would begin anywhere, and a product of vectors that begin elsewhere has other last bits.
+    checkpoints.save(tmp_path / "state", {"tensors": [torch.zeros(count) for count in (3, 50, 51, 7)]})
+    assert {tensor.data_ptr() % 64 for tensor in checkpoints.load(tmp_path / "state")["tensors"]} == {0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from leadline.errors import ArgumentError, TrainingError
-from leadline.optim import ExponentialAverage, make_optimizer, make_schedule
-from leadline.training import Best, Callback, Checkpoint, Evaluation, History, Supervised, Training, checkpoints, run_loop
+from leadline.optim import ClipPercentile, ExponentialAverage, make_optimizer, make_schedule
+from leadline.training import (
+    Best,
+    Callback,
+    Checkpoint,
+    Evaluation,
+    History,
+    Interruption,
+    Supervised,
+    Training,
+    checkpoints,
+    run_loop,
+)
 from leadline.training.state import rows_of
 
 Batch = tuple[Tensor, Tensor]
@@ -164,10 +176,10 @@ def test_within_an_epoch_records_hold_the_mean_since_the_last_one() -> None:
     assert [(record["epoch"], record["loss"]) for record in history] == [(0.5, 2.0), (1, 4.5)]
 
 
-def test_a_loss_that_is_not_a_number_fails_with_advice() -> None:
+def test_a_loss_that_is_not_a_number_fails_with_the_sample_and_advice() -> None:
     data = rows()
     data.inputs[3, 2] = float("nan")
-    with pytest.raises(TrainingError, match="no longer a number.*learning rate") as caught:
+    with pytest.raises(TrainingError, match="no longer a number.*row . of batch .*leave it out") as caught:
         run_loop(supervised(network()), data, epochs=1)
     assert caught.value.exit_status == 1
 
@@ -185,7 +197,7 @@ class StopAt(Callback):
 def test_paused_anywhere_and_resumed_gives_the_same_bits(tmp_path: Path, stop_at: int, averaged: bool) -> None:
     def start() -> tuple[nn.Module, Any, Evaluation]:
         model = network()
-        step: Any = supervised(model, schedule=make_schedule("one_cycle"), clip=0.5)
+        step: Any = supervised(model, schedule=make_schedule("one_cycle"), clip=ClipPercentile(50, window=5, warm_up=1))
         if averaged:
             step = ExponentialAverage(step, decay=0.9)
         return model, step, Evaluation(model, list(rows(20)), nn.functional.cross_entropy)
@@ -291,3 +303,15 @@ def test_checkpoints_come_as_often_as_asked(tmp_path: Path, monkeypatch: pytest.
     checkpoint._save = lambda training: (saved.append(training.step), save(training))  # type: ignore[method-assign,assignment,func-returns-value]
     run_loop(supervised(network()), rows(), epochs=1, callbacks=[Clock(), checkpoint])
     assert saved == [3, 6, 7]
+
+
+def test_signals_go_back_to_whoever_had_them_after_a_training_that_failed() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    interruption = Interruption()
+    batches = [(torch.full((4, 2), torch.nan), torch.zeros(4, dtype=torch.long))]
+    step = Supervised(model := nn.Linear(2, 3), nn.functional.cross_entropy, torch.optim.SGD(model.parameters(), lr=0.1))
+    for _ in range(2):
+        with pytest.raises(TrainingError):
+            run_loop(step, batches, epochs=1, callbacks=[interruption])
+    interruption.release()
+    assert signal.getsignal(signal.SIGINT) is before

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from leadline.errors import ArgumentError
+from leadline.optim import ClipNorm, Penalties
 from leadline.training import Supervised
 from leadline.training.steps import Step
 
@@ -40,14 +41,14 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch() -> None:
 
 def test_clipping_bounds_the_norm_and_is_reported() -> None:
     free_model, free = make()
-    model, step = make(clip=0.1)
+    model, step = make(clip=ClipNorm(0.1))
     free(BATCH, Now())
     logs = step(BATCH, Now())
     norm = torch.cat([gradient.reshape(-1) for gradient in gradients(model)]).norm()
     assert torch.cat([gradient.reshape(-1) for gradient in gradients(free_model)]).norm() > 0.1
     assert norm.item() == pytest.approx(0.1, rel=1e-4)
     assert logs["clipped"] == 1
-    assert make(clip=1e6)[1](BATCH, Now())["clipped"] == 0
+    assert make(clip=ClipNorm(1e6))[1](BATCH, Now())["clipped"] == 0
 
 
 def test_the_schedule_multiplies_the_rate() -> None:
@@ -89,10 +90,27 @@ def test_supervised_is_a_step() -> None:
     assert torch.equal(other_model[0].weight, step.modules()["model"][0].weight)  # type: ignore[index]
 
 
-@pytest.mark.parametrize("options", [{"clip": 0.0}, {"accumulate": 0}])
-def test_values_out_of_range(options: dict[str, Any]) -> None:
+def test_values_out_of_range() -> None:
     with pytest.raises(ArgumentError, match="step cannot be built"):
-        make(**options)
+        make(accumulate=0)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_penalties_join_the_gradient_and_are_reported_beside_the_loss(accumulate: int) -> None:
+    plain_model, plain = make()
+    model, step = make(penalties=Penalties(l1=0.01, l2=0.1), accumulate=accumulate)
+    expected = plain(BATCH, Now())
+    start = [weight.clone() for weight in make()[0].parameters()]
+    logs = step(BATCH, Now())
+    torch.testing.assert_close(logs["loss"], expected["loss"])
+    weights = [weight for weight in start if weight.ndim > 1]
+    torch.testing.assert_close(logs["penalty_l2"], 0.05 * sum(weight.square().sum() for weight in weights))
+    torch.testing.assert_close(logs["penalty_l1"], 0.01 * sum(weight.abs().sum() for weight in weights))
+    for weight, bare, before in zip(model.parameters(), plain_model.parameters(), start, strict=True):
+        penalty = 0.01 * before.sign() + 0.1 * before if before.ndim > 1 else 0.0
+        assert weight.grad is not None
+        assert bare.grad is not None
+        torch.testing.assert_close(weight.grad, bare.grad + penalty)
 
 
 def test_micro_batches_never_hold_a_single_row() -> None:

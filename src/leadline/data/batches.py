@@ -59,7 +59,7 @@ class Batches:
     ) -> None:
         if batch_size < 1:
             raise ArgumentError("The batch is too small", expected="at least 1 row", got=batch_size)
-        self.rows = len(split)
+        self.rows, self.ids = len(split), split.ids
         self.batch_size = min(batch_size, self.rows)
         self.device = device or torch.device("cpu")
         self.seed, self.shuffle, self.augment = seed, shuffle, augment

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from leadline.errors import ArgumentError
+
+
+class Keeper(Protocol):
+    """What the loop asks of whoever keeps the best weights: `Best` for one network, `PopulationBest` for many."""
+
+    monitor: str
+
+    @property
+    def value(self) -> float | None:
+        """The best value so far."""
+
+    def update(self, record: Mapping[str, Any], modules: Mapping[str, nn.Module]) -> bool: ...
+    def keep(self, modules: Mapping[str, nn.Module]) -> None: ...
+    def exhausted(self) -> str: ...
+    def restore(self, modules: Mapping[str, nn.Module]) -> None: ...
+    def state(self) -> dict[str, Any]: ...
+    def load(self, state: dict[str, Any]) -> None: ...
 
 
 class Best:

@@ -97,7 +97,8 @@ class Interruption(Callback):
         self._previous: dict[int, Any] = {}
 
     def fit_start(self, now: Training) -> None:
-        if threading.current_thread() is threading.main_thread():
+        # A training that failed ended without `fit_end`, so the signals may be caught already.
+        if threading.current_thread() is threading.main_thread() and not self._previous:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._ask)
 

@@ -69,8 +69,9 @@ def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
     if not isinstance(value, dict):
         return value
     if _TENSOR in value:
-        tensor = tensors[value[_TENSOR]]
-        return tensor.to(memory_format=torch.channels_last) if value["channels_last"] else tensor
+        # A tensor on the file's own memory begins anywhere, and where it begins decides the last bits of its sums.
+        layout = torch.channels_last if value["channels_last"] else torch.contiguous_format
+        return tensors[value[_TENSOR]].clone(memory_format=layout)
     if _PAIRS in value:
         return {key: _unpack(item, tensors) for key, item in value[_PAIRS]}
     if _TUPLE in value:

@@ -35,6 +35,7 @@ class Evaluation:
         loss: (outputs, targets) → scalar mean.
         measures: name → function (outputs, targets) → scalar, over all rows at once.
         prefix: what the columns start with.
+        then: is told the columns each time, for instance a schedule that waits for a plateau.
 
     Example:
         >>> batches = [(torch.tensor([[1.0], [3.0]]), torch.tensor([[1.0], [1.0]]))]
@@ -50,7 +51,9 @@ class Evaluation:
         measures: dict[str, Callable[[Any, Any], Tensor]] | None = None,
         *,
         prefix: str = "valid_",
+        then: Callable[[dict[str, float]], None] | None = None,
     ) -> None:
+        self.then = then
         self.model, self.batches, self.loss, self.measures, self.prefix = model, batches, loss, measures or {}, prefix
 
     def __call__(self) -> dict[str, float]:
@@ -60,4 +63,7 @@ class Evaluation:
                 name: measure(outputs, targets) for name, measure in self.measures.items()
             }
             values = torch.stack([value.float() for value in columns.values()]).tolist()
-        return {self.prefix + name: value for name, value in zip(columns, values, strict=True)}
+        told = {self.prefix + name: value for name, value in zip(columns, values, strict=True)}
+        if self.then is not None:
+            self.then(told)
+        return told

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from leadline.errors import ArgumentError, TrainingError
-from leadline.training.best import Best
+from leadline.training.best import Best, Keeper
 from leadline.training.callbacks import Callback
 from leadline.training.history import History
 from leadline.training.state import Training
@@ -31,7 +31,7 @@ def run_loop(
     *,
     epochs: int,
     evaluate: Callable[[], dict[str, float]] | None = None,
-    best: Best | None = None,
+    best: Keeper | None = None,
     callbacks: Sequence[Callback] = (),
     history: History | None = None,
     log_every: int = 0,

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from leadline.errors import RunError, TrainingError
-from leadline.training.best import Best
+from leadline.training.best import Keeper
+from leadline.training.blame import strange_sample
 from leadline.training.history import History, Record
 from leadline.training.steps import Step
 
@@ -36,7 +37,7 @@ class Training:
         1 2 1.0
     """
 
-    def __init__(self, step: Step, batches: Iterable[Any], epochs: int, history: History, best: Best) -> None:
+    def __init__(self, step: Step, batches: Iterable[Any], epochs: int, history: History, best: Keeper) -> None:
         self.runner, self.batches, self.epochs, self.history, self.best = step, batches, epochs, history, best
         try:
             self.steps_per_epoch: int | None = len(batches)  # type: ignore[arg-type]
@@ -98,12 +99,21 @@ class Training:
         if (rate := getattr(self.runner, "rate", None)) is not None:
             record["rate"] = rate
         if not math.isfinite(record.get("loss", 0.0)):
-            raise TrainingError(
-                f"The loss is no longer a number after step {self.step:,}",
-                do="Take a tenth of the learning rate (training.learning_rate), clip the gradients (training.clip = 1), "
-                "and look for extreme values in the data.",
-            )
+            raise self._no_number(strange_sample(self.batches, self.epoch - whole))
         return record
+
+    def _no_number(self, strange: str) -> TrainingError:
+        if strange:
+            return TrainingError(
+                f"The loss is no longer a number after step {self.step:,}",
+                got=f"{strange}, which holds values that are no finite numbers",
+                do="Mend it, or leave it out.",
+            )
+        return TrainingError(
+            f"The loss is no longer a number after step {self.step:,}, though all inputs and targets are",
+            do="Take a tenth of the learning rate (training.learning_rate), clip the gradients (training.clip = 1), "
+            "and look for extreme values in the data.",
+        )
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed training needs to go on as if nothing had happened."""

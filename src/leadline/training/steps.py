@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from leadline.errors import ArgumentError
+from leadline.optim import Clip
+from leadline.training.blame import refused
 
 
 class Progress(Protocol):
@@ -20,6 +23,10 @@ class Progress(Protocol):
 
     @property
     def fraction(self) -> float: ...
+
+
+BEGINNING: Any = SimpleNamespace(step=0, epoch=0, batch=0, fraction=0.0, steps_per_epoch=None)
+"""The progress of a training that has just begun, for steps that are only tried."""
 
 
 class Step(Protocol):
@@ -41,7 +48,7 @@ class Step(Protocol):
 
 
 class Supervised:
-    """Learn targets from inputs: zero the gradients, forward, loss, backward, clip, update.
+    """Learn targets from inputs: zero the gradients, forward, loss, backward, penalties, clip, update.
 
     Gradients are zeroed at the start, so they are alive when the step has returned.
 
@@ -51,7 +58,10 @@ class Supervised:
         optimizer: updates the model's parameters; its learning rates are what the schedule multiplies.
         schedule: progress in [0, 1] → multiplier; None leaves the rates alone.
         measures: more scalars to log, name → function (outputs, targets) → mean over rows.
-        clip: largest L2 norm of all gradients together; None does not clip. The share of clipped steps is logged as `clipped`.
+        penalties: of the model → terms by name, whose gradients join that of the loss; each is logged as `penalty_NAME`, beside
+            the `loss` of the data.
+        clip: one of `optim.CLIPS`, which changes the gradients of these parameters in place and says whether it did: 0 or 1.
+            The share of clipped steps is logged as `clipped`.
         accumulate: micro-batches a batch is cut into: the same gradient (apart from rounding, and from batch statistics,
             which are those of a micro-batch) in less memory.
         precision: torch.float32, or torch.bfloat16 for autocast.
@@ -65,7 +75,7 @@ class Supervised:
         >>> model.weight.data  # w − 0.1 · 2 (w·x − y) x
         tensor([[0.2000, 0.4000]])
 
-    Source: Pascanu, Mikolov and Bengio 2013, On the difficulty of training recurrent neural networks, for clipping.
+    Errors: `ArgumentError` when a layer or the loss cannot take what comes, with the layer's name and the shape.
     """
 
     def __init__(
@@ -76,18 +86,16 @@ class Supervised:
         *,
         schedule: Callable[[float], float] | None = None,
         measures: dict[str, Callable[[Any, Any], Tensor]] | None = None,
-        clip: float | None = None,
+        penalties: Callable[[nn.Module], dict[str, Tensor]] | None = None,
+        clip: Clip | None = None,
         accumulate: int = 1,
         precision: torch.dtype = torch.float32,
     ) -> None:
-        if (clip is not None and clip <= 0) or accumulate < 1:
-            raise ArgumentError(
-                "The step cannot be built",
-                expected="clip above 0 (or none) and accumulate of at least 1",
-                got=(clip, accumulate),
-            )
+        if accumulate < 1:
+            raise ArgumentError("The step cannot be built", expected="accumulate of at least 1", got=accumulate)
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.schedule, self.measures, self.clip, self.accumulate = schedule, measures or {}, clip, accumulate
+        self.schedule, self.measures, self.penalties = schedule, measures or {}, penalties
+        self.clip, self.accumulate = clip, accumulate
         self._rates = [float(group["lr"]) for group in optimizer.param_groups]
         self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self._autocast = precision if precision != torch.float32 else None
@@ -97,20 +105,26 @@ class Supervised:
             self._set_rates(self.schedule(progress.fraction))
         self.optimizer.zero_grad()
         logs = self._forward_backward(*batch) if self.accumulate == 1 else self._accumulated(*batch)
+        if self.penalties is not None:
+            logs |= self._penalized(self.penalties(self.model))
         if self.clip is not None:
-            norm = nn.utils.clip_grad_norm_(self._parameters, self.clip)
-            logs["clipped"] = (norm > self.clip).to(torch.float32)
+            logs["clipped"] = self.clip(self._parameters)
         self.optimizer.step()
         return logs
 
     def _forward_backward(self, inputs: Any, targets: Any, share: float = 1.0) -> dict[str, Tensor]:
-        if self._autocast is None:
-            outputs = self.model(inputs)
-            loss = self.loss(outputs, targets)
-        else:
-            with torch.autocast(targets.device.type, dtype=self._autocast):
+        try:
+            if self._autocast is None:
                 outputs = self.model(inputs)
                 loss = self.loss(outputs, targets)
+            else:
+                with torch.autocast(targets.device.type, dtype=self._autocast):
+                    outputs = self.model(inputs)
+                    loss = self.loss(outputs, targets)
+        except (RuntimeError, IndexError, ValueError, TypeError) as error:
+            if (told := refused(error, self.model, inputs, targets)) is error:
+                raise
+            raise told from error
         (loss if share == 1.0 else loss * share).backward()  # type: ignore[no-untyped-call]
         logs = {"loss": loss.detach()}
         for name, measure in self.measures.items():
@@ -126,6 +140,10 @@ class Supervised:
                 total[name] = total[name] + value * share if name in total else value * share
         return total
 
+    def _penalized(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        return {f"penalty_{name}": term.detach() for name, term in terms.items()}
+
     def _set_rates(self, multiplier: float) -> None:
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             if isinstance(group["lr"], Tensor):
@@ -139,11 +157,18 @@ class Supervised:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def state(self) -> dict[str, Any]:
-        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        remembering = {name: part.state() for name, part in self._remembering()}
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), **remembering}
 
     def load(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for name, part in self._remembering():
+            part.load(state[name])
+
+    def _remembering(self) -> list[tuple[str, Any]]:
+        """What depends on the steps before: a running percentile of gradients, a schedule that watches for a plateau."""
+        return [(name, part) for name in ("schedule", "clip") if hasattr(part := getattr(self, name), "state")]
 
     def modules(self) -> dict[str, nn.Module]:
         return {"model": self.model}

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadline.data.tables.cells import Cells
+from leadline.data.tables.column_summary import Summary
 from leadline.data.tables.scaling import Scaling
-from leadline.data.tables.summary import Summary
 from leadline.errors import RunError, unknown
 
 if TYPE_CHECKING:

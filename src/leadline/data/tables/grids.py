@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leadline.data.tables.column_summary import histogram
 from leadline.data.tables.columns import ABSENT, CategoryColumn, NumberColumn, YesNoColumn
 from leadline.data.tables.scaling import Scaling
-from leadline.data.tables.summary import histogram
 from leadline.data.tables.table import Table
 
 _POINTS = 21

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leadline.data.tables import summary
+from leadline.data.tables import column_summary
 from leadline.data.tables.cells import Cells
 from leadline.data.tables.columns import (
     PARTS,
@@ -60,7 +60,7 @@ def learn_column(name: str, cells: Cells, chosen: str | None = None) -> Column:
     if chosen is None or told.kind == chosen.replace("leave out", "left out"):
         return told
     if chosen == "leave out":
-        return LeftOut(name, "chosen by you", False, summary.of_levels(sample))
+        return LeftOut(name, "chosen by you", False, column_summary.of_levels(sample))
     if not cells.present.any():
         raise DataError(f"The column {name!r} cannot be of kind {chosen!r}", expected="values", got="nothing but missing ones")
     return _LEARN[chosen](name, cells, sample)
@@ -82,13 +82,13 @@ def _drawn(rows: int) -> NDArray[np.int64]:
 def _told(name: str, cells: Cells, sample: Cells) -> Column:
     """The kind by rules in order: the first that holds."""
     if not cells.present.any():
-        return LeftOut(name, "every value is missing", False, summary.of_levels(sample))
+        return LeftOut(name, "every value is missing", False, column_summary.of_levels(sample))
     if sample.is_date:
         return _dates(name, cells, sample)
     different = sample.text.n_unique() - (sample.text.null_count() > 0)
     if different == 1 and cells.text.drop_nulls().n_unique() == 1:
         if cells.present.all():
-            return LeftOut(name, f"constant: always {_shown(sample.text[0])}", False, summary.of_levels(sample))
+            return LeftOut(name, f"constant: always {_shown(sample.text[0])}", False, column_summary.of_levels(sample))
         return _category(name, cells, sample)
     if different <= 2 and cells.text.drop_nulls().n_unique() == 2:
         return _yes_no(name, cells, sample)
@@ -101,7 +101,7 @@ def _told(name: str, cells: Cells, sample: Cells) -> Column:
     if different > 0.95 * sample.present.sum() > _FEW:
         drawn = "" if sample is cells else " drawn at random"
         reason = f"an identifier: {different:,} different values in {int(sample.present.sum()):,} rows{drawn}"
-        return LeftOut(name, reason, False, summary.of_levels(sample))
+        return LeftOut(name, reason, False, column_summary.of_levels(sample))
     return _category(name, cells, sample)
 
 
@@ -118,14 +118,14 @@ def _number_or_code(name: str, cells: Cells, sample: Cells, different: int) -> C
     whole = bool((known == np.rint(known)).all())
     if whole and sample.is_text and (sample.text.str.contains(r"^0\d+$").mean() or 0) > 0.01:  # type: ignore[operator]
         if different > 0.95 * len(known) > _FEW:
-            return LeftOut(name, f"an identifier: {different:,} different codes", False, summary.of_levels(sample))
+            return LeftOut(name, f"an identifier: {different:,} different codes", False, column_summary.of_levels(sample))
         return _category(name, cells, sample, "codes with leading zeros, ")
     if whole and different == len(known) > _FEW:
         # Some of the rows are in other splits, so a count of them has gaps here.
         counted = bool((np.diff(known) > 0).all()) and np.ptp(known) < 3 * len(known)
         if counted or _IDENTIFIER.search(name):
             how = "counts the rows" if counted else f"{different:,} different whole numbers"
-            return LeftOut(name, f"an identifier: {how}", False, summary.of_numbers(sample, values))
+            return LeftOut(name, f"an identifier: {how}", False, column_summary.of_numbers(sample, values))
     if whole and len(known) and known.min() >= 19000101 and known.max() <= 21001231:
         formats = ("%Y%m%d",)
         if sample.dates(formats).null_count() <= 0.01 * len(known) + (~sample.present).sum():
@@ -138,7 +138,7 @@ def _number(name: str, cells: Cells, sample: Cells) -> Column:
     values = sample.numbers(decimal)
     if not np.isfinite(values).any():
         raise DataError(f"The column {name!r} holds no numbers", got=f"for instance {_shown(sample.text.drop_nulls()[0])}")
-    found = summary.of_numbers(sample, values)
+    found = column_summary.of_numbers(sample, values)
     comma = ", with a decimal comma" if decimal == "," else ""
     strange = sample.text_where(np.isnan(values) & sample.present).head(1).to_list() if sample.is_text else []
     not_read = f"; what is no number, such as {_shown(strange[0])}, counts as missing" if strange else ""
@@ -151,7 +151,7 @@ def _yes_no(name: str, cells: Cells, sample: Cells) -> Column:
     levels = sorted(cells.text.drop_nulls().unique().to_list(), key=_order_of_two)
     if len(levels) != 2:
         raise DataError(f"The column {name!r} cannot be of kind 'yes/no'", expected="2 different values", got=len(levels))
-    found = summary.of_levels(sample)
+    found = column_summary.of_levels(sample)
     shares = ", ".join(f"{_shown(level)} {_percent(count / sample.present.sum())}" for level, count in found.common)
     return YesNoColumn(name, f"{shares}{_absent(found)}", not cells.present.all(), found, (levels[0], levels[1]))
 
@@ -162,11 +162,11 @@ def _order_of_two(level: str) -> tuple[bool, tuple[int, float], str]:
 
 
 def _category(name: str, cells: Cells, sample: Cells, prefix: str = "") -> Column:
-    counts = summary.level_counts(cells.text)
+    counts = column_summary.level_counts(cells.text)
     # A level that is seen once or twice is learnt by heart, if at all.
     least = 1 if len(counts) <= _FEW else 2 if len(cells) <= 500 else 3
     kept = counts.filter(counts["count"] >= least).head(_MOST_LEVELS)
-    found = summary.of_levels(sample)
+    found = column_summary.of_levels(sample)
     if not len(kept):
         reason = f"{len(counts):,} different values, none of them more than {least - 1} times"
         return LeftOut(name, reason, False, found)
@@ -185,7 +185,7 @@ def _dates(name: str, cells: Cells, sample: Cells, formats: tuple[str, ...] | No
     moments = sample.dates(formats)
     parts = {part: date_part(moments, part) for part in PARTS}
     parts = {part: values for part, values in parts.items() if len(np.unique(values[np.isfinite(values)])) > 1}
-    found = summary.of_dates(sample, moments)
+    found = column_summary.of_dates(sample, moments)
     either = "; day and month could be the other way round" if formats and is_ambiguous(sample.text, formats) else ""
     written = f", written {' and '.join(formats)}" if formats else ""
     why = f"{found.low} to {found.high}{written}{either}{_absent(found)}"
@@ -203,11 +203,11 @@ def _is_free_text(sample: Cells, different: int) -> bool:
 
 def _words(name: str, cells: Cells, sample: Cells) -> Column:
     rows_with = sample.words().list.unique().explode().drop_nulls()
-    counts: Counter[str] = Counter(dict(summary.level_counts(rows_with).iter_rows()))
+    counts: Counter[str] = Counter(dict(column_summary.level_counts(rows_with).iter_rows()))
     rows = len(sample)
     least, most = max(3, rows // 1000), 0.98 * rows
     vocabulary = [word for word, count in counts.items() if least <= count <= most and len(word) > 1][:_MOST_WORDS]
-    found = summary.of_words(sample, dict(counts))
+    found = column_summary.of_words(sample, dict(counts))
     if not vocabulary:
         return LeftOut(name, f"text in which no word is in {least} rows or more and not in nearly all", False, found)
     counted = np.log1p(sample.word_counts(vocabulary))
@@ -225,7 +225,7 @@ _LEARN: dict[str, Callable[[str, Cells, Cells], Column]] = {
 }
 
 
-def _absent(found: summary.Summary) -> str:
+def _absent(found: column_summary.Summary) -> str:
     return f"; {_percent(found.missing)} missing" if found.missing else ""
 
 
