@@ -12,7 +12,8 @@ from leadline.cli.options import given_changes, plan_from
 from leadline.errors import LeadlineError, PlanError, SourceNotFoundError
 from leadline.plan import Plan
 
-NOTHING: dict[str, Any] = dict.fromkeys(("task", "target", "group", "time", "size", "seed", "device")) | {"settings": ()}
+NAMES = ("task", "target", "group", "time", "size", "seed", "device", "restarts", "ensemble")
+NOTHING: dict[str, Any] = dict.fromkeys(NAMES) | {"settings": ()}
 
 
 def test_what_was_not_given_changes_nothing() -> None:
@@ -21,8 +22,9 @@ def test_what_was_not_given_changes_nothing() -> None:
 
 def test_every_option_is_a_key_that_a_plan_has() -> None:
     given = {"task": "classes", "target": "species", "group": "farm", "time": "day", "size": 64, "seed": 3, "device": "cpu"}
-    changes = given_changes({**given, "settings": ()})
+    changes = given_changes({**given, "restarts": 4, "ensemble": True, "settings": ()})
     plan = Plan().but(changes)
+    assert (plan.start.restarts, plan.start.ensemble) == (4, True)
     assert (plan.data.group, plan.data.time) == ("farm", "day")
     assert (plan.data.task, plan.data.target, plan.data.size, plan.data.seed) == ("classes", "species", 64, 3)
     assert (plan.training.seed, plan.training.device) == (3, "cpu")
@@ -72,3 +74,9 @@ def test_what_is_no_plan_is_said_so(name: str, content: bytes | None, error: typ
         (tmp_path / name).write_bytes(content)
     with pytest.raises(error):
         plan_from(tmp_path / name)
+
+
+def test_a_plan_file_that_says_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text("# [training]\n", encoding="utf-8")
+    with pytest.raises(PlanError, match="is empty"):
+        plan_from(tmp_path / "plan.toml")

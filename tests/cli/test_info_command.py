@@ -75,14 +75,14 @@ def test_a_system_that_tells_nothing_is_no_traceback(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(builtins, "open", refuse)
     assert machine.cpu_name()
     assert "cores" in machine.cores()
-    assert "GiB" in machine.memory()
+    assert "GiB" in machine.main_memory()
 
 
 def test_the_limits_of_a_container_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {"cpu.max": "150000 100000\n", "memory.max": f"{2 * 2**30}\n"}
     monkeypatch.setattr(machine, "_control_group", limits.__getitem__)
     assert machine.cores().endswith("limited to 1.5 by its container")
-    assert machine.memory().endswith("limited to 2.0 GiB by its container")
+    assert machine.main_memory().endswith("limited to 2.0 GiB by its container")
 
 
 def test_free_space_is_that_of_the_place_where_a_folder_would_be(tmp_path: Path) -> None:

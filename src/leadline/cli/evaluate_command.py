@@ -14,14 +14,18 @@ from leadline.cli.printing import labelled, number, opening
 @click.command("evaluate", short_help="How well a network does on other data.", no_args_is_help=True)
 @click.argument("run", metavar="RUN")
 @click.argument("source")
+@click.option(
+    "--samples", type=click.IntRange(min=2), metavar="S", help="The mean of S thinned networks (Monte-Carlo dropout)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(run: str, source: str, as_json: bool) -> None:
+def command(run: str, source: str, samples: int | None, as_json: bool) -> None:
     """Score the network of RUN (a folder, or `last`) on SOURCE: its test part where it has one, else all of it."""
     if not as_json:
         opening(f"evaluating {run} on {source}")
     from leadline import runs
 
-    result = runs.open(run).evaluate(source)
+    opened = runs.open(run)
+    result = (opened.sampled(samples) if samples else opened).evaluate(source)
     click.echo(json.dumps(result) if as_json else "\n".join(_lines(result)))
 
 

@@ -26,7 +26,7 @@ def facts() -> Iterator[tuple[str, str]]:
     yield "packages", ", ".join(packages())
     yield "platform", platform.platform()
     yield "cpu", f"{cpu_name()}, {cores()}"
-    yield "memory", memory()
+    yield "memory", main_memory()
     yield from places()
     yield from torch_facts()
 
@@ -75,7 +75,7 @@ def cores() -> str:
     return f"{os.cpu_count()} cores, {usable} usable{quota}"
 
 
-def memory() -> str:
+def main_memory() -> str:
     """Installed and free memory, and the container's limit if there is one."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Decorated = Callable[..., Any]
 _PLAN_FILE = "TOML as `leadline plan SOURCE` writes it, or the plan.json of a Run"
 TASKS = ("classes", "labels", "number")
-_CHANGES = ("task", "target", "group", "time", "size", "seed", "device")
+_OF_DATA = ("task", "target", "group", "time", "size", "seed")
+_OF_TRAINING = {"device": "training.device", "restarts": "start.restarts", "ensemble": "start.ensemble"}
+_CHANGES = (*_OF_DATA, *_OF_TRAINING)
 
 
 def source_and_changes(function: Decorated) -> Decorated:
@@ -46,6 +48,13 @@ def source_and_changes(function: Decorated) -> Decorated:
                 "--seed", type=click.IntRange(min=0), metavar="N", help="Another split, other first weights, another order."
             ),
             click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps; the fastest there is otherwise."),
+            click.option(
+                "--restarts",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="Train N networks that start differently, keep the best by validation.",
+            ),
+            click.option("--ensemble", is_flag=True, default=None, help="Keep the mean answer of all restarts instead."),
             click.option(
                 "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the plan: training.batch=64; repeatable."
             ),
@@ -78,7 +87,7 @@ def given_changes(given: Mapping[str, Any]) -> dict[str, Any]:
     from leadline.plan import Plan, parse_changes
     from leadline.plan.changes import early
 
-    keys = [("training.device" if name == "device" else f"data.{name}", name) for name in _CHANGES]
+    keys = [(f"data.{name}", name) for name in _OF_DATA] + [(key, name) for name, key in _OF_TRAINING.items()]
     options = {key: given[name] for key, name in [*keys, ("training.seed", "seed")]}
     changes = {**{key: value for key, value in options.items() if value is not None}, **parse_changes(given["settings"])}
     Plan().but(early(changes))  # a slip is told now, not after all the data have been read
@@ -92,7 +101,10 @@ def plan_from(path: Path) -> Plan:
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix != ".json":
-            return Plan.from_toml(text)
+            plan = Plan.from_toml(text)
+            if not plan.why:
+                raise PlanError(f"{path} is empty", expected=_PLAN_FILE, do="Leave --plan out to train as is proposed.")
+            return plan
         record = json.loads(text)
     except FileNotFoundError as error:
         raise SourceNotFoundError(

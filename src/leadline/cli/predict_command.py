@@ -35,9 +35,19 @@ _AT_ONCE = 64  # inputs in one go: few enough for the first answers to come soon
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where --features goes; features.parquet when left out."
 )
+@click.option(
+    "--samples", type=click.IntRange(min=2), metavar="S", help="The mean of S thinned networks (Monte-Carlo dropout)."
+)
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the N likeliest classes (3 when left out).")
 def command(
-    run: str, inputs: tuple[str, ...], as_json: bool, as_csv: bool, features: bool, output: Path | None, top: int | None
+    run: str,
+    inputs: tuple[str, ...],
+    as_json: bool,
+    as_csv: bool,
+    features: bool,
+    output: Path | None,
+    samples: int | None,
+    top: int | None,
 ) -> None:
     """Print what the network of RUN (a folder, or `last`) makes of each INPUT.
 
@@ -55,6 +65,7 @@ def command(
     from leadline.data import Table
 
     opened, words = runs.open(run), inputs or ("-",)
+    opened = opened.sampled(samples) if samples else opened
     if features:
         _write_features(opened, words, output or Path("features.parquet"))
         return

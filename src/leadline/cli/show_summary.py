@@ -1,0 +1,46 @@
+"""`leadline show summary MODEL_OR_RUN`: each layer with its output, its cost and how far it sees."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from leadline.cli.printing import printable
+
+
+@click.command("summary", short_help="Each layer: output, parameters, cost, receptive field.", no_args_is_help=True)
+@click.argument("model", metavar="MODEL_OR_RUN")
+@click.option("--input", "shapes", multiple=True, metavar="SHAPE", help="Of one sample, such as 3x32x32 or 128:int64.")
+@click.option(
+    "--outputs", type=click.IntRange(min=1), default=10, show_default=True, help="Of a network by its name or a plan."
+)
+@click.option("--formulas", is_flag=True, help="Say where each number comes from.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page to this new file instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(model: str, shapes: tuple[str, ...], outputs: int, formulas: bool, html: Path | None, as_json: bool) -> None:
+    """Print what each layer of a network puts out, what it costs, and how much of the input it sees.
+
+    MODEL_OR_RUN is the folder of a Run (or `last`), whose input is known; FILE.py:NAME, a module or something that makes one
+    when it is called; the file of a plan, such as a network row by row; or the name of a network, with arguments if you like:
+    resnet18, "mlp(width=64)". Multiply-adds and memory are for one sample. A receptive field of 11/4 is 11 places wide and
+    moves by 4 from one unit to the next.
+    """
+    from leadline.cli.user_networks import as_input, network_of
+    from leadline.errors import RunExistsError
+    from leadline.explain.summaries import summary
+    from leadline.files import write_text
+
+    if html is not None and html.exists():
+        raise RunExistsError(f"{html} exists already", do="Choose another name, or remove it first.")
+    module, inputs = network_of(model, [as_input(word) for word in shapes], outputs)
+    found = summary(module, example=inputs)
+    if html is not None:
+        write_text(html, found.to_html())
+    if as_json:
+        click.echo(json.dumps(found.to_json(), ensure_ascii=False))
+    elif html is not None:
+        click.echo(html)
+    else:
+        click.echo("\n".join(printable(line) for line in found.to_text(formulas=formulas).splitlines()))
