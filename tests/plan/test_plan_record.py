@@ -107,3 +107,37 @@ def test_html_escapes_reasons() -> None:
     page = plan._repr_html_()
     assert "&lt;script&gt;" in page
     assert "<script>" not in page
+
+
+def test_one_value_ends_the_search_for_it() -> None:
+    searching = Plan().but({"training.learning_rate": [0.1, 0.2], "training.momentum": [0.5, 0.9]})
+    plan = searching.but({"training.learning_rate": 0.3})
+    assert plan.training.learning_rate == 0.3
+    assert dict(plan.start.search) == {"training.momentum": [0.5, 0.9]}
+    assert "start.search.training.learning_rate" not in plan.why
+    assert Plan.from_toml(searching.to_toml()).start.search == searching.start.search
+
+
+def test_a_list_where_there_is_no_search_says_where_there_is() -> None:
+    with pytest.raises(PlanError, match=r"Lists of values are for training\.learning_rate"):
+        Plan().but({"training.batch": [16, 32]})
+
+
+def test_an_argument_of_another_model_says_whose_it_is() -> None:
+    with pytest.raises(PlanError, match="It belongs to model = tabular"):
+        Plan().but({"model": "mlp", "model.members": 4})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training.average": "swa(0.5, every=1.5)"},
+        {"training.average": "lookahead(2.5)"},
+        {"training.schedule": "plateau(0.5, 1.5)"},
+        {"training.schedule": "plateau(0.5, cooldown=0.5)"},
+        {"training.optimizer": "lbfgs(iterations=2.5)"},
+    ],
+)
+def test_half_a_step_is_no_number_of_steps(change: dict[str, str]) -> None:
+    with pytest.raises(PlanError, match="whole number"):
+        Plan().but(change)

@@ -236,3 +236,25 @@ def test_one_thread_is_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:
     ways = measuring._threads(Plan(), torch.device("cpu"))
     assert ways == [2, 1]
     assert measuring._threads(Plan().but({"training.threads": 3}), torch.device("cpu")) == [3]
+
+
+@pytest.mark.parametrize("loss", ["crammer_singer(margin=2)", "perceptron", "cross_entropy(label_smoothing=0.3)"])
+def test_no_smoothing_is_proposed_beside_a_loss_that_has_none_or_its_own(loss: str) -> None:
+    data = dataset()
+    assert propose(data).training.label_smoothing == 0.1
+    plan = propose(data, {"training.loss": loss, "model": "linear"})
+    assert plan.training.label_smoothing == 0
+    assert "training.label_smoothing" not in plan.why
+    build(plan, data)
+
+
+def test_an_average_from_the_very_beginning_can_be_measured() -> None:
+    data = dataset()
+    assert measure(propose(data, {"training.average": "swa(0)", "model": "linear"}), data).plan.training.average == "swa(0)"
+
+
+def test_decay_that_is_part_of_the_gradient_is_less() -> None:
+    decays = {
+        name: propose(dataset(), {"training.optimizer": name}).training.weight_decay for name in ("adamw", "muon", "adam")
+    }
+    assert decays["adamw"] == decays["muon"] > 10 * decays["adam"]

@@ -26,9 +26,10 @@ def test_curves_are_labelled_where_they_end():
 
 
 def test_panels_follow_what_was_recorded():
-    assert [panel.title for panel in draw_curves(history(3, penalty=0.1))] == [
+    assert [panel.title for panel in draw_curves(history(3, penalty_l2=0.1, clipped=0.25))] == [
         "Loss",
         "Penalty on the weights",
+        "Share of steps whose gradient was clipped",
         "Learning rate",
     ]
     assert [panel.title for panel in draw_curves(history(3, valid_mae=2.0), "mae", "Mean absolute error")][

@@ -217,8 +217,7 @@ def test_every_regression_loss_trains(tmp_path: Path) -> None:
 def test_a_quantile_lies_above_its_share_of_the_targets(tmp_path: Path) -> None:
     frame = pl.DataFrame({"x": draw.normal(size=3000), "y": draw.normal(size=3000)})
     changes = {
-        "training.loss": "quantile",
-        "training.quantile": 0.9,
+        "training.loss": "quantile(tau=0.9)",
         "data.target": "y",
         "model": "linear",
         "training.epochs": 10,
@@ -241,7 +240,7 @@ def test_other_networks_take_tables_too(model: str, tmp_path: Path) -> None:
     assert leadline.open(tmp_path / "run").predict(FRAME).values.shape == (ROWS, 3)
     if model == "perceptron":
         training = run.plan.training
-        assert (training.loss, training.optimizer, training.batch, training.momentum) == ("perceptron", "sgd", 1, 0)
+        assert (training.loss, training.optimizer, training.batch, training.momentum) == ("perceptron", "sgd", 128, 0)
 
 
 def test_labels_and_several_numbers_train(tmp_path: Path) -> None:
@@ -256,3 +255,9 @@ def test_labels_and_several_numbers_train(tmp_path: Path) -> None:
 def test_a_network_for_tables_needs_a_table(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="'tabular' needs a table"):
         leadline.train("digits", changes={"model": "tabular"}, folder=tmp_path / "run")
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "adagrad", "rmsprop", "lbfgs"])
+def test_the_network_for_tables_learns_with_every_optimizer(optimizer: str, tmp_path: Path) -> None:
+    changes = {"training.optimizer": optimizer, "training.threads": 1, "training.step": "plain", "training.epochs": 30}
+    assert leadline.train("wine", folder=tmp_path / "run", changes=changes).score > 0.85

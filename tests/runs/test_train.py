@@ -198,3 +198,23 @@ def test_a_file_is_no_row_of_numbers(tmp_path: Path) -> None:
     run = leadline.train(inputs, targets=targets, folder=tmp_path / "run", changes={"training.epochs": 1, "model": "linear"})
     with pytest.raises(ArgumentError, match="not on files. Expected 5 numbers"):
         run.predict(b"bytes")
+
+
+def test_a_plan_file_stays_one_when_all_that_it_says_is_changed(tmp_path: Path) -> None:
+    rows, targets = tables("classes")
+    plan = leadline.plan.Plan.from_toml("[training]\nlearning_rate = 0.01\n")
+    changes = {"training.learning_rate": 0.02, "training.epochs": 1, "training.threads": 1, "model.depth": 1}
+    run = leadline.train(rows, plan, targets=targets, folder=tmp_path / "run", changes=changes)
+    proposed = leadline.plan.propose(leadline.data.load(rows, targets=targets), changes)
+    assert run.plan.training.batch == proposed.training.batch != leadline.plan.Plan().training.batch
+    assert run.plan.training.average == proposed.training.average
+    assert run.plan.model == proposed.model
+    assert run.plan.why["training.learning_rate"] == run.plan.why["model.depth"] == "chosen by you"
+
+
+def test_arguments_of_the_proposed_network_can_be_changed_beside_a_file(tmp_path: Path) -> None:
+    plan = leadline.plan.Plan.from_toml("[training]\nepochs = 1\n")
+    changes = {"model.members": 2, "training.threads": 1}
+    run = leadline.train("wine", plan, folder=tmp_path / "run", changes=changes)
+    assert (run.plan.model.name, run.plan.model.arguments["members"]) == ("tabular", 2)
+    assert run.plan.why["model.members"] == "chosen by you"

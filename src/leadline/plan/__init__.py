@@ -5,6 +5,8 @@ from leadline.plan.changes import parse_changes
 from leadline.plan.measuring import Measured, measure
 from leadline.plan.proposal import propose
 from leadline.plan.record import DataPlan, ModelPlan, Plan, StartPlan, TrainingPlan
+from leadline.plan.restarts import candidates
+from leadline.plan.script import save_script
 
 __all__ = [
     "Built",
@@ -15,7 +17,9 @@ __all__ = [
     "StartPlan",
     "TrainingPlan",
     "build",
+    "candidates",
     "measure",
     "parse_changes",
     "propose",
+    "save_script",
 ]

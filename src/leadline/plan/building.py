@@ -5,27 +5,37 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leadline import losses, metrics
 from leadline.data.answers import Numbers
 from leadline.data.batches import Batches
-from leadline.data.dataset import Dataset, Split
+from leadline.data.dataset import Dataset
+from leadline.data.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.data.tables.table import Table
 from leadline.errors import PlanError, SourceNotFoundError, unknown
 from leadline.initialize import set_prior_bias
 from leadline.layers import MemberHeads, OneHot
 from leadline.models import MODELS
-from leadline.optim import ExponentialAverage, make_optimizer, make_schedule
+from leadline.models.rosenblatt import PerceptronRule
+from leadline.optim import Plateau, Schedule, make_average, make_clip, make_optimizer, make_schedule
+from leadline.plan.first_weights import set_first_weights
 from leadline.plan.record import Plan
-from leadline.training import Best, Evaluation, Step, Supervised, choose_device
+from leadline.spelling import parse_call
+from leadline.training import Best, Callback, Evaluation, Step, Supervised, Training, choose_device
+from leadline.training.closures import ClosureStep, needs_closure
 from leadline.training.devices import has_bfloat16, settle
+from leadline.training.recorded import Recorded
+
+_OF_LOG_PROBABILITIES = ("cross_entropy", "kl_divergence", "binary_cross_entropy")  # losses whose outputs are such
 
 
 @dataclass
@@ -46,6 +56,7 @@ class Built:
     evaluate: Evaluation
     best: Best
     device: torch.device
+    callbacks: list[Callback] = field(default_factory=list)
 
 
 def build(plan: Plan, dataset: Dataset) -> Built:
@@ -64,33 +75,17 @@ def build(plan: Plan, dataset: Dataset) -> Built:
     device = choose_device(training.device)
     settle(device, seed=training.seed, threads=training.threads or None)
     channels_last = training.layout == "channels_last"
-    model = network(plan, schema)
-    _start(model, plan, dataset.train, schema)
-    model = model.to(device, memory_format=torch.channels_last if channels_last else torch.contiguous_format)  # type: ignore[call-overload]
-    loss = losses.per_member(_loss(plan, schema))
-    optimizer = make_optimizer(
-        training.optimizer,
-        model,
-        learning_rate=training.learning_rate,
-        momentum=training.momentum,
-        weight_decay=training.weight_decay,
-    )
-    step: Step = Supervised(
-        model,
-        loss,
-        optimizer,
-        schedule=make_schedule(training.schedule, warm_up_share=training.warm_up),
-        measures={"accuracy": losses.per_member(batch_accuracy)} if schema.task == "classes" else {},
-        clip=training.clip or None,
-        accumulate=training.accumulate,
-        precision=precision_of(training.precision, device),
-    )
-    if training.average:
-        step = ExponentialAverage(step, decay=training.average)
+    model = started(plan, dataset).to(device, memory_format=torch.channels_last if channels_last else torch.contiguous_format)  # type: ignore[call-overload]
+    loss = losses.per_member(loss_of(plan, dataset, device))
+    schedule = make_schedule(training.schedule, warm_up_share=training.warm_up, epochs=training.epochs)
     make = functools.partial(Batches, schema=schema, device=device, channels_last=channels_last)
     augment = training.augment if training.augment.active else None
-    batches = make(dataset.train, batch_size=training.batch, seed=training.seed, shuffle=True, augment=augment)
-    valid = make(dataset.valid, batch_size=evaluation_batch(training.batch))
+    if augment is not None and not isinstance(schema.inputs, Pictures):
+        raise PlanError("Only pictures can be augmented", got=schema.inputs.describe(), do="Leave training.augment out.")
+    batch = training.batch or len(dataset.train)
+    batches = make(dataset.train, batch_size=batch, seed=training.seed, shuffle=True, augment=augment)
+    valid = make(dataset.valid, batch_size=evaluation_batch(batch))
+    step = make_average(training.average, _step(plan, model, loss, schedule, batches))
     best = Best(
         training.monitor,
         higher_is_better=_higher_is_better(training.monitor, schema),
@@ -105,7 +100,96 @@ def build(plan: Plan, dataset: Dataset) -> Built:
         raise PlanError(
             "A batch of one row has no variance for batch normalization", expected="training.batch of at least 2", got=1
         )
-    return Built(model, step, batches, evaluate, best, device)
+    if isinstance(schedule, Plateau):
+        if training.monitor == "loss":
+            raise PlanError(
+                "A plateau is told by what is measured on validation rows",
+                expected="training.monitor = " + " or ".join(columns[:-1]),
+                got=training.monitor,
+            )
+        evaluate.then = functools.partial(_tell_plateau, schedule, best)
+    callbacks: list[Callback] = [Settled(step)] if isinstance(step, PerceptronRule) else []
+    return Built(model, step, batches, evaluate, best, device, callbacks)
+
+
+class Settled(Callback):
+    """Ends the training of a perceptron after an epoch without a mistake, and says where there was none."""
+
+    def __init__(self, step: PerceptronRule) -> None:
+        self.step = step
+
+    def evaluated(self, now: Training) -> str | None:
+        return self.step.finished()
+
+    def fit_end(self, now: Training) -> None:
+        if now.epoch == now.epochs and not self.step.finished():
+            now.history.notes.append(
+                f"After {now.epochs} epochs some training rows were still mistakes: it may be that no plane parts the classes. "
+                "The weights that had the most rows right were kept."
+            )
+
+
+def _tell_plateau(schedule: Plateau, best: Best, columns: dict[str, float]) -> None:
+    schedule.update(columns[best.monitor], higher_is_better=best.higher_is_better)
+
+
+def _step(
+    plan: Plan, model: nn.Module, loss: Callable[[Any, Any], Tensor], schedule: Schedule | Plateau, batches: Batches
+) -> Step:
+    """The step of the Plan, without its average."""
+    if plan.model.name == "perceptron" and plan.training.loss == "perceptron":
+        return PerceptronRule(model, rate=plan.training.learning_rate, rows=_all_rows(batches))
+    training, precision = plan.training, precision_of(plan.training.precision, batches.device)
+    optimizer = make_optimizer(
+        training.optimizer,
+        model,
+        learning_rate=training.learning_rate,
+        momentum=training.momentum,
+        weight_decay=training.weight_decay,
+    )
+    measures = {"accuracy": losses.per_member(batch_accuracy)} if plan.data.task == "classes" else {}
+    penalties = training.penalties if training.penalties.active else None
+    if needs_closure(optimizer):
+        return ClosureStep(
+            model,
+            loss,
+            optimizer,
+            schedule=schedule,
+            measures=measures,
+            penalties=penalties,
+            accumulate=max(1, training.accumulate),
+        )
+    step = Supervised(
+        model,
+        loss,
+        optimizer,
+        schedule=schedule,
+        measures=measures,
+        penalties=penalties,
+        clip=make_clip(training.clip),
+        accumulate=max(1, training.accumulate),
+        precision=precision,
+    )
+    return _recorded(step, batches) if training.step == "recorded" else step
+
+
+def _all_rows(batches: Batches) -> tuple[Tensor, Tensor]:
+    """Every training row, prepared, for a rule that counts how many are right."""
+    parts = list(batches)
+    return torch.cat([inputs for inputs, _ in parts]), torch.cat([targets for _, targets in parts])
+
+
+def _recorded(step: Supervised, batches: Batches) -> Recorded:
+    """The step, recorded for the shapes of a whole batch and of the shorter one at the end of an epoch."""
+    recorded = Recorded(step)
+    whole = next(iter(batches))
+    if reason := recorded.record(whole):
+        raise PlanError(f"This training cannot be recorded: {reason}", do="Set training.step to plain.")
+    rest = batches.rows % batches.batch_size
+    if rest > 1 and len(batches) > 1:
+        inputs, targets = whole
+        recorded.record((inputs[:rest], targets[:rest]))
+    return recorded
 
 
 def network(plan: Plan, schema: Schema) -> nn.Module:
@@ -163,18 +247,53 @@ def headline(schema: Schema) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     return {name: lambda outputs, targets: metric.function(answers.probabilities(outputs), targets.long())}
 
 
-def _loss(plan: Plan, schema: Schema) -> Callable[..., Tensor]:
-    function = losses.get(plan.training.loss, task=schema.task)
-    if plan.training.loss == "quantile":
-        return functools.partial(function, tau=plan.training.quantile)
-    smoothing = plan.training.label_smoothing
-    if not smoothing:
-        return function
-    if "label_smoothing" not in inspect.signature(function).parameters:
-        raise PlanError(
-            f"The loss {plan.training.loss!r} has no label smoothing", expected="training.label_smoothing = 0", got=smoothing
-        )
-    return functools.partial(function, label_smoothing=smoothing)
+def loss_of(plan: Plan, dataset: Dataset, device: torch.device) -> Callable[..., Tensor]:
+    """The loss of the Plan with everything that it is given: smoothing, weights of the classes, a bonus for entropy."""
+    training, answers = plan.training, dataset.schema.answers
+    function = losses.get(training.loss, task=answers.task)
+    takes = inspect.signature(function).parameters
+    given: dict[str, Any] = {}
+    if training.label_smoothing:
+        if "label_smoothing" in getattr(function, "keywords", {}):
+            raise PlanError(
+                "The label smoothing is given twice",
+                got=f"training.loss = {training.loss} and training.label_smoothing = {training.label_smoothing:g}",
+                do="Set training.label_smoothing to 0, or leave it out of the loss.",
+            )
+        given["label_smoothing"] = training.label_smoothing
+    if training.class_weights == "balanced":
+        given["class_weights"] = balanced_weights(dataset.train.targets, answers.outputs, answers.task).to(device)
+    for name in given:
+        if name not in takes:
+            told = name.replace("_", " ")
+            raise PlanError(f"The loss {training.loss!r} has no {told}", do=f"Leave training.{name} out.")
+    chosen = functools.partial(function, **given) if given else function
+    if not training.entropy_bonus:
+        return chosen
+    if answers.task != "classes":
+        raise PlanError("An entropy bonus is for one class of several", got=f"the task {answers.task!r}")
+
+    def less_sure(outputs: Tensor, targets: Tensor) -> Tensor:
+        return chosen(outputs, targets) - training.entropy_bonus * losses.entropy(outputs, reduction="mean")
+
+    return less_sure
+
+
+def balanced_weights(targets: NDArray[Any], outputs: int, task: str) -> Tensor:
+    """Weights that make rare classes count as much as frequent ones, float32 [K].
+
+    wₖ = N / (K nₖ) for the K classes that there are rows of, so that the mean over the rows is 1; (N − nₗ) / nₗ for `labels`,
+    which is for the rows that have the label. What no row has gets 1.
+
+    Example:
+        >>> import numpy as np
+        >>> balanced_weights(np.array([0, 0, 0, 1]), 2, "classes")
+        tensor([0.6667, 2.0000])
+    """
+    rows = torch.from_numpy(targets)
+    counts = (torch.bincount(rows, minlength=outputs) if task == "classes" else rows.sum(0)).float()
+    weights = len(rows) / ((counts > 0).sum() * counts) if task == "classes" else (len(rows) - counts) / counts
+    return torch.where(counts > 0, weights, 1.0)
 
 
 def precision_of(name: str, device: torch.device) -> torch.dtype:
@@ -189,20 +308,25 @@ def _higher_is_better(monitor: str, schema: Schema) -> bool:
     return metric.higher_is_better if metric is not None else False
 
 
-def _start(model: nn.Module, plan: Plan, train: Split, schema: Schema) -> None:
-    """The weights to begin with: those of a file, or a head whose bias is the log prior of the training targets."""
+def started(plan: Plan, dataset: Dataset) -> nn.Module:
+    """The network with the weights to begin with: those of a file, or drawn, its head's bias the log prior of the targets."""
+    model, schema = network(plan, dataset.schema), dataset.schema
     if plan.start.weights:
         _load_weights(model, Path(plan.start.weights))
-        return
+        return model
+    if plan.start.initialize:
+        set_first_weights(model, plan.start.initialize, dataset)
     head = head_of(model)
-    if isinstance(head, (nn.Linear, MemberHeads)) and schema.task != "number" and plan.training.loss != "perceptron":
-        targets = torch.from_numpy(train.targets)
+    gives_answers = isinstance(head, MemberHeads) or getattr(head, "out_features", 0) == schema.answers.outputs
+    if head is not None and gives_answers and parse_call(plan.training.loss, "loss").name in _OF_LOG_PROBABILITIES:
+        targets = torch.from_numpy(dataset.train.targets)
         shares = (
             torch.bincount(targets, minlength=schema.answers.outputs) / len(targets)
             if schema.task == "classes"
             else targets.mean(0)
         )
-        set_prior_bias(head, shares, task=schema.task)
+        set_prior_bias(head, shares, task=schema.task)  # type: ignore[arg-type]
+    return model
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import tomlkit
@@ -13,9 +13,12 @@ from tomlkit.exceptions import ParseError
 
 from leadline.errors import LeadlineError, PlanError, nearest, unknown
 from leadline.models import MODELS
+from leadline.models.row_building import check_rows
 
 _GIVEN_BY_DATA = ("shape", "outputs", "channels", "classes", "edges", "categories", "task")
 _COLUMNS = "data.columns"  # below it a key is the name of a column, whatever dots it holds
+_SEARCH = "start.search"  # below it a key is another dotted key
+SEARCHED = ("training.learning_rate", "training.momentum", "training.weight_decay", "training.seed", "model.dropout")
 
 
 def parse_changes(settings: Iterable[str]) -> dict[str, Any]:
@@ -65,15 +68,28 @@ def table_of(key: str) -> tuple[str, str]:
         >>> table_of("training.augment.flip"), table_of("data.columns.size (sq. ft.)")
         (('training.augment', 'flip'), ('data.columns', 'size (sq. ft.)'))
     """
-    if key.startswith(_COLUMNS + "."):
-        return _COLUMNS, key.removeprefix(_COLUMNS + ".")
+    for table in (_COLUMNS, _SEARCH):
+        if key.startswith(table + "."):
+            return table, key.removeprefix(table + ".")
     table, _, name = key.rpartition(".")
     return table, name
 
 
 def spelled_out(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The same changes with nested tables flattened and `model=…` written as `model.name=…`."""
-    return {"model.name" if key == "model" else key: value for key, value in flattened(changes).items()}
+    """The same changes with nested tables flattened, `model=…` written as `model.name=…`, and lists of values to search over
+    written as such beside the first of each.
+
+    Example:
+        >>> spelled_out({"model": "mlp", "training.seed": [3, 4]})
+        {'model.name': 'mlp', 'training.seed': 3, 'start.search.training.seed': [3, 4]}
+    """
+    spelled: dict[str, Any] = {}
+    for key, value in flattened(changes).items():
+        if key in SEARCHED and isinstance(value, list) and value:
+            spelled |= {key: value[0], f"{_SEARCH}.{key}": value}
+        else:
+            spelled["model.name" if key == "model" else key] = value
+    return spelled
 
 
 def early(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +124,7 @@ def change_field(section: Any, path: str, value: Any, key: str) -> Any:
             raise PlanError(
                 f"{key} is a table of its own", expected=f"one of its keys, for instance {key}.NAME", got=repr(value)
             )
-        changed: Any = {**current, rest: _typed(value, str, key)}
+        changed: Any = {**current, rest: _typed(value, list if key.startswith(_SEARCH) else str, key)}
     elif dataclasses.is_dataclass(current):
         if not dot:
             raise PlanError(
@@ -136,10 +152,25 @@ def change_model(model: str, arguments: Mapping[str, Any], key: str, value: Any)
         return (model, arguments) if value == model else (value, {})
     kinds = settable(model)
     if key not in kinds:
+        if key == "rows":
+            raise PlanError("model.rows belongs to model = layers", got=f"model = {model}", do="Set model=layers as well.")
         if not kinds:
             raise PlanError(f"The model {model!r} has nothing to set", got=f"model.{key}")
+        if owners := [other for other in MODELS if key in settable(other)]:
+            raise PlanError(
+                f"A plan for the model {model!r} has no key 'model.{key}'",
+                expected="one of " + ", ".join(f"model.{other}" for other in kinds),
+                do=f"It belongs to model = {' or '.join(owners)}: set that as well.",
+            )
         unknown_key(f"model.{key}", [f"model.{other}" for other in kinds])
-    return model, {**arguments, key: _typed(value, kinds[key], f"model.{key}")}
+    typed = _typed(value, kinds[key], f"model.{key}")
+    if model == "layers":
+        # What can be seen to be wrong without the data is told before they are read.
+        try:
+            check_rows(typed)
+        except LeadlineError as error:
+            raise PlanError(f"model.{key} has a mistake", do=str(error)) from error
+    return model, {**arguments, key: typed}
 
 
 def settable(model: str) -> dict[str, Any]:
@@ -156,8 +187,51 @@ def unknown_key(key: str, choices: list[str]) -> typing.NoReturn:
     )
 
 
+def as_toml(value: Any) -> Any:
+    """A value as it is put into a TOML document: a list of rows with each row on a line of its own, however deep it stands.
+
+    Example:
+        >>> print(as_toml([{"residual": [{"conv": 8}, {"batch_norm": True}]}, {"pool": [2, 2]}]).as_string())
+        [
+            {residual = [
+                {conv = 8},
+                {batch_norm = true},
+            ]},
+            {pool = [2, 2]},
+        ]
+    """
+    return tomlkit.value(_rows_as_text(value)) if _is_rows(value) else value
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
+def _rows_as_text(value: Any, indent: str = "") -> str:
+    if _is_rows(value):
+        rows = "".join(f"{indent}    {_rows_as_text(row, indent + '    ')},\n" for row in value)
+        return f"[\n{rows}{indent}]"
+    if isinstance(value, Mapping):
+        return (
+            "{"
+            + ", ".join(f"{tomlkit.key(key).as_string()} = {_rows_as_text(item, indent)}" for key, item in value.items())
+            + "}"
+        )
+    text: str = tomlkit.item(value).as_string()
+    return text
+
+
 def _typed(value: Any, kind: Any, key: str) -> Any:
     """The value as the kind that the key takes: whole numbers pass for floats, nothing else is guessed."""
+    if typing.get_origin(kind) is Sequence:
+        if isinstance(value, (list, tuple)):
+            return list(value)
+        raise PlanError(
+            f"{key} has the wrong kind of value",
+            expected="a list of tables, for instance [{conv = 16, kernel = 3}, {pool = 2}]",
+            got=repr(value),
+            do="Is a bracket, a comma or a quotation mark missing?" if isinstance(value, str) else None,
+        )
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind is int and isinstance(value, float) and value.is_integer():
@@ -166,5 +240,6 @@ def _typed(value: Any, kind: Any, key: str) -> Any:
         return str(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-        raise PlanError(f"{key} has the wrong kind of value", expected=names.get(kind, str(kind)), got=repr(value))
+        listed = "Lists of values are for " + ", ".join(SEARCHED) + "." if isinstance(value, list) and value else None
+        raise PlanError(f"{key} has the wrong kind of value", expected=names.get(kind, str(kind)), got=repr(value), do=listed)
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,12 +14,21 @@ from typing import Any
 import torch
 
 from leadline.data.dataset import Dataset
+from leadline.errors import ArgumentError, PlanError
 from leadline.plan.building import Built, build, precision_of
+from leadline.plan.populations import BuiltPopulation, build_population, reason_not_to_stack
 from leadline.plan.record import Plan
-from leadline.training import choose_device
+from leadline.plan.restarts import candidates
+from leadline.training import Supervised, choose_device
+from leadline.training.memory import fitting_rows, free_bytes
+from leadline.training.steps import BEGINNING
 
 _ROUNDS = 5
 _ENOUGH = 3.0  # seconds: where a step is slow, fewer rounds tell
+_WORTH_RECORDING = 0.05  # seconds: what a recording saves is lost in a longer step
+_ONE_PROGRAM = {"step": "plain", "precision": "float32"}  # what many networks in one program are always trained with
+
+Way = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -38,8 +48,10 @@ class Measured:
 def measure(plan: Plan, dataset: Dataset) -> Measured:
     """Settle what "auto" leaves open, trying a few real steps in each way that could pay.
 
-    Ways are the memory layouts and, on a CPU, all threads or one: small networks lose more by sharing than they gain. They are
-    tried in turn, so that a machine that slows down slows all; the steps are thrown away.
+    Ways are the memory layouts; on a CPU all threads or one, since small networks lose more by sharing than they gain; the
+    plain step or one that is recorded; for several networks one program or one after another. They are tried in turn, so that
+    a machine that slows down slows all; the steps are thrown away. Before that, a batch that does not fit into memory is cut
+    into micro-batches that do.
 
     Example:
         >>> from leadline import data, plan
@@ -49,34 +61,121 @@ def measure(plan: Plan, dataset: Dataset) -> Measured:
         >>> measured.plan.training.layout, measured.seconds > measured.seconds_per_step
         ('contiguous', True)
     """
-    device = choose_device(plan.training.device)
+    asked, device = plan.training, choose_device(plan.training.device)
     precision = str(precision_of(plan.training.precision, device)).removeprefix("torch.")
     plan = _with(plan, {"device": str(device), "precision": precision})
-    open_choices = {"layout": plan.training.layout, "threads": plan.training.threads}
-    ways = [{"layout": layout, "threads": threads} for layout in _layouts(plan, dataset) for threads in _threads(plan, device)]
-    trials = [(way, build(_with(plan, way), dataset)) for way in ways]
-    seconds = _step_seconds(trials)
-    fastest = min(range(len(ways)), key=seconds.__getitem__)
-    plan = _with(plan, ways[fastest])
-    if len(ways) > 1:
-        times = "; ".join(
-            f"{way['layout']} on {way['threads']} thread(s) {value * 1e3:.1f} ms"
-            for way, value in zip(ways, seconds, strict=True)
-        )
+    plan = _fitting_memory(plan, dataset, device)
+    alone = candidates(plan)[0]
+    chosen, seconds, built = _fastest(alone, dataset, device)
+    with built.step.evaluating():
+        evaluation = plan.start.networks * _timed(built.evaluate, device)
+    settled = {name: getattr(chosen.training, name) for name in ("layout", "threads", "step")}
+    told = {key: chosen.why[key] for key in (f"training.{name}" for name in settled) if key in chosen.why}
+    plan = dataclasses.replace(_with(plan, settled), why={**plan.why, **told})
+    if plan.start.networks > 1:
+        # What the one program has no choice in is not a reason against it where it was left open.
+        stacked = _with(plan, {name: value for name, value in _ONE_PROGRAM.items() if getattr(asked, name) == "auto"})
+        plan, seconds = _together(plan, stacked, dataset, seconds)
+    epoch = len(built.batches) * seconds + evaluation
+    del built
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # or the tried networks' memory would look taken when the training asks what fits
+    return Measured(plan, seconds, plan.training.epochs * epoch)
+
+
+def _fitting_memory(plan: Plan, dataset: Dataset, device: torch.device) -> Plan:
+    """The Plan with as many micro-batches as memory asks for, found with real steps, where that is left open."""
+    if plan.training.accumulate:
+        return plan
+    if plan.model.name == "perceptron":
+        return _with(plan, {"accumulate": 1})
+    layout = "contiguous" if plan.training.layout == "auto" else plan.training.layout
+    built = build(_with(candidates(plan)[0], {"accumulate": 1, "step": "plain", "layout": layout}), dataset)
+    inputs, targets = next(iter(built.batches))
+    batch = len(inputs)
+    try:
+        limit = f"{free_bytes(device) / 2**30:.1f} GiB of memory that are free"
+        fitting = fitting_rows(built.step, lambda rows: (inputs[:rows], targets[:rows]), batch, device)
+    except ArgumentError as error:  # this machine does not tell what its memory holds
+        return dataclasses.replace(_with(plan, {"accumulate": 1}), why={**plan.why, "training.accumulate": str(error)})
+    parts = math.ceil(batch / fitting)
+    why = f"a whole batch of {batch:,} fits into the {limit}"
+    if parts > 1:
+        why = f"{fitting:,} rows of a batch of {batch:,} fit into the {limit}"
+    return dataclasses.replace(_with(plan, {"accumulate": parts}), why={**plan.why, "training.accumulate": why})
+
+
+def _fastest(plan: Plan, dataset: Dataset, device: torch.device) -> tuple[Plan, float, Built]:
+    """The Plan of one network in the fastest way, its seconds a step, and what was built for it."""
+    training = plan.training
+    open_choices = {"layout": training.layout, "threads": training.threads, "step": training.step}
+    first = {"step": "plain" if training.step == "auto" else training.step}
+    ways: list[Way] = [
+        {"layout": layout, "threads": threads, **first}
+        for layout in _layouts(plan, dataset)
+        for threads in _threads(plan, device)
+    ]
+    trials = [Trial(way, build(_with(plan, way), dataset)) for way in ways]
+    _time_steps(trials)
+    best = min(trials, key=lambda trial: trial.seconds)
+    unrecorded = ""
+    if training.step == "auto":
+        try:
+            recorded = [Trial(way, build(_with(plan, way), dataset)) for way in _recorded(best)]
+        except PlanError as error:
+            recorded, unrecorded = [], str(error)
+        if recorded:
+            _time_steps([best, *recorded])
+            trials += recorded
+            best = min((best, *recorded), key=lambda trial: trial.seconds)
+    plan = _with(plan, best.way)
+    if len(trials) > 1:
+        times = "; ".join(f"{trial} {trial.seconds * 1e3:.2g} ms" for trial in trials)
         measured = {
             f"training.{name}": f"measured for a step: {times}" for name, value in open_choices.items() if value in ("auto", 0)
         }
         plan = dataclasses.replace(plan, why={**plan.why, **measured})
-    built = trials[fastest][1]
+    if unrecorded:
+        plan = dataclasses.replace(plan, why={**plan.why, "training.step": unrecorded})
     torch.set_num_threads(plan.training.threads)
-    with built.step.evaluating():
-        evaluation = _timed(built.evaluate, device)
-    epoch = len(built.batches) * seconds[fastest] + evaluation
-    del built
-    trials.clear()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()  # or the tried networks' memory would look taken when the training asks what fits
-    return Measured(plan, seconds[fastest], plan.training.epochs * epoch)
+    assert isinstance(best.built, Built)
+    return plan, best.seconds, best.built
+
+
+def _recorded(plain: Trial) -> list[Way]:
+    """Ways to record the step that could be faster: with the threads of the plain one, and with one."""
+    step = getattr(plain.built.step, "step", plain.built.step)  # that which an average wraps
+    if plain.seconds > _WORTH_RECORDING or not isinstance(step, Supervised):
+        return []
+    return [{**plain.way, "step": "recorded", "threads": threads} for threads in sorted({plain.way["threads"], 1})]
+
+
+def _together(plan: Plan, stacked: Plan, dataset: Dataset, alone: float) -> tuple[Plan, float]:
+    """The Plan one by one or the stacked one, whichever trains several networks, and the seconds of a step of all of them."""
+    count, together = plan.start.networks, plan.start.together
+    if together == "one by one":
+        return plan, count * alone
+    reason = reason_not_to_stack(stacked, dataset) if together == "auto" else ""
+    if not reason:
+        trial = Trial({}, build_population(stacked, dataset))
+        _time_steps([trial])
+        reason = (
+            f"a step of all {count} takes {1e3 * trial.seconds:.2g} ms in one program, {1e3 * count * alone:.2g} ms one by one"
+        )
+        if together == "stacked" or trial.seconds < count * alone:
+            pairs = ((name, getattr(stacked.training, name), getattr(plan.training, name)) for name in _ONE_PROGRAM)
+            different = [name for name, value, other in pairs if value != other]
+            told = {f"training.{name}": "all networks are trained in one program" for name in different}
+            stacked = dataclasses.replace(stacked, why={**stacked.why, **told})
+            return _decided(stacked, "stacked", reason), trial.seconds
+    return _decided(plan, "one by one", reason), count * alone
+
+
+def _decided(plan: Plan, together: str, why: str) -> Plan:
+    if plan.start.together != "auto":
+        return plan
+    start = dataclasses.replace(plan.start, together=together)
+    return dataclasses.replace(plan, start=start, why={**plan.why, "start.together": why})
 
 
 def _layouts(plan: Plan, dataset: Dataset) -> list[str]:
@@ -93,22 +192,37 @@ def _threads(plan: Plan, device: torch.device) -> list[int]:
     return [available, 1] if device.type == "cpu" and available > 1 else [available]
 
 
-def _step_seconds(trials: list[tuple[dict[str, Any], Built]]) -> list[float]:
-    """The median seconds of a step, data included, for each trial; the first, which warms up, does not count."""
+@dataclass
+class Trial:
+    """A way to train, what was built for it, and how long a step takes."""
+
+    way: Way
+    built: Built | BuiltPopulation
+    seconds: float = math.inf
+
+    def __str__(self) -> str:
+        threads = self.way["threads"]
+        return f"{self.way['step']}, {self.way['layout']} on {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _time_steps(trials: list[Trial]) -> None:
+    """Find the median seconds of a step, data included, for each trial; the first, which warms up, does not count."""
     taken: list[list[float]] = [[] for _ in trials]
-    streams = [islice(cycle(built.batches), _ROUNDS + 1) for _, built in trials]
+    streams = [islice(cycle(trial.built.batches), _ROUNDS + 1) for trial in trials]
     began = time.perf_counter()
     for turn in range(_ROUNDS + 1):
-        for at, (way, built) in enumerate(trials):
-            torch.set_num_threads(way["threads"])
-            taken[at].append(_timed(partial(_one_step, built, streams[at]), built.device))
+        for trial, stream, times in zip(trials, streams, taken, strict=True):
+            if "threads" in trial.way:
+                torch.set_num_threads(trial.way["threads"])
+            times.append(_timed(partial(_one_step, trial.built, stream), trial.built.device))
         if turn and time.perf_counter() - began > _ENOUGH:
             break
-    return [sorted(values[1:])[(len(values) - 1) // 2] for values in taken]
+    for trial, times in zip(trials, taken, strict=True):
+        trial.seconds = sorted(times[1:])[(len(times) - 1) // 2]
 
 
-def _one_step(built: Built, stream: Iterator[Any]) -> None:
-    built.step(next(stream), _BEGINNING)
+def _one_step(built: Built | BuiltPopulation, stream: Iterator[Any]) -> None:
+    built.step(next(stream), BEGINNING)
 
 
 def _timed(action: Callable[[], object], device: torch.device) -> float:
@@ -121,13 +235,3 @@ def _timed(action: Callable[[], object], device: torch.device) -> float:
 
 def _with(plan: Plan, settled: dict[str, object]) -> Plan:
     return dataclasses.replace(plan, training=dataclasses.replace(plan.training, **settled))  # type: ignore[arg-type]
-
-
-class _Beginning:
-    """Progress of a training that has just begun."""
-
-    step = 0
-    fraction = 0.0
-
-
-_BEGINNING = _Beginning()

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
 import json
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import ParseError
 from tomlkit.items import Table
+from torch import nn
+from torch.nn.utils import skip_init
 
 from leadline import losses
 from leadline.data.augment import Augment
 from leadline.data.tables.kinds import CHOICES as COLUMN_KINDS
-from leadline.errors import PlanError, unknown
+from leadline.errors import ArgumentError, PlanError, unknown
 from leadline.models import MODELS
-from leadline.optim import OPTIMIZERS, SCHEDULES
+from leadline.optim import Penalties, make_average, make_clip, make_optimizer, make_schedule
 from leadline.plan import changes as changing
+from leadline.plan.first_weights import check_first_weights
 
 VERSION = 1
 CHOSEN = "chosen by you"
@@ -78,28 +83,47 @@ class ModelPlan:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
+_SPELLED = ("loss", "optimizer", "schedule", "clip", "average")
+
+
+@functools.lru_cache(maxsize=64)
+def _check_spelling(epochs: int, spelled: tuple[tuple[str, str], ...]) -> None:
+    """What is spelled with arguments is made once, for a network of next to nothing, to see that it can be made."""
+    # No weights are drawn for it: torch's random numbers stay as they are.
+    network = nn.Sequential(*(skip_init(nn.Linear, 1, 1) for _ in range(2)))  # type: ignore[no-untyped-call]
+    made: dict[str, Callable[[str], object]] = {
+        "loss": losses.get,
+        "optimizer": lambda text: make_optimizer(text, network, learning_rate=1.0),
+        "schedule": lambda text: make_schedule(text, epochs=epochs),
+        "clip": make_clip,
+        "average": lambda text: make_average(text, SimpleNamespace(modules=lambda: {"model": network})),
+    }
+    for name, text in spelled:
+        try:
+            made[name](text)
+        except ArgumentError as error:
+            raise PlanError(str(error)) from error
+
+
 # Each bound is written so that NaN fails it.
 _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "learning_rate": (lambda value: 0 < value < math.inf, "a number above 0"),
     "momentum": (lambda value: 0 <= value < 1, "a number in [0, 1)"),
     "weight_decay": (lambda value: 0 <= value < math.inf, "0 or more"),
     "warm_up": (lambda value: 0 <= value < 1, "a share in [0, 1)"),
-    "batch": (lambda value: value >= 1, "at least 1"),
-    "accumulate": (lambda value: value >= 1, "at least 1"),
+    "batch": (lambda value: value >= 0, "at least 1, or 0 for all rows"),
+    "accumulate": (lambda value: value >= 0, "at least 1, or 0 for as many as memory asks for"),
     "epochs": (lambda value: value >= 1, "at least 1"),
     "patience": (lambda value: value >= 0, "at least 1, or 0 for never"),
     "min_change": (lambda value: 0 <= value < math.inf, "0 or more"),
-    "quantile": (lambda value: 0 < value < 1, "a share between 0 and 1"),
-    "clip": (lambda value: 0 <= value < math.inf, "a norm above 0, or 0 for none"),
     "label_smoothing": (lambda value: 0 <= value < 1, "a share in [0, 1)"),
-    "average": (lambda value: 0 <= value < 1, "a decay in (0, 1), or 0 for none"),
+    "entropy_bonus": (lambda value: 0 <= value < math.inf, "0 or more"),
     "threads": (lambda value: value >= 0, "at least 1, or 0 for torch's own choice"),
     "seed": (lambda value: 0 <= value < 2**31, "a whole number from 0 to 2147483647"),
 }
 _CHOICES: dict[str, Collection[str]] = {
-    "loss": losses.LOSSES,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
+    "class_weights": ("none", "balanced"),
+    "step": ("auto", "plain", "recorded"),
     "precision": ("auto", "float32", "bfloat16"),
     "layout": ("auto", "contiguous", "channels_last"),
 }
@@ -109,10 +133,12 @@ _CHOICES: dict[str, Collection[str]] = {
 class TrainingPlan:
     """How it is trained.
 
-    `warm_up` is a share of the steps; `average` the decay of the weight average; `patience` counts evaluations; `threads` are
-    CPU threads; `quantile` is what the loss "quantile" aims at. A 0 in `clip`, `average`, `patience` or `threads` means none,
-    none, never and torch's own choice.
-    `layout` is auto (measured before the first step), contiguous or channels_last.
+    `loss`, `optimizer`, `schedule`, `clip` and `average` are spelled as in Python, with arguments where they have some:
+    "huber(delta=2)", "step_drops([0.5, 0.75]) * warm_up(0.05)", "percentile(90)", "swa(0.75)"; an empty `clip` or `average` is
+    none, a bare number a norm or the decay of an exponential average. `warm_up` is a share of the steps; a `batch` of 0 is all
+    rows; `accumulate` cuts a batch into so many micro-batches, 0 into as many as memory asks for; `patience` counts
+    evaluations, 0 is never; `entropy_bonus` is what an answer gains for its entropy; `threads` are CPU threads, 0 is torch's
+    own choice. `layout` (contiguous, channels_last) and `step` (plain, recorded) are measured beforehand where left at auto.
 
     Example:
         >>> Plan().but({"training.epochs": 5}).training == TrainingPlan(epochs=5)
@@ -120,7 +146,6 @@ class TrainingPlan:
     """
 
     loss: str = "cross_entropy"
-    quantile: float = 0.5
     optimizer: str = "adamw"
     learning_rate: float = 1e-3
     momentum: float = 0.9
@@ -128,17 +153,21 @@ class TrainingPlan:
     schedule: str = "one_cycle"
     warm_up: float = 0.0
     batch: int = 64
-    accumulate: int = 1
+    accumulate: int = 0
     epochs: int = 30
     monitor: str = "valid_loss"
     patience: int = 10
     min_change: float = 0.0
-    clip: float = 0.0
+    clip: str = ""
     label_smoothing: float = 0.0
-    average: float = 0.0
-    augment: Augment = Augment()  # noqa: RUF009 - frozen, so one instance serves all
+    class_weights: str = "none"
+    entropy_bonus: float = 0.0
+    average: str = ""
+    penalties: Penalties = Penalties()  # noqa: RUF009 - frozen, so one instance serves all
+    augment: Augment = Augment()  # noqa: RUF009
     precision: str = "auto"
     layout: str = "auto"
+    step: str = "auto"
     device: str = "auto"
     threads: int = 0
     seed: int = 0
@@ -150,18 +179,51 @@ class TrainingPlan:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 unknown(name, getattr(self, name), choices, PlanError)
+        _check_spelling(self.epochs, tuple((name, getattr(self, name)) for name in _SPELLED))
 
 
 @dataclass(frozen=True)
 class StartPlan:
-    """What the weights start from: nothing, or those of a Run or a safetensors file of the same network.
+    """What the weights start from, and how many networks start.
+
+    `weights` are those of a Run or a safetensors file of the same network; `initialize` draws them by one of
+    `initialize.INITIALIZERS` in place of the layers' own way. `restarts` networks differ in their seeds; `search` gives lists
+    of values for some choices, and every combination of them starts so many networks. The best by validation is kept, or,
+    with `ensemble`, the mean answer of all. `together` is auto (measured), stacked (all in one program) or one by one.
 
     Example:
-        >>> Plan().but({"start.weights": "runs/digits-1"}).start
-        StartPlan(weights='runs/digits-1')
+        >>> plan = Plan().but({"start.restarts": 4, "training.learning_rate": [0.001, 0.01]})
+        >>> plan.start.networks, plan.training.learning_rate
+        (8, 0.001)
     """
 
     weights: str = ""
+    initialize: str = ""
+    restarts: int = 1
+    ensemble: bool = False
+    together: str = "auto"
+    search: Mapping[str, list[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.restarts < 1:
+            raise PlanError("start.restarts is out of range", expected="at least 1", got=self.restarts)
+        if self.together not in ("auto", "stacked", "one by one"):
+            unknown("start.together", self.together, ("auto", "stacked", "one by one"), PlanError)
+        if self.initialize:
+            try:
+                check_first_weights(self.initialize)
+            except ArgumentError as error:
+                raise PlanError(str(error)) from error
+        for key, values in self.search.items():
+            if key not in changing.SEARCHED:
+                unknown("key to search over", key, changing.SEARCHED, PlanError)
+            if not values:
+                raise PlanError(f"The list of values for {key} is empty", expected="at least one value")
+
+    @property
+    def networks(self) -> int:
+        """How many networks are trained."""
+        return self.restarts * math.prod(len(values) for values in self.search.values())
 
 
 @dataclass(frozen=True)
@@ -185,9 +247,10 @@ class Plan:
 
         Errors: `PlanError` for a key that does not exist or a value of the wrong kind, naming the nearest right key.
         """
-        plan = self
+        spelled = changing.spelled_out(changes)
+        plan = self._without_search([key for key in spelled if f"start.search.{key}" not in spelled])
         # The name comes first: it decides which arguments there are.
-        for key, value in sorted(changing.spelled_out(changes).items(), key=lambda item: item[0] != "model.name"):
+        for key, value in sorted(spelled.items(), key=lambda item: item[0] != "model.name"):
             section, rest = changing.section_of(key, _SECTIONS, _known_keys)
             if section == "model":
                 changed: Any = ModelPlan(*changing.change_model(plan.model.name, plan.model.arguments, rest, value))
@@ -198,6 +261,14 @@ class Plan:
                 reasons = {name: reason for name, reason in reasons.items() if not name.startswith("model.") or name == key}
             plan = dataclasses.replace(plan, **{section: changed}, why=reasons)
         return plan
+
+    def _without_search(self, keys: Collection[str]) -> Plan:
+        """A copy in which these keys, which are given one value now, are no longer searched over."""
+        if not set(keys) & set(self.start.search):
+            return self
+        search = {key: values for key, values in self.start.search.items() if key not in keys}
+        why = {key: reason for key, reason in self.why.items() if key.removeprefix("start.search.") not in keys}
+        return dataclasses.replace(self, start=dataclasses.replace(self.start, search=search), why=why)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a choice: its dotted key, its value, and why (or an empty string)."""
@@ -234,7 +305,7 @@ class Plan:
                 tables[path].add(
                     tomlkit.comment("".join(mark if mark.isprintable() else " " for mark in " ".join(reason.split())))
                 )
-            tables[path].add(name, value)
+            tables[path].add(name, changing.as_toml(value))
         return tomlkit.dumps(document).lstrip()
 
     @classmethod

@@ -41,7 +41,8 @@ def draw_curves(history: History, metric: str = "accuracy", title: str = "Accura
     panels = (
         ("Loss", {"training": "loss", "validation": "valid_loss"}, "loss"),
         (title, {"training": metric, "validation": f"valid_{metric}"}, metric),
-        ("Penalty on the weights", {"": "penalty"}, "penalty"),
+        ("Penalty on the weights", _penalties(history), "penalty"),
+        ("Share of steps whose gradient was clipped", {"": "clipped"}, "clipped"),
         ("Learning rate", {"": "rate"}, "rate"),
     )
     drawn = []
@@ -51,6 +52,12 @@ def draw_curves(history: History, metric: str = "accuracy", title: str = "Accura
         if lines:
             drawn.append(_curve_panel(name, lines, axis, best, kind))
     return drawn
+
+
+def _penalties(history: History) -> dict[str, str]:
+    """The columns of penalties by their names, the commonest case being one alone, which needs no name."""
+    keys = sorted({key for record in history[-200:] for key in record if key.startswith("penalty_")})
+    return {"": keys[0]} if len(keys) == 1 else {key.removeprefix("penalty_"): key for key in keys}
 
 
 def draw_calibration(confidence: Sequence[float], accuracy: Sequence[float], count: Sequence[float]) -> Markup:
@@ -151,7 +158,7 @@ def _curve_panel(title: str, lines: dict[str, Thinned], axis: str, best: float |
         for name, line in lines.items():
             _paint_line(axes, line, MUTED if name == "training" else ACCENT)
         axes.margins(x=0.01, y=0.08)
-        if metric in ("rate", "penalty"):
+        if metric in ("rate", "penalty", "clipped"):
             axes.set_ylim(bottom=0)
         axes.set(xlabel=axis)
         if best is not None and "validation" in lines:
@@ -162,7 +169,7 @@ def _curve_panel(title: str, lines: dict[str, Thinned], axis: str, best: float |
             axes,
             {name: line.mean[-1] for name, line in lines.items() if name},
             metric,
-            {"training": MUTED, "validation": ACCENT},
+            dict.fromkeys(lines, ACCENT) | {"training": MUTED},
         )
 
     ends = "; ".join(
@@ -233,7 +240,7 @@ def set_ticks(axes: Axes, side: str, metric: str, *, log: bool = False, whole: b
 
     chosen = axes.xaxis if side == "x" else axes.yaxis
     if log:
-        chosen.set_major_locator(FixedLocator(_log_ticks(*axes.get_ylim())))
+        chosen.set_major_locator(FixedLocator(_log_ticks(*(axes.get_xlim() if side == "x" else axes.get_ylim()))))
         chosen.set_minor_locator(NullLocator())
     else:
         chosen.set_major_locator(MaxNLocator(5 if whole else 4, integer=whole, steps=[1, 2, 2.5, 5, 10]))

@@ -53,6 +53,7 @@ def render(record: Record) -> str:
             examples=examples,
             curves=_curves(history, results),
             stopped=str(results.get("stopped") or ""),
+            restarts=_restarts(results),
             confusion=result_sections.confusion_view(results),
             classes=result_sections.class_view(results),
             calibration=_calibration(results),
@@ -110,6 +111,12 @@ def _curves(history: list[Record], results: Record) -> list[Any]:
     metric = results.get("headline") or _recorded_metric(history)
     score = (results.get("scores") or {}).get(metric) or {}
     return draw_curves(history, metric, str(score.get("title") or metric.replace("_", " ").capitalize()))
+
+
+def _restarts(results: Record) -> Record | None:
+    from leadline.report.restart_section import restarts_view
+
+    return restarts_view(results)
 
 
 def _recorded_metric(history: list[Record]) -> str:

@@ -102,7 +102,10 @@ def fact_list(results: Record) -> list[tuple[str, str]]:
     ]
     if results.get("parameters") is not None:
         facts.append(("parameters", as_size(results["parameters"])))
-    if epochs is not None:
+    if (restarts := results.get("restarts") or {}).get("ensemble"):
+        count = sum(is_finite(row.get("value")) for row in restarts["networks"])
+        facts.append(("networks, whose mean answers", f"{count:,}"))
+    elif epochs is not None:
         facts.append((f"epochs, the best was {best}" if best is not None else "epochs", f"{epochs:,}"))
     if is_finite(seconds.get("training")):
         threads = results.get("threads")

@@ -223,6 +223,8 @@ def _decided(metric: str, score: dict[str, Any], its: dict[str, Any], rows: int 
     ahead = its.get("ahead") or {}
     if is_finite(ahead.get("low")) and is_finite(ahead.get("high")):
         low, high = ahead["low"], ahead["high"]
+        if low == high == 0:
+            return False, "On the same rows drawn anew the two differ by nothing"
         if low <= 0 <= high:
             return False, f"On the same rows drawn anew the difference goes from {as_interval(metric, low, high)}"
         size = as_interval(metric, *sorted((abs(low), abs(high))))

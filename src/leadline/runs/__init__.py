@@ -5,6 +5,19 @@ from leadline.runs.folder import open_run as open
 from leadline.runs.observer import Observer
 from leadline.runs.predicting import Prediction, Predictions
 from leadline.runs.run import Run
+from leadline.runs.scripting import Scripted, script_plan, script_run
 from leadline.runs.starting import resume, train
 
-__all__ = ["Observer", "Prediction", "Predictions", "Run", "fit", "open", "resume", "train"]
+__all__ = [
+    "Observer",
+    "Prediction",
+    "Predictions",
+    "Run",
+    "Scripted",
+    "fit",
+    "open",
+    "resume",
+    "script_plan",
+    "script_run",
+    "train",
+]

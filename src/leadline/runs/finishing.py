@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from pathlib import Path
 from typing import Any
 
-from leadline import files
+from leadline import files, losses
 from leadline.data.answers import Numbers
 from leadline.data.dataset import Dataset
 from leadline.data.tables.table import Table
 from leadline.metrics import fit_temperature
 from leadline.plan import Built, Plan
+from leadline.report.restart_section import spread_text
 from leadline.runs import folder as folders
 from leadline.runs import results as judging
 from leadline.runs.examples import find_examples
 from leadline.runs.observer import Observer
+from leadline.runs.restarts import Trained, best_epoch
 from leadline.runs.run import Run
 from leadline.runs.table_results import describe_table, values_of
-from leadline.training import History, outputs_of
+from leadline.spelling import parse_call
+from leadline.training import outputs_of
 
 _BASELINE_SHARE, _BASELINE_LEAST = 0.1, 20.0  # of the training's time; seconds
 
 
-def finish(path: Path, plan: Plan, dataset: Dataset, built: Built, history: History, observer: Observer) -> Run:
+def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> Run:
     """Judge the best weights on the test split and write all that remains, the record of being finished last."""
+    built, history, seconds = trained.built, trained.history, trained.seconds
     dataset = _calibrated(dataset, built)
     files.write_json(path / "schema.json", dataset.schema.to_json())
     run = Run(path, plan, dataset.schema, built.model, built.device)
-    seconds = history["seconds"][-1] if len(history) else 0.0
     values = run.predictor.all_values(dataset.test.inputs)
     results = judging.judge(dataset.schema.answers, values, dataset.test.targets)
-    quantile = plan.training.quantile if plan.training.loss == "quantile" else None
+    quantile = _quantile(plan.training.loss)
     others = "gradient boosting" if isinstance(dataset.schema.inputs, Table) else "nearest neighbours"
     if not quantile:
         observer.note("baselines", f"a linear model and {others} on the same rows")
@@ -42,10 +46,10 @@ def finish(path: Path, plan: Plan, dataset: Dataset, built: Built, history: Hist
         if quantile
         else judging.beside_baselines(dataset, values, seconds=max(_BASELINE_LEAST, _BASELINE_SHARE * seconds)),
         "epochs": int(history["epoch"][-1]),
-        "best_epoch": _best_epoch(history),
+        "best_epoch": best_epoch(history),
         "stopped": history.stopped,
         "parameters": sum(parameter.numel() for parameter in built.model.parameters()),
-        "notes": list(dataset.notes),
+        "notes": [*dataset.notes, *history.notes],
         "excluded": [dataclasses.asdict(row) for row in dataset.excluded],
         "balance": judging.balance(dataset),
         "temperature": getattr(dataset.schema.answers, "temperature", None),
@@ -53,6 +57,9 @@ def finish(path: Path, plan: Plan, dataset: Dataset, built: Built, history: Hist
         "threads": plan.training.threads,
         "seconds": {"data": folders.read_record(path).get("data_seconds", 0.0), "training": seconds},
     }
+    if trained.restarts is not None:
+        results["restarts"] = trained.restarts
+        observer.note("restarts", spread_text(trained.restarts))
     if isinstance(table := dataset.schema.inputs, Table):
         observer.note("explain", "which columns matter, on test rows whose values are shuffled column by column")
         results |= describe_table(dataset, table, run.predictor.all_values)
@@ -85,14 +92,20 @@ def _calibrated(dataset: Dataset, built: Built) -> Dataset:
     return dataclasses.replace(dataset, schema=dataclasses.replace(dataset.schema, answers=answers))
 
 
+def _quantile(loss: str) -> float | None:
+    """The share of the targets that a quantile loss aims at, or None for another loss."""
+    call = parse_call(loss, "loss")
+    if call.name != "quantile":
+        return None
+    return float(call.keywords.get("tau", inspect.signature(losses.quantile).parameters["tau"].default))
+
+
 def _tell_results(results: dict[str, Any], observer: Observer) -> None:
     headline = results["headline"]
     score = results["scores"][headline]
     number = _percent if headline not in ("mae", "rmse", "r2") else _plain
     interval = f" ({number(score['low'])} to {number(score['high'])})" if score["low"] is not None else ""
-    observer.note(
-        "result", f"test {score['title'].lower()} {number(score['value'])}{interval}, from epoch {results['best_epoch']}"
-    )
+    observer.note("result", f"test {score['title'].lower()} {number(score['value'])}{interval}, from {_whose(results)}")
     if coverage := results.get("coverage"):
         below = f"{_percent(coverage['share'])} of the test targets lie at or below the answers"
         observer.note("coverage", f"{below}, which aim at {_percent(coverage['quantile'])}")
@@ -101,6 +114,14 @@ def _tell_results(results: dict[str, Any], observer: Observer) -> None:
             f"{row['name']} {number(row['scores'][headline]['value'])}{_fewer(row)}" for row in results["baselines"]
         )
         observer.note("beside it", beside)
+
+
+def _whose(results: dict[str, Any]) -> str:
+    """Which weights gave the result."""
+    restarts = results.get("restarts") or {}
+    if restarts.get("ensemble"):
+        return f"{sum(row['value'] is not None for row in restarts['networks'])} networks together"
+    return f"epoch {results['best_epoch']}"
 
 
 def _fewer(row: dict[str, Any]) -> str:
@@ -117,8 +138,3 @@ def _plain(value: float | None) -> str:
     if value is None:
         return "unknown"
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
-
-
-def _best_epoch(history: History) -> int:
-    best = [record["epoch"] for record in history if record.get("best")]
-    return int(best[-1]) if best else 0

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from leadline.errors import ArgumentError, SourceNotFoundError
-from leadline.optim import make_optimizer
+from leadline.optim import Clip, ClipNorm, Penalties, make_optimizer
 from leadline.training import Best, Callback, Checkpoint, Evaluation, History, Supervised, choose_device, run_loop
 from leadline.training import checkpoints as saved
 
@@ -27,7 +27,8 @@ def fit(
     epochs: int = 10,
     measures: Mapping[str, Callable[[Any, Any], Tensor]] | None = None,
     patience: int | None = None,
-    clip: float | None = None,
+    clip: float | Clip | None = None,
+    penalties: Penalties | None = None,
     accumulate: int = 1,
     device: str = "auto",
     checkpoint: Path | str | None = None,
@@ -45,7 +46,8 @@ def fit(
         epochs: at most this many.
         measures: more columns for the history: name → function (outputs, targets) → mean over rows.
         patience: stop after this many epochs without a better valid_loss.
-        clip: largest norm of the gradients.
+        clip: the largest norm of all gradients together, or another of `optim.CLIPS`.
+        penalties: on the weights, for instance `optim.Penalties(l1=1e-4)`; reported beside the loss.
         accumulate: micro-batches to cut a batch into.
         device: "auto", "cpu", "cuda" …; model and batches are moved there.
         checkpoint: a file to save to, at least once a minute where an epoch can be entered anywhere, else after epochs;
@@ -71,7 +73,16 @@ def fit(
     model.to(where).train()
     optimizer = optimizer or make_optimizer("adamw", model, learning_rate=1e-3, weight_decay=0.01)
     chosen = dict(measures or {})
-    step = Supervised(model, loss, optimizer, schedule=schedule, measures=chosen, clip=clip, accumulate=accumulate)
+    step = Supervised(
+        model,
+        loss,
+        optimizer,
+        schedule=schedule,
+        measures=chosen,
+        penalties=penalties,
+        clip=ClipNorm(clip) if isinstance(clip, (int, float)) else clip,
+        accumulate=accumulate,
+    )
     batches = train if where.type == "cpu" else _OnDevice(train, where)
     best, evaluate = None, None
     if valid is not None:

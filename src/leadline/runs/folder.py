@@ -17,10 +17,12 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save as serialize_arrays
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as serialize
+from torch import nn
 
 from leadline import __version__, files
 from leadline.data.schema import Schema
 from leadline.errors import RunError, RunExistsError, SourceNotFoundError
+from leadline.models import Ensemble
 from leadline.plan.building import network
 from leadline.plan.record import Plan
 from leadline.runs.run import Run
@@ -130,9 +132,10 @@ def open_run(folder: Path | str, *, device: str = "auto") -> Run:
         )
     _check_hashes(path, record["sha256"])
     plan, schema = read_plan(path), Schema.from_json(_read(path / "schema.json"))
-    model = network(plan, schema)
     try:
-        model.load_state_dict(parse_tensors((path / "model.safetensors").read_bytes()))
+        weights = parse_tensors((path / "model.safetensors").read_bytes())
+        model = _model(plan, schema, weights)
+        model.load_state_dict(weights)
     except (RuntimeError, SafetensorError) as error:
         raise RunError(
             f"The weights in {path} do not fit the network of its plan", got=str(error).splitlines()[-1].strip()
@@ -141,6 +144,14 @@ def open_run(folder: Path | str, *, device: str = "auto") -> Run:
     run = Run(path, plan, schema, model.to(chosen), chosen)
     _check_golden(run)
     return run
+
+
+def _model(plan: Plan, schema: Schema, weights: dict[str, torch.Tensor]) -> nn.Module:
+    """The network of the Plan, or as many of them as the weights of its ensemble are."""
+    if not plan.start.ensemble:
+        return network(plan, schema)
+    count = len({name.split(".")[1] for name in weights})
+    return Ensemble([network(plan, schema) for _ in range(count)], schema.task)
 
 
 def read_record(path: Path) -> dict[str, Any]:

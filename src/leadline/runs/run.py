@@ -22,6 +22,7 @@ from leadline.runs import results as judging
 from leadline.runs.predicting import Prediction, Predictions, Predictor, frames_for, joined, pictures_below
 from leadline.runs.reloading import load_for
 from leadline.training import History
+from leadline.training.monte_carlo import Thinned
 
 _OWN = "This is what the network was trained on, so only its test split counts."
 
@@ -82,6 +83,16 @@ class Run:
         elif self.schema.inputs.is_one(inputs):
             return self.predictor.one(inputs, ids[0] if ids else str(inputs) if path else "0")
         return self.predictor.many(inputs, ids)
+
+    def sampled(self, samples: int = 50) -> Run:
+        """This Run answering with the mean of so many thinned networks (Monte-Carlo dropout) in place of all weights scaled.
+
+        Args:
+            samples: masks to draw, at least 2; they are the same for the same inputs.
+
+        Errors: `ArgumentError` for a network without dropout.
+        """
+        return Run(self.folder, self.plan, self.schema, Thinned(self.model, self.schema.task, samples=samples), self.device)
 
     def evaluate(self, source: Any, targets: Any = None) -> dict[str, Any]:
         """Scores with intervals on labelled data that the network has not seen.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,23 @@ from typing import Any
 from leadline import files
 from leadline.data.dataset import Dataset
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, PlanError, RunError, SourceNotFoundError
-from leadline.plan import Built, Plan, build, measure, propose
+from leadline.models import row_notes
+from leadline.plan import Plan, measure, propose
 from leadline.plan.changes import early, spelled_out
 from leadline.plan.record import CHOSEN, GIVEN
+from leadline.plan.restarts import candidates
 from leadline.runs import folder as folders
+from leadline.runs.completing import completed
 from leadline.runs.environment import describe_environment
 from leadline.runs.finishing import finish
-from leadline.runs.observer import Observer, Telling
+from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
+from leadline.runs.restarts import Fitting
 from leadline.runs.run import Run
 from leadline.runs.telling import duration, tell_data
-from leadline.training import Callback, Checkpoint, History, Interruption, choose_device, run_loop
-from leadline.training import checkpoints as saved
+from leadline.training import History, Interruption, choose_device
 from leadline.training.devices import noting_nondeterminism, preserved
-
-_CHECKPOINT = Path("checkpoint") / "training.safetensors"
+from leadline.training.recorded import keeping_buffers
 
 
 def train(
@@ -68,21 +70,28 @@ def train(
         )
     changes = {**({"data.target": target} if target else {}), **(changes or {})}
     # Whatever can be wrong before the data are read is said before they are read.
-    known = plan.but(changes) if plan is not None else Plan().but(early(changes))
+    from_file = plan is not None and GIVEN in plan.why.values()
+    # Which network a file without `model.name` is for, and so which arguments there are, shows only when the data are there.
+    checked = changes if plan is not None and not (from_file and "model.name" not in plan.why) else early(changes)
+    known = (plan or Plan()).but(checked, why=GIVEN if from_file else CHOSEN)
     _check_changes_of_data(changes, loaded=isinstance(source, Dataset))
+    candidates(known)
     choose_device(known.training.device)
     folders.check_free(folder)
     dataset = source if isinstance(source, Dataset) else load_for(known, source, targets, observer)
     tell_data(dataset, observer)
-    plan = propose(dataset, changes) if plan is None else _fitted(known, dataset, observer)
-    with preserved():
+    plan = propose(dataset, changes) if plan is None else _chosen(completed(known, dataset, observer), changes)
+    with preserved(), keeping_buffers():
         measured = measure(plan, dataset)
     plan, training = measured.plan, measured.plan.training
     observer.note(
         "plan",
-        f"{plan.model.name}, {training.optimizer} at {training.learning_rate:g}, "
+        f"{plan.model.name}, {training.optimizer} at {_rates(plan)}, "
         f"{training.epochs} epoch{'s' if training.epochs > 1 else ''} of {len(dataset.train):,} rows",
     )
+    if plan.model.name == "layers":
+        for note in row_notes(plan.model.arguments["rows"], dataset.schema.answers.outputs, dataset.task):
+            observer.note("note", note)
     threads = "1 thread" if training.threads == 1 else f"{training.threads} threads"
     observer.note(
         "expected",
@@ -150,15 +159,30 @@ def resume(
     tell_data(dataset, observer)
     with folders.locked(path):
         _check_unfinished(path)  # another process may have finished it while this one was reading
-        for place in (path, path / "checkpoint"):
+        for place in (path, *(file for file in path.glob("checkpoint/**") if file.is_dir())):
             files.sweep(place)
         folders.write_record(path, "training")
         return _fit_and_finish(path, plan, dataset, observer, checkpoint_every)
 
 
+def _rates(plan: Plan) -> str:
+    """The learning rate, or all that are searched over."""
+    *most, last = (f"{rate:g}" for rate in plan.start.search.get("training.learning_rate", [plan.training.learning_rate]))
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def _check_unfinished(path: Path) -> None:
     if folders.read_record(path)["status"] == "finished":
         raise RunError(f"The training in {path} is finished", do=f"Use it: leadline predict {path} INPUT …")
+
+
+def _chosen(plan: Plan, changes: Mapping[str, Any]) -> Plan:
+    """The completed Plan with the person's own changes marked as such, those of the network's arguments among them."""
+    mine = {key: value for key, value in spelled_out(changes).items() if not key.startswith("data.")}
+    values = {row["key"]: row["value"] for row in plan.rows()}
+    why = {**plan.why, **{key: CHOSEN for key in mine if plan.why.get(key) == GIVEN}}
+    late = {key: value for key, value in mine.items() if values.get(key) != value}
+    return dataclasses.replace(plan, why=why).but(late)
 
 
 def _check_changes_of_data(changes: Mapping[str, Any], *, loaded: bool) -> None:
@@ -170,33 +194,13 @@ def _check_changes_of_data(changes: Mapping[str, Any], *, loaded: bool) -> None:
             raise PlanError(f"{key} comes too late for a Dataset that is loaded", do="Give it to data.load.")
 
 
-def _fitted(plan: Plan, dataset: Dataset, observer: Observer) -> Plan:
-    """A Plan that was given, with the source and hash of the data at hand."""
-    if plan.data.hash and plan.data.hash != dataset.fingerprint():
-        observer.note("note", "the plan was made for other data, or another size or split of these; its choices are kept")
-    # Where the plan says what would be proposed anyway, the reason with the number of these data stays.
-    proposed = propose(dataset, {"model": plan.model.name})
-    values = {row["key"]: row["value"] for row in proposed.rows()}
-    why = dict(plan.why) | {
-        row["key"]: proposed.why[row["key"]]
-        for row in plan.rows()
-        if row["key"] in proposed.why
-        and row["key"] != "model.name"
-        and row["value"] == values.get(row["key"])
-        # By its reason the kind of a column is known to be chosen, and so kept when the data are loaded again.
-        and not (row["key"].startswith("data.columns.") and plan.why.get(row["key"]) in (CHOSEN, GIVEN))
-    }
-    return dataclasses.replace(plan, data=proposed.data, why=why)
-
-
 def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer, checkpoint_every: float) -> Run:
     interruption = Interruption()
     try:
-        with preserved(), noting_nondeterminism() as noted:
-            built = build(plan, dataset)
-            listeners = (Telling(observer), interruption, Checkpoint(path / _CHECKPOINT, every=checkpoint_every))
-            history = _fit(path, plan, built, observer, listeners)
-            files.write_json(path / "environment.json", describe_environment(built.device, noted))
+        with preserved(), keeping_buffers(), noting_nondeterminism() as noted:
+            trained = Fitting(path, plan, dataset, observer, [interruption], every=checkpoint_every).fit()
+            files.write_json(path / "environment.json", describe_environment(trained.built.device, noted))
+        history = trained.history
         if history.stopped == Interruption.REASON:
             raise Interrupted(
                 f"Stopped after epoch {_epochs_done(history)} of {plan.training.epochs}, all saved in {path}",
@@ -204,34 +208,18 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
             )
         if history.stopped:
             observer.note("stopped", f"after epoch {_epochs_done(history)}: {history.stopped}")
-        return finish(path, plan, dataset, built, history, observer)
+        for note in history.notes:
+            observer.note("note", note)
+        return finish(path, plan, dataset, trained, observer)
+    except KeyboardInterrupt:  # between two trainings, or while the last is judged, no callback listens
+        folders.write_record(path, "interrupted")
+        raise Interrupted(f"Stopped, what was trained is saved in {path}", do=f"Go on with: leadline resume {path}") from None
     except LeadlineError as error:
         with suppress(OSError):  # of a disk so full that not even this can be written
             folders.write_record(path, "failed" if error.exit_status == 1 else "interrupted")
         raise
     finally:
         interruption.release()
-
-
-def _fit(path: Path, plan: Plan, built: Built, observer: Observer, listeners: Sequence[Callback]) -> History:
-    history = History.read(path / "history.jsonl")
-    checkpoint = path / _CHECKPOINT
-    state = saved.load(checkpoint) if checkpoint.exists() else None
-    if state is None:
-        history.cut(0)
-    else:
-        observer.note("resuming", f"after {state['step']:,} steps, {state['epoch']} of {plan.training.epochs} epochs done")
-    return run_loop(
-        built.step,
-        built.batches,
-        epochs=plan.training.epochs,
-        evaluate=built.evaluate,
-        best=built.best,
-        callbacks=listeners,
-        history=history,
-        log_every=max(len(built.batches) // 4, 50),
-        state=state,
-    )
 
 
 def _epochs_done(history: History) -> int:
