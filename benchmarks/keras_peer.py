@@ -10,7 +10,12 @@ from typing import Any
 import keras
 import numpy as np
 
-SHAPES = {"mlp": ((28, 28, 1), 100), "three_convolutions": ((32, 32, 3), 20), "resnet20": ((32, 32, 3), 6)}
+SHAPES = {
+    "mlp": ((28, 28, 1), 100),
+    "three_convolutions": ((32, 32, 3), 20),
+    "resnet20": ((32, 32, 3), 6),
+    "lstm": ((28, 28), 40),
+}
 BATCH = 64
 
 
@@ -41,6 +46,10 @@ def resnet20(x: Any) -> Any:
                 x = keras.layers.Concatenate()([every_other, keras.layers.Rescaling(0.0)(every_other)])
             x = keras.layers.ReLU()(keras.layers.Add()([x, y]))
     return keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(x))
+
+
+def lstm(x: Any) -> Any:
+    return keras.layers.Dense(10)(keras.layers.LSTM(128)(x))
 
 
 def main() -> None:

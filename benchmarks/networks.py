@@ -56,10 +56,22 @@ def resnet20() -> nn.Module:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
+class LastOfLSTM(nn.Module):
+    """Rows of a picture as a sequence: the last hidden state of one LSTM goes through a linear head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrent, self.head = nn.LSTM(28, 128, batch_first=True), nn.Linear(128, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.recurrent(x)[0][:, -1])  # type: ignore[no-any-return]
+
+
 NETWORKS = {
     "mlp": (mlp, (1, 28, 28), 100),
     "three_convolutions": (three_convolutions, (3, 32, 32), 20),
     "resnet20": (resnet20, (3, 32, 32), 6),
+    "lstm": (LastOfLSTM, (28, 28), 40),
 }
 """Name → builder, shape of one input, steps an epoch at batch 64."""
 

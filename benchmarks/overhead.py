@@ -1,13 +1,17 @@
 """The loop: Leadline against a hand-written PyTorch loop (identical weights), and beside them Keras 3, Lightning and skorch.
 
 Same network, same random data, batch 64, AdamW at 0.001, running loss and accuracy kept, one shuffled epoch a
-measurement, in turn.
+measurement, in turn. "leadline, recorded" is what `leadline.train` does: memory layout, threads and the kind of step are
+measured before the first step, and freed buffers are kept.
 
-Keras runs in processes of its own, one for each backend, since a process can have only one; they wait while others are timed.
+Keras runs in processes of its own, one for each backend, since a process can have only one, and so does the recorded step,
+since the threads and the buffers are a process's; they wait while others are timed.
+`python overhead.py NETWORK …` measures these networks alone and writes nothing.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import statistics
@@ -25,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leadline.training import Supervised, run_loop
+from leadline.training.recorded import Recorded, keeping_buffers
 
 PAIRS, ROUNDS = 24, 7
 
@@ -32,8 +37,8 @@ PAIRS, ROUNDS = 24, 7
 class Rows:
     """Shuffled batches from memory, the way Leadline's own and the hand-written loop both read them."""
 
-    def __init__(self, inputs: Tensor, targets: Tensor) -> None:
-        self.inputs, self.targets = inputs, targets
+    def __init__(self, inputs: Tensor, targets: Tensor, layout: torch.memory_format = torch.preserve_format) -> None:
+        self.inputs, self.targets, self.layout = inputs, targets, layout
 
     def __len__(self) -> int:
         return len(self.inputs) // BATCH
@@ -45,7 +50,8 @@ class Rows:
         order = torch.randperm(len(self.inputs), generator=torch.Generator().manual_seed(number))
         for at in range(first, len(self)):
             rows = order[at * BATCH : (at + 1) * BATCH]
-            yield self.inputs.index_select(0, rows), self.targets.index_select(0, rows)
+            inputs, targets = self.inputs.index_select(0, rows), self.targets.index_select(0, rows)
+            yield inputs.to(memory_format=self.layout), targets
 
 
 def data(shape: tuple[int, ...], steps: int) -> tuple[Tensor, Tensor]:
@@ -175,44 +181,102 @@ class Torch:
         return time.perf_counter() - began
 
 
-class Keras:
-    """A process of its own: `python keras_peer.py NETWORK`, one line in, the seconds of one epoch out."""
+class Process:
+    """A process of its own: one line in, the seconds of one epoch out."""
 
-    def __init__(self, name: str, backend: str) -> None:
-        script = os.path.join(os.path.dirname(__file__), "keras_peer.py")
-        environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    def __init__(self, *arguments: str, **environment: str) -> None:
+        folder = os.path.dirname(os.path.abspath(__file__))
         self.process = subprocess.Popen(
-            [sys.executable, script, name],
+            [sys.executable, os.path.join(folder, arguments[0]), *arguments[1:]],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=environment,
+            env={**os.environ, **environment},
         )
 
     def epoch(self) -> float:
+        return float(self.ask("epoch"))
+
+    def ask(self, question: str) -> Any:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write("epoch\n")
+        self.process.stdin.write(question + "\n")
         self.process.stdin.flush()
-        return float(json.loads(self.process.stdout.readline()))
+        return json.loads(self.process.stdout.readline())
 
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
 
 
+def keras(name: str, backend: str) -> Process:
+    return Process("keras_peer.py", name, KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3")
+
+
+class Measured:
+    """Leadline with the layout, the threads and the kind of step that a few epochs show to be the fastest."""
+
+    def __init__(self, name: str) -> None:
+        build, shape, steps = NETWORKS[name]
+        layouts = ["contiguous", "channels_last"] if len(shape) == 3 and name != "mlp" else ["contiguous"]
+        threads = sorted({torch.get_num_threads(), 1}, reverse=True)
+        ways = list(itertools.product(layouts, threads, ["plain", "recorded"]))
+        tried = {way: self._made(build, data(shape, steps), *way) for way in ways}
+        taken: dict[tuple[str, int, str], list[float]] = {way: [] for way in ways}
+        for turn in range(4):
+            for way, made in tried.items():
+                seconds = self._epoch(way, *made)
+                if turn:
+                    taken[way].append(1e3 * seconds / steps)
+        self.milliseconds = {way: statistics.median(values) for way, values in taken.items()}
+        self.way = min(ways, key=self.milliseconds.__getitem__)
+        self.made = tried[self.way]
+
+    @staticmethod
+    def _made(
+        build: Callable[[], nn.Module], rows: tuple[Tensor, Tensor], layout: str, threads: int, kind: str
+    ) -> tuple[Any, Rows]:
+        memory_format = torch.channels_last if layout == "channels_last" else torch.preserve_format
+        model, _ = start(build)
+        model.to(memory_format=memory_format)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+        step: Any = Supervised(model, F.cross_entropy, optimizer, measures={"accuracy": accuracy})
+        batches = Rows(*rows, memory_format)
+        if kind == "recorded":
+            step = Recorded(step)
+            assert step.record(next(iter(batches))) == ""
+        return step, batches
+
+    @staticmethod
+    def _epoch(way: tuple[str, int, str], step: Any, rows: Rows) -> float:
+        torch.set_num_threads(way[1])
+        began = time.perf_counter()
+        run_loop(step, rows, epochs=1)
+        return time.perf_counter() - began
+
+    def serve(self) -> None:
+        for line in sys.stdin:
+            answer: Any = self._epoch(self.way, *self.made)
+            if line.strip() == "way":
+                each = {" ".join(map(str, way)): value for way, value in self.milliseconds.items()}
+                answer = {"chosen": " ".join(map(str, self.way)), "milliseconds_a_step": each}
+            print(json.dumps(answer), flush=True)
+
+
 def side_by_side(name: str) -> dict[str, Any]:
-    """All tools in turn, one epoch each, for some rounds after one that compiles and warms up."""
+    """All tools in turn, one epoch each, for some rounds after two that compile and warm up."""
     steps = NETWORKS[name][2]
     tools = {
         "by hand": Torch(name, by_hand),
         "leadline": Torch(name, leadline),
-        "keras on torch": Keras(name, "torch"),
-        "keras on jax": Keras(name, "jax"),
+        "leadline, recorded": Process("overhead.py", "--serve", name),
+        "keras on torch": keras(name, "torch"),
+        "keras on jax": keras(name, "jax"),
         "lightning": Lightning(name),
         "skorch": Skorch(name),
     }
+    way = tools["leadline, recorded"].ask("way")  # type: ignore[attr-defined]
     taken: dict[str, list[float]] = {label: [] for label in tools}
     for turn in range(ROUNDS + 2):
         for label, tool in tools.items():
@@ -220,32 +284,41 @@ def side_by_side(name: str) -> dict[str, Any]:
             if turn > 1:
                 taken[label].append(1e3 * seconds / steps)
     for tool in tools.values():
-        if isinstance(tool, Keras):
+        if isinstance(tool, Process):
             tool.close()
     hand = statistics.median(taken["by hand"])
-    return {
+    figures: dict[str, Any] = {
         label: {"milliseconds_a_step": spread(values), "times_by_hand": statistics.median(values) / hand}
         for label, values in taken.items()
     }
+    figures["leadline, recorded"]["way"] = way
+    return figures
 
 
 def main() -> None:
     warnings.filterwarnings("ignore")
+    if sys.argv[1:2] == ["--serve"]:
+        with keeping_buffers():
+            Measured(sys.argv[2]).serve()
+        return
+    names = sys.argv[1:] or list(NETWORKS)
     record: dict[str, Any] = {
         "machine": machine("keras", "jax", "lightning", "skorch"),
         "batch": BATCH,
         "pairs": PAIRS,
         "rounds": ROUNDS,
     }
-    for name in NETWORKS:
+    for name in names:
         record[name] = {"pairs": pairs(name), "peers": side_by_side(name)}
         ratio = record[name]["pairs"]["ratio"]
         between = f"{ratio['low']:.3f} to {ratio['high']:.3f}, n = {ratio['n']}"
         print(f"\n{name}: fit takes {ratio['median']:.3f} × the hand-written loop ({between})")
         for label, values in record[name]["peers"].items():
             milliseconds = values["milliseconds_a_step"]["median"]
-            print(f"  {label:15} {milliseconds:8.2f} ms a step, {values['times_by_hand']:6.2f} × by hand")
-    write("overhead", record)
+            print(f"  {label:20} {milliseconds:8.2f} ms a step, {values['times_by_hand']:6.2f} × by hand", flush=True)
+        print(f"  recorded: {record[name]['peers']['leadline, recorded']['way']['chosen']}")
+    if len(names) == len(NETWORKS):
+        write("overhead", record)
 
 
 if __name__ == "__main__":

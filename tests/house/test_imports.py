@@ -14,7 +14,7 @@ ROOT = Path(leadline.__file__).parent
 # One row may use the rows above it; within a row, nothing uses its neighbours.
 ROWS: list[set[str]] = [
     {"errors"},
-    {"files"},
+    {"files", "spelling"},
     {"losses", "metrics", "initialize"},
     {"layers"},
     {"optim"},

@@ -148,7 +148,7 @@ print()
 """
 
 
-@pytest.mark.parametrize("verb", ["", "train", "plan", "resume", "predict", "evaluate", "report", "info"])
+@pytest.mark.parametrize("verb", ["", "train", "plan", "resume", "predict", "evaluate", "report", "show", "gradcheck", "info"])
 def test_help_loads_nothing_heavy(verb: str) -> None:
     assert not loaded_by(HELP.format(arguments=[*verb.split(), "--help"])) & HEAVY
 
