@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import leadline
 from leadline.errors import ArgumentError, RunError, SourceNotFoundError
+from leadline.optim import Plateau
 from leadline.runs.fitting import _OnDevice
 from leadline.training import Callback, Training
 
@@ -115,3 +116,17 @@ def test_checkpoints_that_cannot_be_used(tmp_path: Path) -> None:
     leadline.fit(network(), loader(), epochs=1, device="cpu", checkpoint=tmp_path / "c")
     with pytest.raises(RunError, match="another network"):
         leadline.fit(nn.Linear(4, 2), loader(), epochs=2, device="cpu", checkpoint=tmp_path / "c")
+
+
+def test_a_plateau_schedule_hears_the_validation_loss() -> None:
+    batches = [(torch.ones(4, 2), torch.zeros(4, dtype=torch.long))]
+    network = torch.nn.Linear(2, 3)
+    frozen = torch.optim.SGD(network.parameters(), lr=1e-30)  # so the loss stays where it is
+    history = leadline.fit(network, batches, valid=batches, optimizer=frozen, schedule=Plateau(0.5, 1), epochs=4, device="cpu")
+    assert history["rate"] == pytest.approx([1e-30, 1e-30, 0.5e-30, 0.25e-30])
+
+
+def test_a_plateau_schedule_without_validation_is_refused() -> None:
+    batches = [(torch.ones(4, 2), torch.zeros(4, dtype=torch.long))]
+    with pytest.raises(ArgumentError, match="plateau schedule waits"):
+        leadline.fit(torch.nn.Linear(2, 3), batches, schedule=Plateau(), epochs=2, device="cpu")

@@ -161,3 +161,8 @@ def test_a_thinned_network_answers_with_the_mean_probabilities_of_its_samples() 
 def test_a_network_without_dropout_cannot_be_thinned() -> None:
     with pytest.raises(ArgumentError, match="no dropout"):
         Thinned(nn.Linear(2, 2), "classes")
+
+
+def test_one_sample_is_refused_when_the_network_is_thinned() -> None:
+    with pytest.raises(ArgumentError, match="too few samples"):
+        Thinned(nn.Dropout(0.5), "classes", samples=1)

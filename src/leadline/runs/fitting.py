@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from leadline.errors import ArgumentError, SourceNotFoundError
-from leadline.optim import Clip, ClipNorm, Penalties, make_optimizer
+from leadline.optim import Clip, ClipNorm, Penalties, Plateau, make_optimizer
 from leadline.training import Best, Callback, Checkpoint, Evaluation, History, Supervised, choose_device, run_loop
 from leadline.training import checkpoints as saved
 
@@ -88,6 +88,10 @@ def fit(
     if valid is not None:
         best = Best("valid_loss", patience=patience)
         evaluate = Evaluation(model, valid if where.type == "cpu" else _OnDevice(valid, where), loss, chosen)
+        if isinstance(schedule, Plateau):
+            evaluate.then = lambda columns: schedule.update(columns["valid_loss"])
+    elif isinstance(schedule, Plateau):
+        raise ArgumentError("A plateau schedule waits for a validation loss", expected="valid batches beside it")
     elif patience is not None:
         raise ArgumentError("There is nothing to be patient about", expected="valid batches beside patience")
     history, state, listeners = History(), None, list(callbacks)

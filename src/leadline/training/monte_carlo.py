@@ -198,6 +198,8 @@ class Thinned(nn.Module):
 
     def __init__(self, model: nn.Module, task: str, *, samples: int = 50, seed: int = 0) -> None:
         super().__init__()
+        if samples < 2:
+            raise ArgumentError("There are too few samples to differ", expected="at least 2", got=samples)
         with dropout_active(model):
             pass  # a model without dropout is refused now
         self.model, self.task, self.samples, self.seed = model, task, samples, seed
