@@ -24,6 +24,7 @@ from leadline.training.memory import fitting_rows, free_bytes
 from leadline.training.steps import BEGINNING
 
 _ROUNDS = 5
+_BURST = 0.02  # seconds of steps that are timed together
 _ENOUGH = 3.0  # seconds: where a step is slow, fewer rounds tell
 _WORTH_RECORDING = 0.05  # seconds: what a recording saves is lost in a longer step
 _ONE_PROGRAM = {"step": "plain", "precision": "float32"}  # what many networks in one program are always trained with
@@ -110,18 +111,15 @@ def _fastest(plan: Plan, dataset: Dataset, device: torch.device) -> tuple[Plan, 
     training = plan.training
     open_choices = {"layout": training.layout, "threads": training.threads, "step": training.step}
     first = {"step": "plain" if training.step == "auto" else training.step}
-    ways: list[Way] = [
-        {"layout": layout, "threads": threads, **first}
-        for layout in _layouts(plan, dataset)
-        for threads in _threads(plan, device)
-    ]
+    threads = _threads(plan, device)
+    ways: list[Way] = [{"layout": layout, "threads": count, **first} for layout in _layouts(plan, dataset) for count in threads]
     trials = [Trial(way, build(_with(plan, way), dataset)) for way in ways]
     _time_steps(trials)
     best = min(trials, key=lambda trial: trial.seconds)
     unrecorded = ""
     if training.step == "auto":
         try:
-            recorded = [Trial(way, build(_with(plan, way), dataset)) for way in _recorded(best)]
+            recorded = [Trial(way, build(_with(plan, way), dataset)) for way in _recorded(best, threads)]
         except PlanError as error:
             recorded, unrecorded = [], str(error)
         if recorded:
@@ -142,12 +140,12 @@ def _fastest(plan: Plan, dataset: Dataset, device: torch.device) -> tuple[Plan, 
     return plan, best.seconds, best.built
 
 
-def _recorded(plain: Trial) -> list[Way]:
-    """Ways to record the step that could be faster: with the threads of the plain one, and with one."""
+def _recorded(plain: Trial, threads: list[int]) -> list[Way]:
+    """Ways to record the step that could be faster."""
     step = getattr(plain.built.step, "step", plain.built.step)  # that which an average wraps
     if plain.seconds > _WORTH_RECORDING or not isinstance(step, Supervised):
         return []
-    return [{**plain.way, "step": "recorded", "threads": threads} for threads in sorted({plain.way["threads"], 1})]
+    return [{**plain.way, "step": "recorded", "threads": count} for count in threads]
 
 
 def _together(plan: Plan, stacked: Plan, dataset: Dataset, alone: float) -> tuple[Plan, float]:
@@ -206,23 +204,33 @@ class Trial:
 
 
 def _time_steps(trials: list[Trial]) -> None:
-    """Find the median seconds of a step, data included, for each trial; the first, which warms up, does not count."""
+    """Find the median seconds of a step, data included, for each trial; the first round, which warms up, does not count.
+
+    After a step of another trial caches are cold and threads asleep, which a training never sees: where steps are short, one
+    that does not count goes before several that do.
+    """
     taken: list[list[float]] = [[] for _ in trials]
-    streams = [islice(cycle(trial.built.batches), _ROUNDS + 1) for trial in trials]
+    streams = [cycle(trial.built.batches) for trial in trials]
     began = time.perf_counter()
     for turn in range(_ROUNDS + 1):
         for trial, stream, times in zip(trials, streams, taken, strict=True):
             if "threads" in trial.way:
                 torch.set_num_threads(trial.way["threads"])
-            times.append(_timed(partial(_one_step, trial.built, stream), trial.built.device))
+            device = trial.built.device
+            seconds = _timed(partial(_steps, trial.built, stream, 1), device)
+            count = int(_BURST / seconds)
+            if count > 1:
+                seconds = _timed(partial(_steps, trial.built, stream, count), device) / count
+            times.append(seconds)
         if turn and time.perf_counter() - began > _ENOUGH:
             break
     for trial, times in zip(trials, taken, strict=True):
         trial.seconds = sorted(times[1:])[(len(times) - 1) // 2]
 
 
-def _one_step(built: Built | BuiltPopulation, stream: Iterator[Any]) -> None:
-    built.step(next(stream), BEGINNING)
+def _steps(built: Built | BuiltPopulation, stream: Iterator[Any], count: int) -> None:
+    for batch in islice(stream, count):
+        built.step(batch, BEGINNING)
 
 
 def _timed(action: Callable[[], object], device: torch.device) -> float:
