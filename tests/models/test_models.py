@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 import inspect
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -6,8 +9,51 @@ from torch import nn
 
 from leadline import models
 from leadline.errors import ArgumentError
+from leadline.explain import summary
 
-CASES = {
+Case = tuple[Callable[[], nn.Module], tuple[int, ...], int]
+
+
+def photo_resnet(name: str) -> Case:
+    """A narrow one, for 2 channels and 3 classes."""
+    blocks = {"18": (2, 2, 2, 2), "34": (3, 4, 6, 3), "50": (3, 4, 6, 3), "101": (3, 4, 23, 3), "152": (3, 8, 36, 3)}
+    deep = name[6:] in ("50", "101", "152")
+    width, times = 2, 4 if deep else 1
+    count, before = 49 * 2 * width + 2 * width, width
+    for stage, number in enumerate(blocks[name[6:]]):
+        filters = width * 2**stage
+        for block in range(number):
+            kernels = [(1, before, filters), (9, filters, filters), (1, filters, 4 * filters)] if deep else None
+            kernels = kernels or [(9, before, filters), (9, filters, filters)]
+            if block == 0 and (stage or deep):
+                kernels.append((1, before, times * filters))
+            count += sum(size * inputs * outputs + 2 * outputs for size, inputs, outputs in kernels)
+            before = times * filters
+    count += before * 3 + 3
+    return (lambda: getattr(models, name)(3, 2, width=width)), (2, 17, 33), count
+
+
+def small_resnet(name: str) -> Case:
+    """As wide as published: the depth is 6n + 2, and each stage has 2n layers."""
+    n = (int(name[6:]) - 2) // 6
+    layers = [(3, 16)] + [(16, 16)] * (2 * n) + [(16, 32)] + [(32, 32)] * (2 * n - 1) + [(32, 64)] + [(64, 64)] * (2 * n - 1)
+    count = sum(9 * before * after + 2 * after for before, after in layers) + 64 * 10 + 10
+    return (lambda: getattr(models, name)(classes=10)), (3, 8, 8), count
+
+
+def vgg(name: str) -> Case:
+    """A narrow one, with batch norm."""
+    convolutions = {"11": "11222", "13": "22222", "16": "22333", "19": "22444"}[name[3:]]
+    width, before, count = 2, 3, 0
+    for filters, number in zip((2, 4, 8, 16, 16), convolutions, strict=True):
+        for _ in range(int(number)):
+            count += 9 * before * filters + 3 * filters
+            before = filters
+    count += (8 * width * 49 * 8 + 8) + (8 * 8 + 8) + (8 * 3 + 3)
+    return (lambda: getattr(models, name)(3, batch_norm=True, width=width, hidden=8)), (3, 32, 40), count
+
+
+CASES: dict[str, Case] = {
     "linear": (lambda: models.linear((1, 8, 8), 10), (1, 8, 8), 64 * 10 + 10),
     "perceptron": (lambda: models.perceptron((12,), 3), (12,), 12 * 3 + 3),
     "tabular": (
@@ -22,7 +68,38 @@ CASES = {
         (3, 16, 16),
         3 * 9 * 8 + 16 + 8 * 9 * 16 + 32 + 16 * 5 + 5,
     ),
-    "resnet18": (lambda: models.resnet18(1000), (3, 64, 64), 11_689_512),
+    "fast_convnet": (
+        lambda: models.fast_convnet((1, 8, 8), 3, width=4),
+        (1, 8, 8),
+        # 18 whitening filters of 3×3, then stages of 4, 16 and 16 filters with a scale and a bias each, and the head.
+        (18 * 9 + 18) + 9 * (18 * 4 + 4 * 4 + 4 * 16 + 3 * 16 * 16) + 4 * (4 + 16 + 16) + (16 * 3 + 3),
+    ),
+    "lenet5": (lambda: models.lenet5(activation="relu"), (1, 28, 28), 61_706),
+    "three_convolutions": (
+        lambda: models.three_convolutions((3, 8, 8), 5, width=4, hidden=6),
+        (3, 8, 8),
+        (4 * (4 * 3 + 1) + 8 * (4 * 4 + 1) + 16 * (4 * 8 + 1)) + (16 * 6 + 6) + (6 * 5 + 5),
+    ),
+    "alexnet": (
+        lambda: models.alexnet(5, 1, hidden=8),
+        (1, 63, 63),
+        # 23,232 of the filters of 11×11 see colours; one channel takes a third of them.
+        2_469_696 - 23_232 * 2 // 3 + (9216 * 8 + 8) + (8 * 8 + 8) + (8 * 5 + 5),
+    ),
+    "alexnet_2012": (
+        lambda: models.alexnet_2012(5, hidden=8),
+        (3, 63, 63),
+        2_334_080 + (9216 * 8 + 8) + (8 * 8 + 8) + (8 * 5 + 5),
+    ),
+    "squeezenet": (lambda: models.squeezenet(7), (3, 33, 33), 1_235_496 - 993 * 513),
+    "espcn": (
+        lambda: models.espcn((2, 5, 5), upscale=2, width=4),
+        (2, 5, 5),
+        (2 * 25 * 4 + 4) + (4 * 9 * 2 + 2) + (2 * 9 * 8 + 8),
+    ),
+    **{name: photo_resnet(name) for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")},
+    **{name: small_resnet(name) for name in ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")},
+    **{name: vgg(name) for name in ("vgg11", "vgg13", "vgg16", "vgg19")},
     "layers": (
         lambda: models.from_rows((3, 8, 8), 5, "classes", rows=[{"conv": 8, "kernel": 2}, {"pool": 2}, {"dense": 5}]),
         (3, 8, 8),
@@ -38,14 +115,16 @@ def test_every_builder_has_a_case() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_shape_parameters_and_gradients(name: str) -> None:
     make, shape, parameters = CASES[name]
+    torch.manual_seed(0)
     model = make()
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
     x = torch.randn(8, *shape)
     outputs = model(x)
     assert outputs.shape[0] == 8
-    assert outputs.ndim == 2
+    assert outputs.ndim == (4 if name == "espcn" else 2)
     (outputs - 1).square().sum().backward()  # the perceptron starts at 0, where the square alone is flat
-    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+    trained = {key: parameter.grad for key, parameter in model.named_parameters() if parameter.requires_grad}
+    assert [key for key, gradient in trained.items() if gradient is None or not gradient.abs().sum() > 0] == []
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -62,7 +141,7 @@ def test_state_dict_round_trip(name: str) -> None:
 def test_builders_take_only_named_choices(name: str) -> None:
     parameters = inspect.signature(models.MODELS[name]).parameters.values()
     assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters)
-    given = ("shape", "outputs", "channels", "classes", "edges", "categories", "task")
+    given = ("shape", "outputs", "channels", "classes", "edges", "categories", "task", "upscale")
     chosen = [parameter for parameter in parameters if parameter.name not in given]
     assert all(
         parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is not inspect.Parameter.empty
@@ -70,19 +149,14 @@ def test_builders_take_only_named_choices(name: str) -> None:
     )
 
 
-def test_resnet18_has_torchvisions_names() -> None:
-    names = set(models.resnet18().state_dict())
-    expected = {
-        "conv1.weight",
-        "bn1.running_mean",
-        "layer1.0.conv1.weight",
-        "layer2.0.downsample.0.weight",
-        "layer4.1.bn2.bias",
-        "fc.bias",
-    }
-    assert expected <= names
-    assert "layer1.0.downsample.0.weight" not in names
-    assert len(names) == 122
+# The deepest say nothing that their shorter sisters do not, and take seconds each.
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"resnet44", "resnet101", "resnet110", "resnet152"}))
+def test_its_summary_counts_the_same(name: str) -> None:
+    make, shape, parameters = CASES[name]
+    found = summary(make(), shape)
+    assert found.parameters == parameters
+    assert sum(row.parameters for row in found) == parameters
+    assert not found.notes
 
 
 def test_convnet_halves_its_map_at_each_stage() -> None:
@@ -101,8 +175,11 @@ def test_convnet_halves_its_map_at_each_stage() -> None:
     [
         (lambda: models.convnet((1, 4, 4), 2, stages=4), "too many"),
         (lambda: models.convnet((16,), 2), "needs pictures"),
-        (lambda: models.convnet((1, 8, 8), 2, width=0), "cannot be built"),
-        (lambda: models.mlp((4,), 2, dropout=1.0), "cannot be built"),
+        (lambda: models.convnet((1, 8, 8), 2, width=0), "cannot be built. Expected width ≥ 1; got width = 0"),
+        (lambda: models.convnet((1, 8, 8), 2, convolutions=0), "Expected convolutions ≥ 1; got convolutions = 0"),
+        (lambda: models.convnet((1, 8, 8), 2, dropout=1.5), r"Expected dropout in \[0, 1\); got dropout = 1.5"),
+        (lambda: models.mlp((4,), 2, depth=-1), "Expected depth ≥ 0; got depth = -1"),
+        (lambda: models.mlp((4,), 2, dropout=1.0), r"Expected dropout in \[0, 1\); got dropout = 1.0"),
         (lambda: models.mlp((4,), 2, activation="rellu"), "Did you mean 'relu'"),
     ],
 )

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from leadline import losses
 from leadline.errors import ArgumentError
 from leadline.initialize import set_prior_bias
-from leadline.layers import MemberHeads, mean_of_members
+from leadline.layers import FastDropout, MemberHeads, mean_of_members
 from leadline.models import perceptron, tabular
 from leadline.models.tabular_networks import BLOCKS, EMBEDDINGS
+from leadline.training.monte_carlo import dropout_active, sample_classes
 
 EDGES = [(-1.0, -0.2, 0.4, 1.0), (), (-2.0, 2.0)]
 CATEGORIES = (4, 2)
@@ -172,11 +173,11 @@ def test_it_learns_what_a_straight_line_cannot() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"width": 0}, "cannot be built"),
-        ({"depth": 0}, "cannot be built"),
-        ({"members": 0}, "cannot be built"),
-        ({"embedding_width": 0}, "cannot be built"),
-        ({"dropout": 1.0}, "cannot be built"),
+        ({"width": 0}, "cannot be built. Expected width ≥ 1; got width = 0"),
+        ({"depth": 0}, "Expected depth ≥ 1; got depth = 0"),
+        ({"members": 0}, "Expected members ≥ 1; got members = 0"),
+        ({"embedding_width": 0}, "Expected embedding_width ≥ 1; got embedding_width = 0"),
+        ({"dropout": 1.0}, r"Expected dropout in \[0, 1\); got dropout = 1.0"),
         ({"block": "residul"}, "Did you mean 'residual'"),
         ({"embedding": "piecewise"}, "Did you mean 'piecewise_linear'"),
         ({"activation": "rellu"}, "Did you mean 'relu'"),
@@ -225,3 +226,19 @@ def test_the_perceptron_separates_what_can_be_separated() -> None:
         if losses.perceptron(model(x), y) == 0:
             break
     assert (model(x).argmax(1) == y).all()
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_its_dropout_is_the_fast_one_and_thins_it_when_asked(block: str) -> None:
+    network = build(block=block, dropout=0.3)
+    kinds = [module for module in network.modules() if isinstance(module, nn.Dropout)]
+    assert kinds
+    assert all(type(module) is FastDropout for module in kinds)
+    x = rows(5)
+    with dropout_active(network):  # members still answer together: only dropout draws
+        first, second = network(x), network(x)
+    assert first.shape == second.shape == (5, 2)
+    assert not torch.equal(first, second)
+    found = sample_classes(network, x, samples=20, seed=0)
+    assert (found.spread > 0).any()
+    assert torch.allclose(found.mean.sum(1), torch.ones(5, dtype=found.mean.dtype))

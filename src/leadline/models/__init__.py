@@ -1,46 +1,107 @@
 """Network families, one a file. `MODELS` names every builder a Plan can ask for.
 
 A builder takes what the data decide by name (any of `shape`, `outputs`, `channels`, `classes`, `edges`, `categories`, `task`)
-and, keyword-only, what a person may set.
+and, keyword-only, what a person may set. `timm:NAME` stands for a network of timm, where that is installed.
 """
 
-from collections.abc import Callable
-
-from torch import nn
-
+from leadline.models.alexnets import alexnet, alexnet_2012
+from leadline.models.classic_convnets import lenet5, three_convolutions
 from leadline.models.convnets import convnet
+from leadline.models.enlarging import BesideBicubic, bicubic_filters
 from leadline.models.ensembles import Ensemble
+from leadline.models.fast_convnets import fast_convnet
 from leadline.models.layer_rows import from_rows, row_notes, without_contained
 from leadline.models.linear_models import linear
 from leadline.models.perceptrons import mlp
-from leadline.models.resnets import resnet18
+from leadline.models.published_weights import IMAGENET_MEAN, IMAGENET_STD, PUBLISHED, PublishedWeights, published_file
+from leadline.models.resnets import resnet18, resnet34, resnet50, resnet101, resnet152
 from leadline.models.rosenblatt import PerceptronRule, perceptron
 from leadline.models.separating import PerceptronFit, fit_perceptron
+from leadline.models.small_resnets import resnet20, resnet32, resnet44, resnet56, resnet110
+from leadline.models.squeezenets import squeezenet
+from leadline.models.subpixel_networks import espcn
 from leadline.models.tabular_networks import tabular
+from leadline.models.timm_backbones import BuilderTable
+from leadline.models.vggs import vgg11, vgg13, vgg16, vgg19
+from leadline.models.weight_files import read_weights
+from leadline.models.weight_loading import LoadedWeights, last_layer, load_weights
 
-MODELS: dict[str, Callable[..., nn.Module]] = {
-    "linear": linear,
-    "perceptron": perceptron,
-    "mlp": mlp,
-    "tabular": tabular,
-    "convnet": convnet,
-    "resnet18": resnet18,
-    "layers": from_rows,
-}
+MODELS = BuilderTable(
+    {
+        "linear": linear,
+        "perceptron": perceptron,
+        "mlp": mlp,
+        "tabular": tabular,
+        "convnet": convnet,
+        "fast_convnet": fast_convnet,
+        "lenet5": lenet5,
+        "three_convolutions": three_convolutions,
+        "resnet20": resnet20,
+        "resnet32": resnet32,
+        "resnet44": resnet44,
+        "resnet56": resnet56,
+        "resnet110": resnet110,
+        "alexnet": alexnet,
+        "alexnet_2012": alexnet_2012,
+        "vgg11": vgg11,
+        "vgg13": vgg13,
+        "vgg16": vgg16,
+        "vgg19": vgg19,
+        "resnet18": resnet18,
+        "resnet34": resnet34,
+        "resnet50": resnet50,
+        "resnet101": resnet101,
+        "resnet152": resnet152,
+        "squeezenet": squeezenet,
+        "espcn": espcn,
+        "layers": from_rows,
+    }
+)
 
 __all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
     "MODELS",
+    "PUBLISHED",
+    "BesideBicubic",
     "Ensemble",
+    "LoadedWeights",
     "PerceptronFit",
     "PerceptronRule",
+    "PublishedWeights",
+    "alexnet",
+    "alexnet_2012",
+    "bicubic_filters",
     "convnet",
+    "espcn",
+    "fast_convnet",
     "fit_perceptron",
     "from_rows",
+    "last_layer",
+    "lenet5",
     "linear",
+    "load_weights",
     "mlp",
     "perceptron",
+    "published_file",
+    "read_weights",
     "resnet18",
+    "resnet20",
+    "resnet32",
+    "resnet34",
+    "resnet44",
+    "resnet50",
+    "resnet56",
+    "resnet101",
+    "resnet110",
+    "resnet152",
     "row_notes",
+    "squeezenet",
     "tabular",
+    "three_convolutions",
+    "vgg11",
+    "vgg13",
+    "vgg16",
+    "vgg19",
     "without_contained",
 ]

@@ -50,11 +50,12 @@ def convnet(
         raise ArgumentError(
             "A convolutional network needs pictures", expected="inputs of shape (channels, height, width)", got=tuple(shape)
         )
-    if width < 1 or stages < 1 or convolutions < 1 or not 0 <= dropout < 1:
+    for name, value in {"width": width, "stages": stages, "convolutions": convolutions}.items():
+        if value < 1:
+            raise ArgumentError("The convolutional network cannot be built", expected=f"{name} ≥ 1", got=f"{name} = {value}")
+    if not 0 <= dropout < 1:
         raise ArgumentError(
-            "The convolutional network cannot be built",
-            expected="width, stages and convolutions ≥ 1, dropout in [0, 1)",
-            got=(width, stages, convolutions, dropout),
+            "The convolutional network cannot be built", expected="dropout in [0, 1)", got=f"dropout = {dropout}"
         )
     if min(shape[1:]) < 2 ** (stages - 1):
         raise ArgumentError(

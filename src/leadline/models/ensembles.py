@@ -12,13 +12,14 @@ from leadline.layers import mean_of_members
 
 
 class Ensemble(nn.Module):
-    """The mean answer of several networks: of their probabilities for `classes` and `labels`, of their outputs for `number`.
+    """The mean answer of several networks: of their probabilities for `classes` and `labels`, of their outputs for `number`
+    and `pairs`.
 
     Shapes: those of each network, [B, …] → [B, K].
 
     Args:
         networks: at least one, all for the same inputs and outputs.
-        task: "classes", "labels" or "number": how answers are averaged.
+        task: "classes", "labels", "number" or "pairs": how answers are averaged.
 
     Errors: `ArgumentError` for no network or another task.
 
@@ -37,8 +38,10 @@ class Ensemble(nn.Module):
         super().__init__()
         if not networks:
             raise ArgumentError("An ensemble needs networks", expected="at least 1")
-        mean_of_members(torch.zeros(1, 1, 1), task)  # refuses another task
+        if task != "pairs":
+            mean_of_members(torch.zeros(1, 1, 1), task)  # refuses another task
         self.networks, self.task = nn.ModuleList(networks), task
 
     def forward(self, x: Tensor) -> Tensor:
-        return mean_of_members(torch.stack([network(x) for network in self.networks], dim=1), self.task)
+        answers = torch.stack([network(x) for network in self.networks], dim=1)
+        return answers.mean(dim=1) if self.task == "pairs" else mean_of_members(answers, self.task)

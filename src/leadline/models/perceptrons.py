@@ -41,11 +41,14 @@ def mlp(
         >>> sum(p.numel() for p in mlp((784,), 10, width=128, depth=1, batch_norm=False).parameters())
         101770
     """
-    if width < 1 or depth < 0 or not 0 <= dropout < 1:
+    for name, value, least in (("width", width, 1), ("depth", depth, 0)):
+        if value < least:
+            raise ArgumentError(
+                "The multilayer perceptron cannot be built", expected=f"{name} ≥ {least}", got=f"{name} = {value}"
+            )
+    if not 0 <= dropout < 1:
         raise ArgumentError(
-            "The multilayer perceptron cannot be built",
-            expected="width ≥ 1, depth ≥ 0, dropout in [0, 1)",
-            got=(width, depth, dropout),
+            "The multilayer perceptron cannot be built", expected="dropout in [0, 1)", got=f"dropout = {dropout}"
         )
     layers: list[nn.Module] = [nn.Flatten()]
     features, affine = math.prod(shape), width * widening(activation)

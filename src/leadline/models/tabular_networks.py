@@ -14,6 +14,7 @@ from leadline.errors import ArgumentError, unknown
 from leadline.layers import (
     BatchEnsembleLinear,
     CategoryEmbedding,
+    FastDropout,
     Gated,
     MemberHeads,
     Periodic,
@@ -84,12 +85,12 @@ def tabular(
     """
     if task not in TASKS:
         unknown("task", task, TASKS)
-    if min(outputs, width, depth, members, embedding_width) < 1 or not 0 <= dropout < 1:
-        raise ArgumentError(
-            "The network for tables cannot be built",
-            expected="outputs, width, depth, members and embedding_width ≥ 1, dropout in [0, 1)",
-            got=(outputs, width, depth, members, embedding_width, dropout),
-        )
+    sizes = {"outputs": outputs, "width": width, "depth": depth, "members": members, "embedding_width": embedding_width}
+    for name, value in sizes.items():
+        if value < 1:
+            raise ArgumentError("The network for tables cannot be built", expected=f"{name} ≥ 1", got=f"{name} = {value}")
+    if not 0 <= dropout < 1:
+        raise ArgumentError("The network for tables cannot be built", expected="dropout in [0, 1)", got=f"dropout = {dropout}")
     columns = Columns(edges, categories, embedding=embedding, width=embedding_width)
     hidden = _hidden(columns.outputs, width, depth, members, block, activation, dropout)
     head = nn.Linear(width, outputs) if members == 1 else MemberHeads(width, outputs, members=members)
@@ -187,7 +188,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, width: int, widen: nn.Module, inner: nn.Module, narrow: nn.Module, *, dropout: float) -> None:
         super().__init__()
         self.norm, self.widen, self.inner, self.narrow = nn.LayerNorm(width), widen, inner, narrow
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = FastDropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         added: Tensor = self.dropout(self.narrow(self.inner(self.widen(self.norm(x)))))
@@ -209,13 +210,13 @@ def _hidden(features: int, width: int, depth: int, members: int, block: str, act
     if block == "plain":
         for index in range(depth):
             first = linear(width if index else features, times * width, first=index == 0)
-            layers += [first, activation_layer(activation), nn.Dropout(dropout)]
+            layers += [first, activation_layer(activation), FastDropout(dropout)]
         return nn.Sequential(*layers)
     layers.append(linear(features, width, first=True))
     for _ in range(depth):
         gated = block == "gated"
         act = Gated(activation) if gated else activation_layer(activation)
-        inner = act if gated else nn.Sequential(act, nn.Dropout(dropout))
+        inner = act if gated else nn.Sequential(act, FastDropout(dropout))
         widen, narrow = linear(width, (2 if gated else times) * width), linear(width, width)
         layers.append(ResidualBlock(width, widen, inner, narrow, dropout=dropout))
     # The last activation has no linear layer before it that could be wider; one that narrows is left out there.
