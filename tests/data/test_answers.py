@@ -20,7 +20,7 @@ def test_classes_however_they_are_written(raw: object) -> None:
 
 
 def test_an_unknown_class_names_the_nearest() -> None:
-    with pytest.raises(DataError, match=r"1 class name\(s\) were not among those of the training: roze.*Did you mean 'rose'"):
+    with pytest.raises(DataError, match=r"1 class name was not among those of the training: roze.*Did you mean 'rose'"):
         Classes(("rose", "tulip")).encode(["roze", "rose"])
 
 

@@ -68,7 +68,7 @@ def test_what_is_no_picture_is_counted(photos: Make) -> None:
     (root / ".git").mkdir()
     (root / "empty").mkdir()
     text = " ".join(list_folder(root).notes)
-    assert "1 .heic pictures were left out. Convert" in text
+    assert "1 .heic picture was left out. Convert" in text
     assert "2 files that are not pictures were left out (.json, .txt)" in text
     assert "3 pictures that lie in no class folder" in text
     assert "Folders without pictures are no classes: empty" in text
@@ -83,7 +83,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 def test_a_folder_of_heic_gets_the_hint(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x.HEIC").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"1 \.heic pictures were left out. Convert"):
+    with pytest.raises(DataError, match=r"1 \.heic picture was left out. Convert"):
         data.load(tmp_path)
 
 

@@ -111,7 +111,7 @@ def test_missing_files_and_labels_and_ragged_lines(photos: Make) -> None:
         "nowhere.png": "a.csv names it, but it is not there",
         "7.png": "it has no label",
     }
-    assert any("1 lines of a.csv with too few or too many fields" in note for note in dataset.notes)
+    assert any("1 line of a.csv with too few or too many fields was left out." in note for note in dataset.notes)
     assert any("2 pictures that lie in no class folder, or have no label" in note for note in dataset.notes)
 
 

@@ -151,7 +151,16 @@ def test_copies_are_kept_together_and_counted() -> None:
     dataset = data.load(inputs, Y)
     part = {row: name for name in ("train", "valid", "test") for row in getattr(dataset, name).ids}
     assert all(part[f"row:{row}"] == part[f"row:{row + 100}"] for row in range(40))
-    assert any("exact copies of others" in note for note in dataset.notes)
+    assert any(note.startswith("40 rows are exact copies of others; copies are kept") for note in dataset.notes)
+
+
+def test_one_copy_is_told_in_the_singular() -> None:
+    inputs = X.copy()
+    inputs[100] = inputs[0]
+    assert "1 row is an exact copy of another; copies are kept in the same split." in data.load(inputs, Y).notes
+    arrays = {"train": X[:100], "train_targets": Y[:100], "test": X[99:130], "test_targets": Y[99:130]}
+    said = "1 of 31 test rows is an exact copy of a row in train; the source put it there."
+    assert said in data.load(arrays).notes
 
 
 def test_copies_across_the_parts_of_a_source_are_said_and_left() -> None:

@@ -142,7 +142,7 @@ def test_a_disk_that_fills_up_while_decoding(photos: Make, tmp_path: Path, monke
         next(rows)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(pictures_cache, "_write", full)
+    monkeypatch.setattr(pictures_cache, "write_rows", full)
     decoded = decode_all(root, names(root), cache=tmp_path / "cache")
     np.testing.assert_array_equal(decoded.pictures, expected)
     assert "No space left" in decoded.notes[0]
@@ -226,7 +226,7 @@ def test_many_rows_stay_memory_mapped(photos: Make, tmp_path: Path, monkeypatch:
         assert isinstance(many, np.memmap)
         np.testing.assert_array_equal(many, pictures[rows])
     assert len(list((tmp_path / "cache").rglob("rows-*.npy"))) == 1
-    monkeypatch.setattr(pictures_cache, "_write", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    monkeypatch.setattr(pictures_cache, "write_rows", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
     np.testing.assert_array_equal(rows_of(pictures, rows[::-1], tmp_path / "cache", largest=100), pictures[rows[::-1]])
 
 

@@ -132,3 +132,28 @@ def test_class_weights_that_do_not_fit_are_refused() -> None:
     logits, targets = rows("cross_entropy")
     with pytest.raises(ArgumentError, match=r"each of 3 classes; got \[4\]"):
         losses.cross_entropy(logits, targets, class_weights=torch.ones(4))
+
+
+@settings(max_examples=25)
+@given(seeds, st.sampled_from([0.0, 0.1, 1.0]), st.booleans())
+def test_cross_entropy_of_mixtures_is_the_mixture_of_cross_entropies(seed: int, smoothing: float, weighted: bool) -> None:
+    """Zhang et al. write mixup either way: a loss of mixed targets, or a mixture of two losses."""
+    logits, one = rows("cross_entropy", seed)
+    other, eye = one.roll(1), torch.eye(3, dtype=torch.float64)
+    share = torch.rand(len(one), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    given_weights = {"class_weights": WEIGHTS if weighted else None, "label_smoothing": smoothing}
+    mixed = share[:, None] * eye[one] + (1 - share)[:, None] * eye[other]
+    first, second = (losses.cross_entropy(logits, t, reduction="none", **given_weights) for t in (one, other))
+    expected = share * first + (1 - share) * second
+    found = losses.cross_entropy(logits, mixed, reduction="none", **given_weights)
+    assert found.tolist() == pytest.approx(expected.tolist())
+    mean = losses.cross_entropy(logits, mixed, **given_weights)
+    assert mean.item() == pytest.approx(expected.mean().item())
+
+
+@pytest.mark.parametrize("row", [[0.4, 0.4], [1.5, -0.5], [3.0, 4.0], [math.nan, 1.0]])
+def test_cross_entropy_takes_no_rows_that_are_no_distributions(row: list[float]) -> None:
+    with pytest.raises(ArgumentError, match="no distribution over the classes"):
+        losses.cross_entropy(torch.zeros(1, 2), torch.tensor([row]))
+    with pytest.raises(ArgumentError, match="differ in shape"):
+        losses.cross_entropy(torch.zeros(1, 3), torch.tensor([row]))

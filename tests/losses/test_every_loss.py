@@ -214,9 +214,9 @@ def test_arguments_out_of_range_are_refused(name: str, argument: str, value: flo
 
 
 def test_a_target_as_distribution_points_to_the_loss_for_it() -> None:
-    outputs, _ = rows("cross_entropy")
+    outputs, _ = rows("crammer_singer")
     with pytest.raises(ArgumentError, match="take the loss kl_divergence"):
-        losses.cross_entropy(outputs, outputs.softmax(1))
+        losses.crammer_singer(outputs, outputs.softmax(1))
 
 
 def refuses(loss: Any, outputs: Tensor, targets: Tensor) -> bool:

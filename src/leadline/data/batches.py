@@ -13,6 +13,7 @@ from torch import Tensor
 
 from leadline.data.augment import Augment
 from leadline.data.dataset import Split
+from leadline.data.enlarging import LargePictures
 from leadline.data.schema import Schema
 from leadline.errors import ArgumentError
 
@@ -33,7 +34,8 @@ class Batches:
         device: where batches come out. What fits there is kept there whole; otherwise the next batch is gathered in a thread.
         seed: of the order and of augmentation.
         shuffle: a new order each epoch, or the order of the rows.
-        augment: changes prepared pictures, per row and epoch.
+        augment: changes prepared pictures, per row and epoch, and may mix them: then targets are mixtures, of classes as
+            distributions [B, K].
         channels_last: the memory layout of pictures.
 
     Example:
@@ -63,12 +65,21 @@ class Batches:
         self.batch_size = min(batch_size, self.rows)
         self.device = device or torch.device("cpu")
         self.seed, self.shuffle, self.augment = seed, shuffle, augment
-        self._prepare = schema.inputs.preparer(self.device, channels_last=channels_last)
-        self._inputs = _tensor(split.inputs)
-        self._resident = _fits(self._inputs, self.device)
-        if self._resident:
-            self._inputs = self._inputs.to(self.device)
-        self._targets = schema.answers.prepare(_tensor(split.targets)).to(self.device)
+        if augment is not None:
+            augment.check(schema.inputs.shape)
+        self.classes = schema.answers.outputs if schema.task == "classes" else 0
+        self.prepare = schema.inputs.preparer(self.device, channels_last=channels_last)
+        self.stored = _tensor(split.inputs)
+        self.resident = _fits(self.stored, self.device)
+        if self.resident:
+            self.stored = self.stored.to(self.device)
+        self.targets = _tensor(split.targets)
+        # Pictures as targets stay bytes until they are learned: as floats they would take four times the memory.
+        self._prepare_late = schema.answers.prepare if isinstance(schema.answers, LargePictures) else None
+        if self._prepare_late is None:
+            self.targets = schema.answers.prepare(self.targets).to(self.device)
+        elif _fits(self.targets, self.device):
+            self.targets = self.targets.to(self.device)
 
     def __len__(self) -> int:
         whole, rest = divmod(self.rows, self.batch_size)
@@ -88,15 +99,32 @@ class Batches:
         order = self.order(epoch)
         there = order.to(self.device)  # once an epoch: a copy for each batch would make the device wait
         places = [slice(at * self.batch_size, (at + 1) * self.batch_size) for at in range(first, len(self))]
-        if self._resident:
-            stored_batches: Iterator[Tensor] = (self._inputs.index_select(0, there[place]) for place in places)
+        if self.resident:
+            stored_batches: Iterator[Tensor] = (self.stored.index_select(0, there[place]) for place in places)
         else:
             stored_batches = self._gathered([order[place] for place in places])
         for place, stored in zip(places, stored_batches, strict=True):
-            rows, inputs = there[place], self._prepare(stored)
-            if self.augment is not None:
-                inputs = self.augment(inputs, self.seed, epoch, rows)
-            yield inputs, self._targets.index_select(0, rows)
+            rows = there[place]
+            targets = self.targets.index_select(0, rows if self.targets.device == rows.device else order[place])
+            if self._prepare_late is not None:
+                targets = self._prepare_late(targets.to(self.device, non_blocking=True))
+            yield self.varied(self.prepare(stored), targets, epoch, rows)
+
+    def varied(self, inputs: Tensor, targets: Tensor, epoch: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """One batch, prepared, as the network sees it in this epoch: augmented, where the training augments.
+
+        Args:
+            inputs: prepared, [B, …].
+            targets: of the same rows, [B, …].
+            epoch: its number.
+            rows: row numbers, int64 [B], on the device.
+        """
+        if self.augment is None:
+            return inputs, targets
+        inputs = self.augment(inputs, self.seed, epoch, rows)
+        if not self.augment.mixes:
+            return inputs, targets
+        return self.augment.mix(inputs, targets, self.seed, epoch, rows, self.classes)
 
     def _gathered(self, chosen: list[Tensor]) -> Iterator[Tensor]:
         with ThreadPoolExecutor(1) as pool:  # one batch ahead hides the reading behind the computing
@@ -108,7 +136,7 @@ class Batches:
                 yield stored.to(self.device, non_blocking=True)
 
     def _gather(self, rows: Tensor) -> Tensor:
-        stored = self._inputs.index_select(0, rows)
+        stored = self.stored.index_select(0, rows)
         return stored.pin_memory() if self.device.type == "cuda" else stored
 
 

@@ -41,9 +41,9 @@ LOSSES = {
     "perceptron": Loss(perceptron, ("classes",)),
     "binary_cross_entropy": Loss(binary_cross_entropy, ("labels",)),
     "binary_hinge": Loss(binary_hinge, ("labels",)),
-    "squared_error": Loss(squared_error, ("number",)),
-    "absolute_error": Loss(absolute_error, ("number",)),
-    "huber": Loss(huber, ("number",)),
+    "squared_error": Loss(squared_error, ("number", "pairs")),
+    "absolute_error": Loss(absolute_error, ("number", "pairs")),
+    "huber": Loss(huber, ("number", "pairs")),
     "quantile": Loss(quantile, ("number",)),
 }
 
@@ -54,7 +54,7 @@ def get(text: str, *, task: str | None = None) -> Callable[..., Tensor]:
     Args:
         text: a name of `LOSSES`, alone or with keyword arguments: "huber", "huber(delta=2)". What a training gives itself
             (`reduction`, `class_weights`) cannot stand in it.
-        task: "classes", "labels" or "number".
+        task: "classes", "labels", "number" or "pairs".
 
     Returns:
         A function of outputs and targets: the loss itself, or a `functools.partial` of it.

@@ -31,7 +31,7 @@ def cross_entropy(
 
     Args:
         logits: [N, K], any real numbers.
-        targets: class numbers 0 … K − 1, integers [N].
+        targets: class numbers 0 … K − 1, integers [N], or distributions q, real numbers [N, K], as mixed pictures have.
         label_smoothing: s, from 0 to 1.
         class_weights: [K], or None for all alike.
         reduction: "mean" → []; "none" → [N].
@@ -40,7 +40,8 @@ def cross_entropy(
         [] or [N], in nats.
 
     Raises:
-        ArgumentError: shapes that do not fit, an empty batch, targets that are no class numbers, or an argument out of range.
+        ArgumentError: shapes that do not fit, an empty batch, targets that are neither class numbers nor distributions, or an
+            argument out of range.
 
     Example:
         >>> import torch
@@ -49,7 +50,11 @@ def cross_entropy(
 
     Source: label smoothing: Szegedy et al. (2016), Rethinking the Inception architecture for computer vision.
     """
-    logits, targets = checks.rows_of_classes(logits, targets)
+    if targets.dtype.is_floating_point and targets.ndim == 2:
+        logits, targets = checks.alike(logits, targets)
+        checks.check_distributions(targets)
+    else:
+        logits, targets = checks.rows_of_classes(logits, targets)
     checks.check_smoothing(label_smoothing)
     if class_weights is not None:
         if class_weights.shape != logits.shape[1:]:
@@ -71,7 +76,8 @@ def cross_entropy(
         )
         return loss / len(targets) if over_weights else loss
     except (IndexError, RuntimeError):
-        checks.refuse_classes(targets, logits.shape[1])
+        if targets.ndim == 1:
+            checks.refuse_classes(targets, logits.shape[1])
         raise
 
 
