@@ -1,27 +1,35 @@
 """From a source (photos, tables, arrays, a name) to a Dataset: splits, targets, ids, and the Schema learned from training."""
 
 from leadline.data.answers import Classes, Labels, Numbers
+from leadline.data.augment import Augment
 from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset, Excluded, Origin, Split
+from leadline.data.enlarging import LargePictures, SmallPictures
 from leadline.data.loading import load, read
+from leadline.data.near_copies import NearCopies, find_near_copies
 from leadline.data.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.data.tables.table import Table
 from leadline.data.vectors import Vectors
 
 __all__ = [
+    "Augment",
     "Batches",
     "Classes",
     "Dataset",
     "Excluded",
     "Labels",
+    "LargePictures",
+    "NearCopies",
     "Numbers",
     "Origin",
     "Pictures",
     "Schema",
+    "SmallPictures",
     "Split",
     "Table",
     "Vectors",
+    "find_near_copies",
     "load",
     "read",
 ]

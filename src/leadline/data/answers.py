@@ -1,4 +1,4 @@
-"""What the outputs of a network mean: one class of several, several labels at once, or numbers."""
+"""What the outputs of a network mean: one class of several, several labels at once, numbers, or pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from leadline.data.enlarging import LargePictures
 from leadline.errors import DataError, RunError, nearest, unknown
+from leadline.spelling import counted
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Classes:
         if strange:
             close = nearest(strange[0], self.names)
             raise DataError(
-                f"{len(strange)} class name(s) were not among those of the training: " + ", ".join(strange[:5]),
+                f"{counted(len(strange), 'class name was', 'class names were')} not among those of the training: "
+                + ", ".join(strange[:5]),
                 expected="some of " + ", ".join(self.names[:20]),
                 do=f"Did you mean {close!r}?" if close else None,
             )
@@ -138,7 +141,7 @@ class Numbers:
         rows = _numeric(raw)
         rows = rows[:, None] if rows.ndim == 1 else rows
         if rows.ndim != 2 or rows.shape[1] != len(self.names):
-            columns = f"{len(self.names)} column(s)"
+            columns = counted(len(self.names), "column")
             raise DataError("The numbers to learn do not fit", expected=columns, got=f"shape {rows.shape}")
         return rows
 
@@ -170,8 +173,10 @@ def _transformed(targets: Tensor, units: Tensor | None) -> Tensor:
     return torch.where(units > 0, torch.asinh(targets / units.clamp(min=1e-30)), targets)
 
 
-Answers = Classes | Labels | Numbers
-_ANSWERS: dict[str, type[Classes] | type[Labels] | type[Numbers]] = {"classes": Classes, "labels": Labels, "number": Numbers}
+Answers = Classes | Labels | Numbers | LargePictures
+_ANSWERS: dict[str, type[Classes] | type[Labels] | type[Numbers] | type[LargePictures]] = {
+    answers.task: answers for answers in (Classes, Labels, Numbers, LargePictures)
+}
 
 
 def answers_from_json(record: dict[str, Any]) -> Answers:

@@ -84,11 +84,41 @@ def attempt(source: Path | bytes, height: int, width: int, channels: int) -> NDA
         return _reason(source, error)
 
 
+def attempt_whole(source: Path | bytes, channels: int | None = None) -> NDArray[np.uint8] | str:
+    """The whole picture at its own size, upright, [H, W, C]; a reason as text when it cannot be read.
+
+    Args:
+        source: the file, or its whole content.
+        channels: 1 for grey, 3 for colour; 1 for grey pictures alone when None.
+    """
+    try:
+        with _quiet(), _opened(source) as image:
+            if image.width * image.height > _LARGE:
+                with _one_large_picture:
+                    return upright(image, channels)
+            return upright(image, channels)
+    except Exception as error:  # as in `attempt`
+        return _reason(source, error)
+
+
+def upright(image: Image.Image, channels: int | None = None) -> NDArray[np.uint8]:
+    """A PIL image to [H, W, C] at its own size, turned as EXIF says, transparency white.
+
+    Example:
+        >>> upright(Image.new("RGBA", (6, 4))).shape, upright(Image.new("L", (6, 4), 7)).shape
+        ((4, 6, 3), (4, 6, 1))
+    """
+    channels = channels or (1 if _is_grey(image) else 3)
+    flat, turn = _flatten(image, channels), _TURNS.get(_orientation(image))
+    flat = flat if turn is None else flat.transpose(turn)
+    return np.array(flat, dtype=np.uint8).reshape(flat.height, flat.width, channels)
+
+
 def measure(source: Path | bytes) -> tuple[int, int, bool] | str:
     """Height and width of the upright picture and whether it is grey, from the file's header; a reason when unreadable."""
     try:
         with _quiet(), _opened(source) as image:
-            grey = image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16")
+            grey = _is_grey(image)
             width, height = image.size
             return (width, height, grey) if _orientation(image) in _SIDEWAYS else (height, width, grey)
     except Exception as error:
@@ -114,6 +144,10 @@ def fit(image: Image.Image, height: int, width: int, channels: int) -> NDArray[n
     if orientation in _TURNS:
         small = small.transpose(_TURNS[orientation])
     return np.array(small, dtype=np.uint8).reshape(height, width, channels)
+
+
+def _is_grey(image: Image.Image) -> bool:
+    return image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16")
 
 
 def _flatten(image: Image.Image, channels: int) -> Image.Image:

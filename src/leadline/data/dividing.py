@@ -12,6 +12,7 @@ from leadline.data.answers import Answers, Classes
 from leadline.data.labelling import Meaning
 from leadline.data.raw import PARTS, Raw
 from leadline.errors import DataError
+from leadline.spelling import counted
 
 Rows = NDArray[np.int64]
 
@@ -112,10 +113,16 @@ def _about_copies(copies: Rows, own: dict[str, Rows], lacking: Sequence[str], *,
     in_train[copies[own["train"]]] = True
     repeated = len(own["train"]) - int(in_train.sum())
     if lacking and repeated and kept:
-        notes.append(f"{repeated:,} rows are exact copies of others; copies are kept in the same split.")
+        said = counted(repeated, "row is an exact copy of another", "rows are exact copies of others")
+        notes.append(f"{said}; copies are kept in the same split.")
     shared = {part: int(in_train[copies[own[part]]].sum()) for part in ("valid", "test")}
     return notes + [
-        f"{count:,} of {len(own[part]):,} {part} rows are exact copies of rows in train; the source put them there."
+        f"{count:,} of {len(own[part]):,} {part} rows "
+        + (
+            "is an exact copy of a row in train; the source put it there."
+            if count == 1
+            else "are exact copies of rows in train; the source put them there."
+        )
         for part, count in shared.items()
         if count
     ]

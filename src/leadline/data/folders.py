@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from leadline.data.decoding import CONVERT_HINT, EXTENSIONS, UNREADABLE_EXTENSIONS
 from leadline.errors import DataError
+from leadline.spelling import counted
 
 _PARTS = {"train": "train", "training": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 _EXPECTED = "table files, one sub-folder of pictures per class, or pictures and a csv of their labels"
@@ -56,6 +57,16 @@ def list_folder(root: Path) -> Listing:
     return Listing(root, names, targets, part_of, notes=(*notes, *more, *_empty(folders, found), *ignored_notes(ignored)))
 
 
+def part_named(folder: str) -> str | None:
+    """The split that a folder of this name holds by custom, or None.
+
+    Example:
+        >>> part_named("Validation"), part_named("roses")
+        ('valid', None)
+    """
+    return _PARTS.get(folder.casefold())
+
+
 def has_classes(root: Path) -> bool:
     """Whether the folder has at least two class folders."""
     try:
@@ -76,13 +87,18 @@ def ignored_notes(extensions: Counter[str]) -> list[str]:
     notes = []
     heic = sum(count for extension, count in extensions.items() if extension in UNREADABLE_EXTENSIONS)
     if heic:
-        notes.append(f"{heic:,} .heic pictures were left out. {CONVERT_HINT}")
+        notes.append(f"{counted(heic, '.heic picture was', '.heic pictures were')} left out. {CONVERT_HINT}")
     if stray := sum(count for extension, count in extensions.items() if extension in EXTENSIONS):
-        notes.append(f"{stray:,} pictures that lie in no class folder, or have no label, were left out.")
+        one, many = (
+            "picture that lies in no class folder, or has no label, was",
+            "pictures that lie in no class folder, or have no label, were",
+        )
+        notes.append(f"{counted(stray, one, many)} left out.")
     others = {key: count for key, count in extensions.items() if key not in EXTENSIONS | UNREADABLE_EXTENSIONS}
     if others:
         kinds = ", ".join(sorted(key or "no extension" for key in others)[:6])
-        notes.append(f"{sum(others.values()):,} files that are not pictures were left out ({kinds}).")
+        those = counted(sum(others.values()), "file that is not a picture was", "files that are not pictures were")
+        notes.append(f"{those} left out ({kinds}).")
     return notes
 
 

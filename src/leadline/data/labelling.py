@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leadline.data.answers import Answers, Classes, Labels, Numbers, as_text
+from leadline.data.answers import Classes, Labels, Numbers, as_text
 from leadline.data.tables.scaling import skewness
 from leadline.errors import DataError, unknown
 
@@ -58,7 +58,7 @@ def interpret(targets: NDArray[Any], task: str | None = None, columns: tuple[str
         ('number', 'classes', 'labels')
     """
     if task is not None and task not in TASKS:
-        unknown("task", task, TASKS)
+        unknown("task", task, (*TASKS, "pairs"))
     if targets.dtype.kind == "O":
         targets = np.array(
             [[as_text(v) for v in row] if isinstance(row, (list, tuple, np.ndarray)) else as_text(row) for row in targets]
@@ -82,7 +82,7 @@ def learn_answers(
     classes: tuple[str, ...] | None,
     transform: str | None = None,
     skewed: bool = False,
-) -> Answers:
+) -> Classes | Labels | Numbers:
     """What the outputs mean, learned from the rows `train` alone: names of classes in natural order, mean and std of numbers.
 
     Args:

@@ -17,6 +17,7 @@ from leadline.data.decoding import EXTENSIONS
 from leadline.data.folders import Listing, ignored_notes, pictures_below
 from leadline.data.labelling import natural_order
 from leadline.errors import DataError, unknown
+from leadline.spelling import counted
 
 _USUAL = ("label", "labels", "class", "classes", "category", "target", "tags", "y")
 _TRIED = 200  # rows enough to tell which column names the files
@@ -81,7 +82,8 @@ def list_csv(path: Path, root: Path, *, target: str | None = None, task: str | N
     unused = Counter(Path(name).suffix.lower() for name in paths.keys() - set(names))
     notes = [f"The labels are the column{'s' if len(chosen) > 1 else ''} {', '.join(chosen[:8])} of {path.name}."]
     if table.ragged:
-        notes.append(f"{table.ragged:,} lines of {path.name} with too few or too many fields were left out.")
+        those = counted(table.ragged, f"line of {path.name}", f"lines of {path.name}")
+        notes.append(f"{those} with too few or too many fields {'was' if table.ragged == 1 else 'were'} left out.")
     return Listing(root, names, targets, columns=columns, notes=(*notes, *ignored_notes(unused)), missing=missing)
 
 

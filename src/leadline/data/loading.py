@@ -15,18 +15,21 @@ from leadline.data.answers import Answers, Labels
 from leadline.data.dataset import Dataset, Origin, Split
 from leadline.data.dividing import Rows, divide, without_strangers
 from leadline.data.download import Progress
+from leadline.data.enlarging import LargePictures, SmallPictures
 from leadline.data.labelling import Meaning
 from leadline.data.pictures import Pictures
 from leadline.data.pictures_cache import rows_of
 from leadline.data.raw import PARTS, Raw, set_aside
 from leadline.data.schema import Inputs, Schema
 from leadline.data.sources import SEPARATOR, Reading, frame_of, name_of, nowhere, read_raw
+from leadline.data.super_resolution import load_pairs, read_pairs
 from leadline.data.tables.bundled import BUNDLED, bundled_frame
 from leadline.data.tables.frame import Frame, ids_of
 from leadline.data.tables.rows import rows_again
 from leadline.data.tables.table import Table
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, DataError, nearest
+from leadline.spelling import counted
 
 
 def load(
@@ -46,6 +49,7 @@ def load(
     encoding: str | None = None,
     size: int | None = None,
     channels: int | None = None,
+    upscale: int | None = None,
     name: str | None = None,
     cache: Path | str | None = None,
     progress: Progress | None = None,
@@ -58,7 +62,7 @@ def load(
             class, with or without train, valid and test above them, or flat with a csv of labels); a .npz or IDX file; arrays
             `inputs` or `(inputs, targets)`; a dict of arrays with the keys of a .npz; a list of picture paths.
         targets: for arrays, lists of paths and data frames without them.
-        task: "classes", "labels" or "number"; told from the targets when None.
+        task: "classes", "labels" or "number", told from the targets when None; or "pairs": photos to learn enlarging from.
         target: the column to learn (several separated by commas), by its name or its number from 1.
         valid: share of the rows (below 1) or their number, where the source does not bring its own.
         test: likewise.
@@ -72,6 +76,7 @@ def load(
         encoding: of a csv; told from it when None.
         size: height and width at which photos are kept; chosen from the photos when None.
         channels: 1 or 3 for photos; 1 when all are grey when None.
+        upscale: for pairs, how many times as high and wide photos are to become.
         name: what the Dataset is called; the source's own name when None.
         cache: where downloads and decoded photos are kept; by default LEADLINE_CACHE or the user's cache folder.
         progress: told (done, in all) while photos are decoded or a file is downloaded.
@@ -89,6 +94,23 @@ def load(
         Dataset('digits', task='classes', 1,257 + 270 + 270 rows, inputs pictures of 8 × 8 × 1)
     """
     splits.check_shares(valid, test)
+    if task == "pairs":
+        if targets is not None or target is not None:
+            raise ArgumentError("Pairs are made from photos alone", expected="no targets")
+        return load_pairs(
+            source,
+            upscale=upscale,
+            valid=valid,
+            test=test,
+            seed=seed,
+            size=size,
+            channels=channels,
+            name=name,
+            cache=cache,
+            progress=progress,
+        )
+    if upscale is not None:
+        raise ArgumentError("Only pairs are enlarged", got=f"upscale = {upscale}", do="Set the task to pairs as well.")
     _check_photos(size, channels)
     reading = Reading(
         target=target,
@@ -166,6 +188,8 @@ def read(
         1797
     """
     inputs = schema.inputs
+    if isinstance(inputs, SmallPictures):
+        return read_pairs(source, schema, cache=cache, progress=progress)
     shape = (inputs.height, inputs.width, inputs.channels) if isinstance(inputs, Pictures) else None
     reading = Reading(target=target, task=schema.task, shape=shape, cache=cache, progress=progress)
     raw = _table_again(source, targets, schema) if isinstance(inputs, Table) else read_raw(source, targets, reading)
@@ -180,6 +204,7 @@ def read(
         notes = (*notes, *more)
     else:
         stored = _stored(rows_of(raw.array, rows, cache), schema)
+    assert not isinstance(schema.answers, LargePictures)  # those were read above
     return Split(stored, schema.answers.encode(meaning.values[rows]), ids_of(raw.ids, rows), notes)
 
 
@@ -261,7 +286,7 @@ def _aligned(raw: Raw, answers: Answers) -> Raw:
     if strange:
         close = nearest(strange[0], answers.names)
         raise DataError(
-            f"{len(strange)} label(s) were not among those of the training: {', '.join(strange[:5])}",
+            f"{counted(len(strange), 'label was', 'labels were')} not among those of the training: {', '.join(strange[:5])}",
             expected="some of " + ", ".join(answers.names[:20]),
             do=f"Did you mean {close!r}?" if close else None,
         )

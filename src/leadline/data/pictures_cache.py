@@ -78,12 +78,12 @@ def decode_all(
     paths = [root / name for name in names]
     folder = cache_folder(cache) / "pictures"
     asked = json.dumps([_FORMAT, shape, size, channels])
-    seen = folder / f"seen-{_quick_hash(root, names, asked)}.json"
-    known = _read_json(seen).get("key")
+    seen = folder / f"seen-{quick_hash(root, names, asked)}.json"
+    known = read_json(seen).get("key")
     if known and (found := _open(folder, known, len(paths))):
         return found
-    counted = _Halves(progress, len(paths))
-    surveyed = list(counted.through(_in_threads(_survey, paths, len(paths))))
+    counted = Halves(progress, len(paths))
+    surveyed = list(counted.through(in_threads(survey, paths, len(paths))))
     key = hashlib.sha256("".join([asked, *(digest for digest, _ in surveyed)]).encode()).hexdigest()
     if (found := _open(folder, key, len(paths))) is None:
         shape = shape or _choose(dict(zip(names, (measure for _, measure in surveyed), strict=True)), size, channels)
@@ -101,17 +101,17 @@ def rows_of(pictures: NDArray[Any], rows: NDArray[np.int64], cache: Path | str |
     folder = cache_folder(cache) / "pictures"
     path = folder / f"rows-{hashlib.sha256(str(pictures.filename).encode() + rows.tobytes()).hexdigest()}.npy"
     shape = (len(rows), *pictures.shape[1:])
-    if (found := _mapped(path, shape)) is not None:
+    if (found := mapped_rows(path, shape)) is not None:
         return found
     try:
         step = max(1, _IN_FLIGHT // pictures[:1].nbytes)
-        _write(path, shape, (pictures[rows[start : start + step]] for start in range(0, len(rows), step)))
+        write_rows(path, shape, (pictures[rows[start : start + step]] for start in range(0, len(rows), step)))
     except OSError:
         return np.asarray(pictures[rows])
     return np.load(path, mmap_mode="c")  # type: ignore[no-any-return]
 
 
-def _quick_hash(root: Path, names: Sequence[str], asked: str) -> str:
+def quick_hash(root: Path, names: Sequence[str], asked: str) -> str:
     whole = hashlib.sha256(f"{os.path.abspath(root)}\0{asked}".encode())
     for name in names:
         try:
@@ -124,7 +124,7 @@ def _quick_hash(root: Path, names: Sequence[str], asked: str) -> str:
     return whole.hexdigest()
 
 
-def _survey(path: Path) -> tuple[str, tuple[int, int, bool] | str]:
+def survey(path: Path) -> tuple[str, tuple[int, int, bool] | str]:
     """The hash of one file's content, and what its header tells."""
     if not path.is_file():  # nor a device, which would never end
         return "", "the file is not there"
@@ -153,13 +153,13 @@ def _choose(measures: dict[str, tuple[int, int, bool] | str], size: int | None, 
     return side, side, channels
 
 
-def _decode(paths: Sequence[Path], shape: Shape, folder: Path, key: str, counted: _Halves) -> Decoded:
+def _decode(paths: Sequence[Path], shape: Shape, folder: Path, key: str, counted: Halves) -> Decoded:
     bad: dict[int, str] = {}
 
     def rows() -> Iterator[NDArray[np.uint8]]:
         bad.clear()
         ahead = max(1, _IN_FLIGHT // int(np.prod(shape)))
-        for row, result in enumerate(counted.through(_in_threads(lambda path: decoding.attempt(path, *shape), paths, ahead))):
+        for row, result in enumerate(counted.through(in_threads(lambda path: decoding.attempt(path, *shape), paths, ahead))):
             if isinstance(result, str):
                 bad[row] = result
                 result = np.zeros(shape, np.uint8)
@@ -169,7 +169,7 @@ def _decode(paths: Sequence[Path], shape: Shape, folder: Path, key: str, counted
     notes: tuple[str, ...] = ()
     pictures: NDArray[np.uint8]
     try:
-        _write(path, whole, rows())
+        write_rows(path, whole, rows())
         pictures = np.load(path, mmap_mode="c")
     except OSError as error:
         notes = (
@@ -181,7 +181,7 @@ def _decode(paths: Sequence[Path], shape: Shape, folder: Path, key: str, counted
     copies = first_copies(pictures)
     if not notes:
         others = {str(row): int(copies[row]) for row in np.flatnonzero(copies != np.arange(len(paths)))}
-        record = {"shape": whole, "bad": bad, "copies": others, "checksum": _checksum(pictures)}
+        record = {"shape": whole, "bad": bad, "copies": others, "checksum": checksum(pictures)}
         try:
             files.write_json(folder / f"{key}.json", record)
         except OSError as error:
@@ -191,10 +191,10 @@ def _decode(paths: Sequence[Path], shape: Shape, folder: Path, key: str, counted
 
 def _open(folder: Path, key: str, count: int) -> Decoded | None:
     """What is kept under `key`, or None where it is missing or damaged."""
-    record = _read_json(folder / f"{key}.json")
+    record = read_json(folder / f"{key}.json")
     try:
-        pictures = _mapped(folder / f"{key}.npy", tuple(record["shape"]))
-        if pictures is None or len(pictures) != count or _checksum(pictures) != record["checksum"]:
+        pictures = mapped_rows(folder / f"{key}.npy", tuple(record["shape"]))
+        if pictures is None or len(pictures) != count or checksum(pictures) != record["checksum"]:
             return None
         bad = {int(row): str(reason) for row, reason in record["bad"].items()}
         copies = np.arange(count)
@@ -205,7 +205,7 @@ def _open(folder: Path, key: str, count: int) -> Decoded | None:
         return None
 
 
-def _write(path: Path, shape: tuple[int, ...], rows: Iterable[NDArray[np.uint8]]) -> None:
+def write_rows(path: Path, shape: tuple[int, ...], rows: Iterable[NDArray[np.uint8]]) -> None:
     """Write rows one after the other to a .npy file. (Writing through a memory map would kill the process on a full disk.)"""
     path.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(path.parent).free < 1.02 * float(np.prod(shape)):
@@ -217,7 +217,7 @@ def _write(path: Path, shape: tuple[int, ...], rows: Iterable[NDArray[np.uint8]]
             file.write(row.tobytes())
 
 
-def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+def mapped_rows(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     """The file as an array (copy on write, so nothing changes the file), or None where it is not whole."""
     try:
         pictures: NDArray[np.uint8] = np.load(path, mmap_mode="c", allow_pickle=False)
@@ -226,11 +226,11 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     return pictures if pictures.shape == shape and pictures.dtype == np.uint8 else None
 
 
-def _checksum(pictures: NDArray[np.uint8]) -> int:
+def checksum(pictures: NDArray[np.uint8]) -> int:
     return zlib.crc32(np.ascontiguousarray(pictures[:: max(1, len(pictures) // _SAMPLE)]).data)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -238,7 +238,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _in_threads(work: Callable[[Path], T], paths: Sequence[Path], ahead: int) -> Iterator[T]:
+def in_threads(work: Callable[[Path], T], paths: Sequence[Path], ahead: int) -> Iterator[T]:
     """`work` of each path in order, in one thread a core, at most `ahead` results before the reader."""
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     step = max(4 * threads, min(ahead, 1024))
@@ -247,7 +247,7 @@ def _in_threads(work: Callable[[Path], T], paths: Sequence[Path], ahead: int) ->
             yield from pool.map(work, paths[start : start + step])
 
 
-class _Halves:
+class Halves:
     """Progress over two passes through the same pictures (survey, decode), told as one count of pictures."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:

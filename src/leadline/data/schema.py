@@ -6,13 +6,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from leadline.data.answers import Answers, answers_from_json
+from leadline.data.enlarging import SmallPictures
 from leadline.data.pictures import Pictures
 from leadline.data.tables.table import Table
 from leadline.data.vectors import Vectors
 from leadline.errors import RunError, unknown
 
-Inputs = Pictures | Vectors | Table
-_INPUTS: dict[str, type[Pictures] | type[Vectors] | type[Table]] = {"pictures": Pictures, "vectors": Vectors, "table": Table}
+Inputs = Pictures | Vectors | Table | SmallPictures
+_INPUTS: dict[str, type[Pictures] | type[Vectors] | type[Table] | type[SmallPictures]] = {
+    kind.kind: kind for kind in (Pictures, Vectors, Table, SmallPictures)
+}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadline.errors import ArgumentError, DataError
+from leadline.spelling import counted
 
 TRAIN, VALID, TEST = 0, 1, 2
 _BINS = 10  # of the values of a number, each with the same share of train, valid and test
@@ -48,7 +49,7 @@ def assign(
         raise DataError(
             "There are too few rows to keep some for validation and for the test",
             expected="at least one class with 3 different examples",
-            got=f"{len(first):,} different rows in {np.count_nonzero(units)} group(s)",
+            got=f"{counted(len(first), 'different row')} in {counted(int(np.count_nonzero(units)), 'group')}",
         )
     heavy = (size > 1) & (size > _HEAVY * np.bincount(strata)[stratum])
     order = np.lexsort((np.random.default_rng(seed).random(len(first)), heavy, stratum))

@@ -20,6 +20,7 @@ from leadline.metrics.information import (
     perplexity,
 )
 from leadline.metrics.intervals import bootstrap_interval, paired_difference, scores
+from leadline.metrics.pictures import luminance, psnr, psnr_of_each, ssim, ssim_of_each
 from leadline.metrics.ranking import auroc, average_precision, labels_auroc, labels_average_precision
 from leadline.metrics.regression import mean_absolute_error, r2_score, root_mean_squared_error
 from leadline.metrics.table import Metric, for_task
@@ -48,13 +49,18 @@ __all__ = [
     "labels_f1",
     "labels_log_loss",
     "log_loss",
+    "luminance",
     "macro_f1",
     "mean_absolute_error",
     "mutual_information",
     "paired_difference",
     "perplexity",
+    "psnr",
+    "psnr_of_each",
     "r2_score",
     "root_mean_squared_error",
     "scores",
+    "ssim",
+    "ssim_of_each",
     "top_k_accuracy",
 ]

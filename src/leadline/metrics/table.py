@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import Tensor
 
 from leadline.errors import unknown
-from leadline.metrics import calibration, classification, ranking, regression
+from leadline.metrics import calibration, classification, pictures, ranking, regression
 
 
 class Score(Protocol):
@@ -63,15 +63,20 @@ _NUMBER = (
     Metric("rmse", regression.root_mean_squared_error, False, "Root mean squared error", unit_range=False),
     Metric("r2", regression.r2_score, True, "R²", unit_range=False),
 )
-_TASKS = {"classes": _CLASSES, "labels": _LABELS, "number": _NUMBER}
+_PAIRS = (
+    Metric("psnr", pictures.psnr, True, "PSNR", unit_range=False),
+    Metric("ssim", pictures.ssim, True, "SSIM", unit_range=False),
+)
+_TASKS = {"classes": _CLASSES, "labels": _LABELS, "number": _NUMBER, "pairs": _PAIRS}
 
 
 def for_task(task: str, outputs: int) -> dict[str, Metric]:
     """The metrics of a task by name, headline first.
 
     Args:
-        task: "classes", "labels" or "number".
-        outputs: the number of classes, labels or numbers; up to five classes, top-5 accuracy would say nothing and is left out.
+        task: "classes", "labels", "number" or "pairs".
+        outputs: the number of classes, labels, numbers or channels; up to five classes, top-5 accuracy would say nothing and is
+            left out.
 
     Raises:
         ArgumentError: an unknown task.

@@ -10,6 +10,7 @@ import numpy as np
 
 from leadline.data.tables.cells import Cells
 from leadline.data.tables.columns import Column
+from leadline.spelling import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,13 +60,17 @@ def differences(column: Column, cells: Cells, *, there: bool) -> list[str]:
     if count := int(strange.sum()):
         first = cells.text.gather(np.flatnonzero(strange)[:1])[0]
         shown = f"'{str(first)[:30]}'"
-        what = "are not known from training" if column.categories else f"cannot be read as {_CALLED[column.kind]}"
+        verb = "is" if count == 1 else "are"
+        what = f"{verb} not known from training" if column.categories else f"cannot be read as {_CALLED[column.kind]}"
+        counting = "it counts as" if count == 1 else "they count as"
         instead = "other values" if column.categories else "missing" if column.missing else _INSTEAD[column.kind]
-        notes.append(f"{count:,} of {len(cells):,} cells of {column.name!r} {what}, such as {shown}; they count as {instead}.")
+        notes.append(f"{count:,} of {len(cells):,} cells of {column.name!r} {what}, such as {shown}; {counting} {instead}.")
     absent = int((~cells.present).sum())
     if absent and not column.missing and column.kind != "text":
-        counted = "other values" if column.categories else _INSTEAD[column.kind]
-        notes.append(f"{absent:,} cells of {column.name!r} are missing, which training never saw; they count as {counted}.")
+        instead = "other values" if column.categories else _INSTEAD[column.kind]
+        those = counted(absent, f"cell of {column.name!r} is", f"cells of {column.name!r} are")
+        counting = "it counts as" if absent == 1 else "they count as"
+        notes.append(f"{those} missing, which training never saw; {counting} {instead}.")
     return notes
 
 

@@ -24,6 +24,7 @@ from leadline.data.tables.target_columns import (
     without_dots,
 )
 from leadline.errors import ArgumentError, DataError, nearest
+from leadline.spelling import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -125,7 +126,8 @@ def _with_targets(frame: Frame, names: tuple[str, ...]) -> tuple[Frame, str | No
             expected="a value to learn in more of them",
         )
     which = " or ".join(map(repr, names[:3])) + (" …" if len(names) > 3 else "")
-    note = f"{int((~there).sum()):,} of {len(frame):,} rows have no {which} and are left out."
+    lost = int((~there).sum())
+    note = f"{lost:,} of {len(frame):,} rows {f'has no {which} and is' if lost == 1 else f'have no {which} and are'} left out."
     rows = np.flatnonzero(there)
     parts = None if frame.parts is None else frame.parts[rows]
     return replace(frame, data=frame.data[rows], ids=ids_of(frame.ids, rows), parts=parts), note
@@ -139,7 +141,8 @@ def _without_dots(targets: Targets, frame: Frame) -> tuple[Targets, str | None]:
     values, changed = without_dots(targets.values, np.unique(targets.values[train]).tolist())
     if not changed:
         return targets, None
-    note = f"{changed:,} classes outside of train end with a full stop that those of train lack; it was taken off."
+    those = counted(changed, "class outside of train ends", "classes outside of train end")
+    note = f"{those} with a full stop that those of train lack; it was taken off."
     return Targets(targets.names, values, targets.task, targets.note, targets.bad), note
 
 
@@ -211,7 +214,8 @@ def _copies(frame: pl.DataFrame) -> tuple[NDArray[np.int64], str | None]:
     possible = math.prod(min(different[name], 1000) for name in seen)
     if not repeated or possible > len(rows):
         return first, None
-    return rows, f"{repeated:,} rows have the inputs of others: so few different ones are possible that this is chance."
+    those = counted(repeated, "row has the inputs of another", "rows have the inputs of others")
+    return rows, f"{those}: so few different ones are possible that this is chance."
 
 
 def _identifies(name: str, series: pl.Series) -> bool:
