@@ -50,7 +50,7 @@ def test_the_classic_network_of_528054_parameters() -> None:
         "K·F·F·D_in + K = 16·2·2·3 + 16 = 208",
         "K·F·F·D_in + K = 32·2·2·16 + 32 = 2,080",
         "K·F·F·D_in + K = 64·2·2·32 + 64 = 8,256",
-        "K·D + K = 500·1024 + 500 = 512,500",
+        "K·D + K = 500·1,024 + 500 = 512,500",
         "K·D + K = 10·500 + 10 = 5,010",
     ]
     assert [row.multiply_adds for row in found if row.multiply_adds] == [
@@ -305,3 +305,55 @@ def test_a_summary_is_a_sequence() -> None:
 def test_large_numbers_read_well() -> None:
     assert [amount(each) for each in (0, 999, 1000, 1_234_567, 5 * 10**12)] == ["0", "999", "1 k", "1.235 M", "5 T"]
     assert [bytes_in_words(each) for each in (0, 1023, 1024, 3 * 2**40)] == ["0 B", "1023 B", "1 KiB", "3 TiB"]
+
+
+def test_an_embedding_sees_its_own_number_and_no_more() -> None:
+    class Words(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.conv = nn.Embedding(1000, 8), nn.Conv1d(8, 4, 3, stride=2)
+
+        def forward(self, numbers: Tensor) -> Tensor:
+            return self.conv(self.embed(numbers).transpose(1, 2))  # type: ignore[no-any-return]
+
+    embed, conv = (row.field for row in summary(Words(), (20,), dtype=torch.int64))
+    assert embed is not None
+    assert conv is not None
+    assert (str(embed), str(conv)) == ("1/1", "3/2")
+    assert [embed.seen_by(at) for at in (0, 7)] == [((0, 0),), ((7, 7),)]
+    # What comes after sees what it would see of the vectors themselves.
+    alone = summary(nn.Conv1d(8, 4, 3, stride=2), (8, 20))[0].field
+    assert [conv.seen_by(at) for at in range(9)] == [alone.seen_by(at) for at in range(9)]
+
+
+class Shortcut(nn.Module):
+    """(x + f(f(x))) · 0.5 with f a convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + self.second(self.first(x))) * 0.5  # type: ignore[no-any-return]
+
+
+def test_arithmetic_between_layers_stands_in_plain_words() -> None:
+    found = summary(nn.Sequential(Shortcut(), nn.Flatten(), nn.Linear(4096, 10)), (4, 32, 32))
+    lines = [line.split()[:2] for line in str(found).splitlines()]
+    assert lines[4:6] == [["0", "sum"], ["0", "product"]]
+    assert found[2].formulas["field"] == "what its 2 inputs see together, 5×5, centre 0"
+    assert found[3].formulas["field"] == "that of its input, centre 0"
+    assert '0 <span class="kind">sum</span>' in found.to_html()
+    assert "()" not in str(found)
+
+
+def test_numbers_in_formulas_have_their_thousands_apart() -> None:
+    found = summary(nn.Sequential(nn.Flatten(), nn.Linear(12288, 1000)), (3, 64, 64))
+    assert found[1].formulas == {
+        "parameters": "K·D + K = 1,000·12,288 + 1,000 = 12,289,000",
+        "multiply_adds": "D·K = 12,288·1,000 = 12,288,000",
+        "memory": "values·bytes = 1,000·4 = 4,000",
+        "field": "every unit sees the whole input",
+    }
+    wide = summary(nn.Conv2d(1, 1, 2001, stride=2), (1, 4000, 4000))[0].formulas
+    assert wide["output"].endswith("⌊(4,000 + 2·0 − 1·(2,001 − 1) − 1)/2⌋ + 1 = 1,000")

@@ -1,35 +1,84 @@
 """Explaining: what an answer depends on, and what a network is made of.
 
 Dependence and importance take any function from arrays to arrays; the others take a network apart: what each layer costs, how
-far it sees, and whether its backward pass is right.
+far it sees, whether its backward pass is right, where it looks in a picture, and what excites it.
 """
 
+from leadline.explain.activation_maps import ClassMap, class_activation, grad_cam
+from leadline.explain.boxes import Box, box_of, enlarged
+from leadline.explain.contact_sheets import contact_sheet
 from leadline.explain.dependence import Dependence, partial_dependence
+from leadline.explain.duplicate_pictures import DuplicateGroups, duplicate_groups
 from leadline.explain.field_drawing import draw_receptive_field, effective_field
 from leadline.explain.field_records import Along, Field, LayerField, ReceptiveFields
 from leadline.explain.fields import receptive_field
+from leadline.explain.filters import class_templates, first_filters
 from leadline.explain.gradient_checks import gradient_check
 from leadline.explain.gradient_results import GradientCheck, GradientEntry, TensorCheck
 from leadline.explain.importance import Importance, permutation_importance
+from leadline.explain.labelled_sheets import Cell, sheet_png
+from leadline.explain.look_alikes import joined_groups, nearest_by_features, unit_rows
+from leadline.explain.occluding import edge_color, log_odds, occlusion
+from leadline.explain.overlays import framed, heat_picture, mosaic, overlay, shown_picture, weight_picture
+from leadline.explain.passes import MapLayer, feature_maps, map_layers
+from leadline.explain.patches import Patch, exciting_patches
+from leadline.explain.plane_drawing import Group, plane_png
+from leadline.explain.planes import Plane, feature_plane
+from leadline.explain.saliencies import saliency
 from leadline.explain.summaries import Summary, SummaryRow, summary
 
 __all__ = [
     "Along",
+    "Box",
+    "Cell",
+    "ClassMap",
     "Dependence",
+    "DuplicateGroups",
     "Field",
     "GradientCheck",
     "GradientEntry",
+    "Group",
     "Importance",
     "LayerField",
+    "MapLayer",
+    "Patch",
+    "Plane",
     "ReceptiveFields",
     "Summary",
     "SummaryRow",
     "TensorCheck",
+    "box_of",
+    "class_activation",
+    "class_templates",
+    "contact_sheet",
     "draw_receptive_field",
+    "duplicate_groups",
+    "edge_color",
     "effective_field",
+    "enlarged",
+    "exciting_patches",
+    "feature_maps",
+    "feature_plane",
+    "first_filters",
+    "framed",
+    "grad_cam",
     "gradient_check",
+    "heat_picture",
+    "joined_groups",
+    "log_odds",
+    "map_layers",
+    "mosaic",
+    "nearest_by_features",
+    "occlusion",
+    "overlay",
     "partial_dependence",
     "permutation_importance",
+    "plane_png",
     "receptive_field",
+    "saliency",
+    "sheet_png",
+    "shown_picture",
     "summary",
+    "unit_rows",
+    "weight_picture",
 ]

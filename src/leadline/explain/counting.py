@@ -32,7 +32,7 @@ class Count(NamedTuple):
     def __str__(self) -> str:
         # A batch of one is not worth a factor.
         shown = [each for each in self.factors if each != ("N", 1)] or [("N", 1)]
-        symbols, numbers = "·".join(symbol for symbol, _ in shown), "·".join(str(number) for _, number in shown)
+        symbols, numbers = "·".join(symbol for symbol, _ in shown), "·".join(f"{number:,}" for _, number in shown)
         return f"{symbols} = {numbers}" + (f" = {self.amount:,}" if len(shown) > 1 else "")
 
 

@@ -312,6 +312,13 @@ def _attend(tracker: Tracker, operation: Operation) -> Reach | None:
     return reaching.union(found, given["query"].ndim) if found else None
 
 
+def _look_up(tracker: Tracker, operation: Operation) -> Reach | None:
+    """A row of a table of embeddings sees where its number stands."""
+    numbers = operation.arguments["indices"]
+    reach = tracker.of(numbers)
+    return reach and reaching.replayed(reach, numbers.shape, lambda values: values.unsqueeze(-1))
+
+
 def _join(tracker: Tracker, operation: Operation) -> Reach | None:
     tensors, output = operation.arguments["tensors"], operation.output
     dim = int(operation.arguments.get("dim", 0)) % output.ndim
@@ -366,6 +373,7 @@ _RULES: dict[str, Rule] = {
     **_for(_attend, "_scaled_dot_product_flash_attention", "_scaled_dot_product_flash_attention_for_cpu"),
     **_for(_attend, "_scaled_dot_product_efficient_attention", "_scaled_dot_product_cudnn_attention"),
     **_for(_attend, "_scaled_dot_product_fused_attention_overrideable"),
+    **_for(_look_up, "embedding"),
     **_for(_join, "cat"),
     **_for(_stack, "stack"),
     **_for(_pointwise, "clone", "_to_copy", "copy", "alias", "detach", "lift_fresh", "contiguous", "native_dropout", "where"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -12,45 +11,10 @@ from torch import Tensor, nn
 
 from leadline.explain import formulas, summary_tables
 from leadline.explain.counting import Count, counts_of
-from leadline.explain.field_records import Field
 from leadline.explain.fields import Following
+from leadline.explain.summary_records import SummaryRow as SummaryRow
 from leadline.explain.tracing import Operation, Step, example_inputs, trace, unwrapped
-
-
-@dataclasses.dataclass(frozen=True)
-class SummaryRow:
-    """One call of a layer, or of a function between layers.
-
-    `parameters` are those that no row above has counted, `shared` those that one has; `multiply_adds` and `memory`, the bytes
-    of the output, are for one sample; `formulas` says for each of these numbers where it comes from.
-
-    Example:
-        >>> summary(nn.Conv2d(3, 16, 2, padding="same"), (3, 32, 32)).rows[0].formulas["parameters"]
-        'K·F·F·D_in + K = 16·2·2·3 + 16 = 208'
-    """
-
-    name: str
-    kind: str
-    is_layer: bool
-    output_shape: tuple[int, ...]
-    parameters: int
-    shared: int
-    multiply_adds: int
-    memory: int
-    field: Field | None
-    formulas: dict[str, str]
-    note: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, fractions as floats."""
-        field = self.field and {
-            "size": list(self.field.size),
-            "stride": [None if each is None else float(each) for each in self.field.stride],
-            "centre": [None if math.isnan(each) else each for each in self.field.centre],
-            "whole": self.field.whole,
-        }
-        record = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        return {**record, "output_shape": list(self.output_shape), "field": field}
+from leadline.spelling import counted
 
 
 class Summary(Sequence[SummaryRow]):
@@ -76,9 +40,11 @@ class Summary(Sequence[SummaryRow]):
         parameter_bytes: int,
         notes: Sequence[str] = (),
     ) -> None:
-        self.rows, self.title, self.input_shapes = tuple(rows), title, tuple(input_shapes)
+        self.title = title
+        self.rows: Sequence[SummaryRow] = tuple(rows)
+        self.input_shapes: Sequence[tuple[int, ...]] = tuple(input_shapes)
         self.parameters, self.trainable, self.parameter_bytes = parameters, trainable, parameter_bytes
-        self.notes = tuple(notes)
+        self.notes: Sequence[str] = tuple(notes)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -174,7 +140,8 @@ def summary(
     rows = _rows(steps, watching, parameters, single=single)
     used = {name for step in steps for name in step.parameters}
     left = sum(each.numel() for name, each in parameters.items() if name not in used)
-    notes = [f"{left:,} parameters are not used on the way: {_few(sorted(set(parameters) - used))}"] if left else []
+    those = counted(left, "parameter is", "parameters are")
+    notes = [f"{those} not used on the way: {_few(sorted(set(parameters) - used))}"] if left else []
     return Summary(
         rows,
         title=type(module).__name__,
@@ -250,7 +217,7 @@ def _rows(steps: Sequence[Step], watching: _Watching, parameters: dict[str, nn.P
                 memory=watching.memory[at],
                 field=field,
                 formulas={name: text for name, text in texts.items() if text},
-                note=f"uses {shared:,} parameters again that {_few(again)} has counted" if shared else "",
+                note=f"uses {counted(shared, 'parameter')} again that {_few(again)} has counted" if shared else "",
             )
         )
     return rows

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from leadline.explain.summaries import Summary, SummaryRow
+from leadline.explain.summary_records import Summarized, SummaryRow
 
 _LAYER, _OUTPUT, _PARAMETERS, _PRODUCTS, _MEMORY, _FIELD = 26, 13, 11, 9, 9, 7
+_ARITHMETIC = {"add": "sum", "sub": "difference", "mul": "product", "div": "quotient", "truediv": "quotient"}
 _WORDS = {
     "output": "output",
     "parameters": "parameters",
@@ -19,7 +18,7 @@ _WORDS = {
 }
 
 
-def plain_table(summary: Summary, *, formulas: bool) -> str:
+def plain_table(summary: Summarized, *, formulas: bool) -> str:
     """The table in fixed columns.
 
     Args:
@@ -47,12 +46,12 @@ def plain_table(summary: Summary, *, formulas: bool) -> str:
     return "\n".join([*lines, total, *closing(summary)])
 
 
-def heading(summary: Summary) -> str:
+def heading(summary: Summarized) -> str:
     """The first line: what the network is, and what goes in."""
     return f"{summary.title}, input " + " and ".join(sizes(shape) for shape in summary.input_shapes)
 
 
-def closing(summary: Summary) -> list[str]:
+def closing(summary: Summarized) -> list[str]:
     """The last lines: how large the parameters are, how many are trained, and the notes."""
     frozen = summary.parameters - summary.trainable
     trained = f"{frozen:,} of them frozen" if frozen else "all trainable"
@@ -61,13 +60,19 @@ def closing(summary: Summary) -> list[str]:
 
 
 def label(row: SummaryRow, width: int = _LAYER) -> str:
-    """Name and kind of a layer; a function with its brackets. Where both are too long, the end of the name is kept."""
-    if not row.is_layer:
-        return shortened(f"{row.name}()", width)
-    if not row.name:
-        return row.kind
-    kind = row.kind if len(row.kind) <= width - 8 else row.kind[: width - 9] + "…"
-    return f"{shortened(row.name, width - len(kind) - 1)} {kind}"
+    """Name and kind of a layer; where a function stands, and its name. Of what is too long, the end of the name is kept."""
+    name, kind = parted(row)
+    if not name:
+        return shortened(kind, width)
+    kind = kind if len(kind) <= width - 8 else kind[: width - 9] + "…"
+    return f"{shortened(name, width - len(kind) - 1)} {kind}"
+
+
+def parted(row: SummaryRow) -> tuple[str, str]:
+    """The name of a layer and its kind; the layer a function is called in and the function, arithmetic in plain words."""
+    if row.is_layer:
+        return row.name, row.kind
+    return row.name.rpartition(".")[0], _ARITHMETIC.get(row.kind.removeprefix("i").removeprefix("r"), f"{row.kind}()")
 
 
 def shortened(name: str, width: int) -> str:
@@ -127,23 +132,29 @@ def _wrapped(words: str) -> list[str]:
 
 
 _STYLE = """
-.leadline-summary { font: 14px/1.45 system-ui, sans-serif; color-scheme: light dark; max-width: 62rem; }
+.leadline-summary { font: 14px/1.45 system-ui, sans-serif; color-scheme: light dark; max-width: 62rem;
+  container-type: inline-size; overflow-x: auto; }
 .leadline-summary table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 .leadline-summary :is(th, td) { padding: .25rem .7rem; text-align: right; vertical-align: top; white-space: nowrap; }
-.leadline-summary th { font-weight: 600; border-bottom: 1px solid #8888; }
+.leadline-summary th { font-weight: 600; border-bottom: 1px solid #8888; white-space: normal; vertical-align: bottom; }
 .leadline-summary tbody tr { border-bottom: 1px solid #8883; }
 .leadline-summary tfoot td { font-weight: 600; border-top: 1px solid #8888; }
 .leadline-summary :is(th, td):first-child { text-align: left; white-space: normal; }
 .leadline-summary .kind, .leadline-summary .note { opacity: .65; }
 .leadline-summary summary { cursor: pointer; }
-.leadline-summary dl { margin: .3rem 0 .5rem 1.1rem; display: grid; grid-template-columns: max-content 1fr; gap: .1rem .8rem;
-  font-size: .9em; }
+/* Formulas take the width of the whole table, not of their column. */
+.leadline-summary dl { margin: .3rem calc(4rem - 100cqw) .5rem 1.1rem; width: calc(100cqw - 4rem); display: grid;
+  grid-template-columns: max-content 1fr; gap: .1rem .8rem; font-size: .9em; }
 .leadline-summary dt { opacity: .65; }
 .leadline-summary dd { margin: 0; }
+@container (max-width: 46rem) {
+  .leadline-summary table { font-size: .9em; }
+  .leadline-summary :is(th, td) { padding-inline: .35rem; }
+}
 """
 
 
-def html_table(summary: Summary) -> str:
+def html_table(summary: Summarized) -> str:
     """The table as HTML to stand in another page."""
     names = ("layer", "output", "parameters", "multiply-adds", "memory", "receptive field", "centre")
     head = "".join(f"<th>{name}</th>" for name in names)
@@ -158,7 +169,7 @@ def html_table(summary: Summary) -> str:
     )
 
 
-def html_page(summary: Summary) -> str:
+def html_page(summary: Summarized) -> str:
     """The table as a page of its own."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -169,8 +180,8 @@ def html_page(summary: Summary) -> str:
 
 
 def _html_row(row: SummaryRow) -> str:
-    name = escape(row.name) if row.is_layer else f"{escape(row.name)}()"
-    title = f'{name} <span class="kind">{escape(row.kind)}</span>' if row.is_layer else name
+    name, kind = parted(row)
+    title = f'{escape(name)} <span class="kind">{escape(kind)}</span>' if name else escape(kind)
     terms = "".join(f"<dt>{_WORDS[key]}</dt><dd>{escape(formula)}</dd>" for key, formula in row.formulas.items())
     note = f'<div class="note">{escape(row.note)}</div>' if row.note else ""
     centre = "" if row.field is None else ", ".join(f"{each:g}" for each in dict.fromkeys(row.field.centre))
