@@ -160,6 +160,14 @@ def test_a_recorded_step_is_one_that_the_plan_can_ask_for(rows: Dataset) -> None
         ({"training.label_smoothing": 0.1, "training.loss": "crammer_singer"}, "has no label smoothing"),
         ({"training.label_smoothing": 0.1, "training.loss": "cross_entropy(label_smoothing=0.3)"}, "given twice"),
         ({"training.augment.flip": True}, "Only pictures can be augmented"),
+        (
+            {"training.augment.mixup": 0.2, "training.loss": "perceptron"},
+            "'perceptron' cannot take the targets of mixed",
+        ),
+        (
+            {"training.loss": "weston_watkins(margin=2)", "training.augment.cutmix": 1.0},
+            "training.loss = cross_entropy or",
+        ),
         ({"training.loss": "huber"}, "not for the task"),
         ({"training.optimizer": "muon", "model.depth": 0}, "nothing for Muon"),
     ],

@@ -64,6 +64,10 @@ def test_keys_left_out_keep_their_defaults() -> None:
         ({"training.learning_rate": "fast"}, "Expected a number"),
         ({"training.augment.flip": 1}, "Expected true or false"),
         ({"training.augment.shift": 2.0}, "training.augment.shift cannot be 2.0.*share"),
+        ({"training.augment.crop": 0}, "training.augment.crop cannot be 0.*1 for no crop"),
+        ({"training.augment.flip": "alternate"}, "training.augment.flip cannot be.*Did you mean 'alternating'"),
+        ({"training.augment.edge": "reflct"}, "Did you mean 'reflect'"),
+        ({"training.augment.mixup": 0.2, "training.loss": "crammer_singer"}, "set training.augment.mixup and"),
         ({"model": "resnet81"}, "Did you mean 'resnet18'"),
         ({"model": "convnet", "model.depth": 3}, "no key 'model.depth'"),
         ({"model": "linear", "model.width": 3}, "nothing to set"),
@@ -141,3 +145,17 @@ def test_an_argument_of_another_model_says_whose_it_is() -> None:
 def test_half_a_step_is_no_number_of_steps(change: dict[str, str]) -> None:
     with pytest.raises(PlanError, match="whole number"):
         Plan().but(change)
+
+
+def test_flips_that_alternate_survive_toml_and_json() -> None:
+    plan = Plan().but({"training.augment.flip": "alternating", "training.augment.crop": 0.3, "training.augment.mixup": 0.2})
+    assert Plan.from_toml(plan.to_toml()).training == plan.training
+    assert Plan.from_json(plan.to_json()) == plan
+    assert 'flip = "alternating"' in plan.to_toml()
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_loss_and_mixing_may_change_together_in_any_order(turn: int) -> None:
+    changes = [("training.augment.cutmix", 1.0), ("training.loss", "cross_entropy")][::turn]
+    plan = Plan().but({"training.loss": "perceptron"}).but(dict(changes))
+    assert plan.training.augment.mixes

@@ -11,6 +11,7 @@ import torch
 from leadline.data import Classes, Dataset, Labels, Numbers, Origin, Pictures, Schema, Split, Vectors
 from leadline.errors import PlanError
 from leadline.plan import Plan, build, measure, measuring, propose
+from leadline.plan.measuring import _in_milliseconds
 
 
 def dataset(
@@ -101,7 +102,7 @@ def test_pictures_are_mirrored_only_where_that_keeps_the_class() -> None:
         split = Split(pictures, targets, [str(at) for at in range(rows)])
         made = Dataset("m", split, split, split, Schema(Pictures.learn(pictures), Classes(("a", "b"))), Origin("m", "h", {}))
         plan = propose(made)
-        assert plan.training.augment.flip is expected
+        assert plan.training.augment.flip == ("alternating" if expected else False)
         assert ("little harm" if expected else "mislead") in plan.why["training.augment.flip"]
 
 
@@ -258,3 +259,19 @@ def test_decay_that_is_part_of_the_gradient_is_less() -> None:
         name: propose(dataset(), {"training.optimizer": name}).training.weight_decay for name in ("adamw", "muon", "adam")
     }
     assert decays["adamw"] == decays["muon"] > 10 * decays["adam"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.102, "102 ms"),
+        (0.0996, "100 ms"),
+        (0.00996, "10 ms"),
+        (0.0042, "4.2 ms"),
+        (0.00046, "0.46 ms"),
+        (1.2345, "1,234 ms"),
+        (0.0, "0 ms"),
+    ],
+)
+def test_a_measured_time_has_two_digits_and_no_exponent(seconds: float, words: str) -> None:
+    assert _in_milliseconds(seconds) == words

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leadline import losses, metrics
 from leadline.data.answers import Numbers
 from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset
+from leadline.data.enlarging import LargePictures, SmallPictures
 from leadline.data.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.data.tables.table import Table
-from leadline.errors import PlanError, SourceNotFoundError, unknown
+from leadline.errors import ArgumentError, PlanError, unknown
 from leadline.initialize import set_prior_bias
 from leadline.layers import MemberHeads, OneHot
-from leadline.models import MODELS
+from leadline.models import MODELS, load_weights
+from leadline.models.enlarging import BesideBicubic
 from leadline.models.rosenblatt import PerceptronRule
 from leadline.optim import Plateau, Schedule, make_average, make_clip, make_optimizer, make_schedule
 from leadline.plan.first_weights import set_first_weights
 from leadline.plan.record import Plan
+from leadline.plan.starts import StartPlan
+from leadline.plan.transferred_networks import transferred_network
 from leadline.spelling import parse_call
 from leadline.training import Best, Callback, Evaluation, Step, Supervised, Training, choose_device
 from leadline.training.closures import ClosureStep, needs_closure
 from leadline.training.devices import has_bfloat16, settle
 from leadline.training.recorded import Recorded
+from leadline.transfer import GradualUnfreezing, frozen, stages_of, with_depth_rates
 
+_DECAY, _UNTIL = 0.6, 0.3  # of the rates from a stage to the one before; the share of the training after which all of it trains
 _OF_LOG_PROBABILITIES = ("cross_entropy", "kl_divergence", "binary_cross_entropy")  # losses whose outputs are such
 
 
@@ -59,8 +65,13 @@ class Built:
     callbacks: list[Callback] = field(default_factory=list)
 
 
-def build(plan: Plan, dataset: Dataset) -> Built:
+def build(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None = None) -> Built:
     """Seed, then make the network, its loss, optimizer, schedule and batches, as the Plan says, on its device.
+
+    Args:
+        plan: as the data were proposed or given it.
+        dataset: to learn from; prepared as the network knows it (`resolve`) where one is transferred.
+        first: the weights to begin with, where the Plan transfers: those of `resolve`.
 
     Errors: `PlanError` or `ArgumentError` for a choice that this data set or machine does not allow.
 
@@ -75,17 +86,28 @@ def build(plan: Plan, dataset: Dataset) -> Built:
     device = choose_device(training.device)
     settle(device, seed=training.seed, threads=training.threads or None)
     channels_last = training.layout == "channels_last"
-    model = started(plan, dataset).to(device, memory_format=torch.channels_last if channels_last else torch.contiguous_format)  # type: ignore[call-overload]
+    model = started(plan, dataset, first=first).to(
+        device, memory_format=torch.channels_last if channels_last else torch.contiguous_format
+    )  # type: ignore[call-overload]
     loss = losses.per_member(loss_of(plan, dataset, device))
     schedule = make_schedule(training.schedule, warm_up_share=training.warm_up, epochs=training.epochs)
     make = functools.partial(Batches, schema=schema, device=device, channels_last=channels_last)
     augment = training.augment if training.augment.active else None
+    if augment is not None and isinstance(schema.inputs, SmallPictures):
+        raise PlanError(
+            "Pairs are not augmented: both pictures of a pair would have to change alike", do="Leave training.augment out."
+        )
     if augment is not None and not isinstance(schema.inputs, Pictures):
         raise PlanError("Only pictures can be augmented", got=schema.inputs.describe(), do="Leave training.augment out.")
     batch = training.batch or len(dataset.train)
     batches = make(dataset.train, batch_size=batch, seed=training.seed, shuffle=True, augment=augment)
     valid = make(dataset.valid, batch_size=evaluation_batch(batch))
-    step = make_average(training.average, _step(plan, model, loss, schedule, batches))
+    normalizes = (module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
+    if batches.batch_size == 1 and not all(map(frozen, normalizes)):
+        raise PlanError(
+            "A batch of one row has no variance for batch normalization", expected="training.batch of at least 2", got=1
+        )
+    step = make_average(training.average, _step(plan, model, loss, schedule, batches, schema.inputs.shape))
     best = Best(
         training.monitor,
         higher_is_better=_higher_is_better(training.monitor, schema),
@@ -96,10 +118,6 @@ def build(plan: Plan, dataset: Dataset) -> Built:
     columns = ["valid_loss", *(f"valid_{name}" for name in evaluate.measures), "loss"]
     if training.monitor not in columns:
         unknown("column of the history to monitor", training.monitor, columns, PlanError)
-    if batches.batch_size == 1 and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
-        raise PlanError(
-            "A batch of one row has no variance for batch normalization", expected="training.batch of at least 2", got=1
-        )
     if isinstance(schedule, Plateau):
         if training.monitor == "loss":
             raise PlanError(
@@ -134,7 +152,12 @@ def _tell_plateau(schedule: Plateau, best: Best, columns: dict[str, float]) -> N
 
 
 def _step(
-    plan: Plan, model: nn.Module, loss: Callable[[Any, Any], Tensor], schedule: Schedule | Plateau, batches: Batches
+    plan: Plan,
+    model: nn.Module,
+    loss: Callable[[Any, Any], Tensor],
+    schedule: Schedule | Plateau,
+    batches: Batches,
+    shape: tuple[int, ...],
 ) -> Step:
     """The step of the Plan, without its average."""
     if plan.model.name == "perceptron" and plan.training.loss == "perceptron":
@@ -147,6 +170,9 @@ def _step(
         momentum=training.momentum,
         weight_decay=training.weight_decay,
     )
+    stages = stages_of(model, shape) if plan.start.transfers and not plan.start.solves else []
+    if stages:
+        optimizer = with_depth_rates(optimizer, model, stages, decay=_DECAY)
     measures = {"accuracy": losses.per_member(batch_accuracy)} if plan.data.task == "classes" else {}
     penalties = training.penalties if training.penalties.active else None
     if needs_closure(optimizer):
@@ -170,12 +196,16 @@ def _step(
         accumulate=max(1, training.accumulate),
         precision=precision,
     )
+    if stages and plan.start.weights:  # where there are none, a step is only measured, and what counts is a step of everything
+        return GradualUnfreezing(step, model, stages, until=_UNTIL)
     return _recorded(step, batches) if training.step == "recorded" else step
 
 
 def _all_rows(batches: Batches) -> tuple[Tensor, Tensor]:
-    """Every training row, prepared, for a rule that counts how many are right."""
-    parts = list(batches)
+    """Every training row as evaluation would see it, in the order of the split, for a rule that counts how many are right."""
+    plain = copy.copy(batches)
+    plain.shuffle, plain.augment = False, None
+    parts = list(plain)
     return torch.cat([inputs for inputs, _ in parts]), torch.cat([targets for _, targets in parts])
 
 
@@ -194,6 +224,8 @@ def _recorded(step: Supervised, batches: Batches) -> Recorded:
 
 def network(plan: Plan, schema: Schema) -> nn.Module:
     """The network of a Plan for inputs and answers of this Schema, freshly initialized, on the CPU."""
+    if plan.start.transfers:
+        return transferred_network(plan.start, schema, functools.partial(network, dataclasses.replace(plan, start=StartPlan())))
     builder = MODELS[plan.model.name]
     inputs, outputs = schema.inputs, schema.answers.outputs
     wanted = inspect.signature(builder).parameters
@@ -207,6 +239,15 @@ def network(plan: Plan, schema: Schema) -> nn.Module:
     else:
         shape = inputs.shape
     given |= {"shape": shape, "channels": shape[0]}
+    if isinstance(inputs, SmallPictures):
+        given["upscale"] = inputs.upscale
+    if ("upscale" in wanted) != isinstance(inputs, SmallPictures):
+        enlarges, others = ("does", "does not") if "upscale" in wanted else ("does not", "does")
+        fitting = [name for name, each in MODELS.items() if "upscale" in inspect.signature(each).parameters]
+        raise PlanError(
+            f"The model {plan.model.name!r} {enlarges} enlarge pictures, which the task {schema.task!r} {others}",
+            do=f"Take model={fitting[0]} for pairs, and for nothing else.",
+        )
     for needed, what, fits in (
         ("channels", "pictures", len(shape) == 3),
         ("edges", "a table", isinstance(inputs, Table)),
@@ -216,6 +257,8 @@ def network(plan: Plan, schema: Schema) -> nn.Module:
     if plan.model.name == "perceptron" and schema.task != "classes":
         raise PlanError("The perceptron parts classes", got=f"the task {schema.task!r}", do="Take model=linear for it.")
     model = builder(**{name: value for name, value in given.items() if name in wanted}, **plan.model.arguments)
+    if isinstance(inputs, SmallPictures):
+        return BesideBicubic(model, inputs.upscale)
     return model if one_hot is None else nn.Sequential(one_hot, model)
 
 
@@ -234,14 +277,18 @@ def evaluation_batch(batch: int) -> int:
 
 
 def batch_accuracy(logits: Tensor, targets: Tensor) -> Tensor:
-    """The share of right classes in a batch, float32, on the device."""
-    return (logits.argmax(1) == targets).float().mean()
+    """The share of right classes in a batch, float32, on the device; of a mixture the larger part is the right one."""
+    right = targets.argmax(1) if targets.ndim == 2 else targets
+    return (logits.argmax(1) == right).float().mean()
 
 
 def headline(schema: Schema) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     """The first metric of the task as a function of outputs and prepared targets, by its name."""
     name, metric = next(iter(metrics.for_task(schema.task, schema.answers.outputs).items()))
     answers = schema.answers
+    if isinstance(answers, LargePictures):
+        shades = answers.shades
+        return {name: lambda outputs, targets: metric.function(shades(outputs), shades(targets))}
     if isinstance(answers, Numbers):
         return {name: lambda outputs, targets: metric.function(answers.values(outputs), answers.values(targets))}
     return {name: lambda outputs, targets: metric.function(answers.probabilities(outputs), targets.long())}
@@ -308,11 +355,24 @@ def _higher_is_better(monitor: str, schema: Schema) -> bool:
     return metric.higher_is_better if metric is not None else False
 
 
-def started(plan: Plan, dataset: Dataset) -> nn.Module:
-    """The network with the weights to begin with: those of a file, or drawn, its head's bias the log prior of the targets."""
+def started(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None = None) -> nn.Module:
+    """The network with the weights to begin with: those given, those of a file, or drawn, its head's bias the log prior."""
     model, schema = network(plan, dataset.schema), dataset.schema
-    if plan.start.weights:
-        _load_weights(model, Path(plan.start.weights))
+    if first is not None:
+        model.load_state_dict(first)
+        return model
+    if plan.start.transfers:
+        if plan.start.weights:
+            raise PlanError(
+                "A network that is made of another one starts from weights that a Plan does not hold",
+                do="Give the `first` of plan.resolve(…) to plan.build.",
+            )
+        return model
+    if plan.start.weights and plan.start.transfer != "scratch":
+        try:
+            load_weights(model, plan.start.weights)
+        except ArgumentError as error:
+            raise PlanError(str(error)) from error
         return model
     if plan.start.initialize:
         set_first_weights(model, plan.start.initialize, dataset)
@@ -327,19 +387,3 @@ def started(plan: Plan, dataset: Dataset) -> nn.Module:
         )
         set_prior_bias(head, shares, task=schema.task)  # type: ignore[arg-type]
     return model
-
-
-def _load_weights(model: nn.Module, path: Path) -> None:
-    file = path / "model.safetensors" if path.is_dir() else path
-    if not file.exists():
-        raise SourceNotFoundError(
-            f"There are no weights at {path}", expected="a Run folder or a .safetensors file", do="Mend start.weights."
-        )
-    try:
-        model.load_state_dict(load_file(file))
-    except RuntimeError as error:
-        raise PlanError(
-            f"The weights of {path} do not fit this network",
-            got=str(error).splitlines()[-1].strip(),
-            do="Give the same model and classes.",
-        ) from error

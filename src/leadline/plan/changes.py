@@ -15,7 +15,7 @@ from leadline.errors import LeadlineError, PlanError, nearest, unknown
 from leadline.models import MODELS
 from leadline.models.row_building import check_rows
 
-_GIVEN_BY_DATA = ("shape", "outputs", "channels", "classes", "edges", "categories", "task")
+_GIVEN_BY_DATA = ("shape", "outputs", "channels", "classes", "edges", "categories", "task", "upscale")
 _COLUMNS = "data.columns"  # below it a key is the name of a column, whatever dots it holds
 _SEARCH = "start.search"  # below it a key is another dotted key
 SEARCHED = ("training.learning_rate", "training.momentum", "training.weight_decay", "training.seed", "model.dropout")
@@ -241,5 +241,6 @@ def _typed(value: Any, kind: Any, key: str) -> Any:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
         listed = "Lists of values are for " + ", ".join(SEARCHED) + "." if isinstance(value, list) and value else None
-        raise PlanError(f"{key} has the wrong kind of value", expected=names.get(kind, str(kind)), got=repr(value), do=listed)
+        expected = " or ".join(names.get(each, str(each)) for each in typing.get_args(kind) or (kind,))
+        raise PlanError(f"{key} has the wrong kind of value", expected=expected, got=repr(value), do=listed)
     return value

@@ -19,7 +19,8 @@ from leadline.plan.building import Built, build, precision_of
 from leadline.plan.populations import BuiltPopulation, build_population, reason_not_to_stack
 from leadline.plan.record import Plan
 from leadline.plan.restarts import candidates
-from leadline.training import Supervised, choose_device
+from leadline.plan.stacked_convolutions import AUTO, times_as_text, ways_as_text
+from leadline.training import Population, Supervised, choose_device
 from leadline.training.memory import fitting_rows, free_bytes
 from leadline.training.steps import BEGINNING
 
@@ -128,7 +129,7 @@ def _fastest(plan: Plan, dataset: Dataset, device: torch.device) -> tuple[Plan, 
             best = min((best, *recorded), key=lambda trial: trial.seconds)
     plan = _with(plan, best.way)
     if len(trials) > 1:
-        times = "; ".join(f"{trial} {trial.seconds * 1e3:.2g} ms" for trial in trials)
+        times = "; ".join(f"{trial} {_in_milliseconds(trial.seconds)}" for trial in trials)
         measured = {
             f"training.{name}": f"measured for a step: {times}" for name, value in open_choices.items() if value in ("auto", 0)
         }
@@ -158,15 +159,34 @@ def _together(plan: Plan, stacked: Plan, dataset: Dataset, alone: float) -> tupl
         trial = Trial({}, build_population(stacked, dataset))
         _time_steps([trial])
         reason = (
-            f"a step of all {count} takes {1e3 * trial.seconds:.2g} ms in one program, {1e3 * count * alone:.2g} ms one by one"
+            f"a step of all {count} takes {_in_milliseconds(trial.seconds)} in one program, "
+            f"{_in_milliseconds(count * alone)} one by one"
         )
         if together == "stacked" or trial.seconds < count * alone:
             pairs = ((name, getattr(stacked.training, name), getattr(plan.training, name)) for name in _ONE_PROGRAM)
             different = [name for name, value, other in pairs if value != other]
             told = {f"training.{name}": "all networks are trained in one program" for name in different}
             stacked = dataclasses.replace(stacked, why={**stacked.why, **told})
-            return _decided(stacked, "stacked", reason), trial.seconds
+            assert isinstance(trial.built, BuiltPopulation)
+            return _decided(_convolving(stacked, trial.built.population), "stacked", reason), trial.seconds
     return _decided(plan, "one by one", reason), count * alone
+
+
+def _in_milliseconds(seconds: float) -> str:
+    """A measured time to two digits, or all those before the point: 0.46 ms, 4.2 ms, 102 ms."""
+    milliseconds = 1e3 * seconds
+    # The rounded number decides, or 9.96 would read 10.0.
+    digits = 1 - math.floor(math.log10(float(f"{milliseconds:.1e}"))) if milliseconds > 0 else 0
+    return f"{milliseconds:,.{max(0, digits)}f} ms"
+
+
+def _convolving(plan: Plan, population: Population) -> Plan:
+    """The Plan with the way of each convolution that its first step has measured, so that another time goes the same way."""
+    if plan.start.convolutions != AUTO or not population.times:
+        return plan
+    start = dataclasses.replace(plan.start, convolutions=ways_as_text(population.ways, population.convolutions))
+    why = times_as_text(population.times, population.count)
+    return dataclasses.replace(plan, start=start, why={**plan.why, "start.convolutions": why})
 
 
 def _decided(plan: Plan, together: str, why: str) -> Plan:

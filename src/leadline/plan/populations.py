@@ -28,6 +28,7 @@ from leadline.plan.building import (
 )
 from leadline.plan.record import Plan
 from leadline.plan.restarts import candidates
+from leadline.plan.stacked_convolutions import ways_by_layer
 from leadline.spelling import parse_call
 from leadline.training import (
     Candidate,
@@ -93,6 +94,7 @@ def build_population(plan: Plan, dataset: Dataset) -> BuiltPopulation:
         clip=make_clip(training.clip),
         average=_decay(training.average),
     )
+    population.ways.update(ways_by_layer(plan.start.convolutions, population.convolutions))
     batch = training.batch or len(dataset.train)
     make = functools.partial(
         Batches, dataset.train, schema, batch, device=device, shuffle=True, channels_last=training.layout == "channels_last"
@@ -139,6 +141,8 @@ def reason_not_to_stack(plan: Plan, dataset: Dataset) -> str:
 def _not_written(plan: Plan) -> str:
     """The choice of the Plan that is made for one network alone; an empty string where there is none."""
     training = plan.training
+    if plan.data.task == "pairs":
+        return "networks that enlarge pictures are trained one after another"
     if plan.model.name == "perceptron":
         return "the perceptron has its own rule"
     if parse_call(training.optimizer, "optimizer").name not in UPDATES:

@@ -11,11 +11,14 @@ import numpy as np
 
 from leadline.data.augment import Augment
 from leadline.data.dataset import Dataset
+from leadline.data.enlarging import SmallPictures
 from leadline.data.pictures import Pictures
 from leadline.data.tables.table import Table
 from leadline.plan.changes import spelled_out
 from leadline.plan.mirror import mirrored_agreement
+from leadline.plan.pairs import pairs_facts, pairs_network, pairs_training
 from leadline.plan.record import DataPlan, ModelPlan, Plan, StartPlan, TrainingPlan
+from leadline.plan.small_pictures import FAST, fast_network, fast_start, fast_suits, fast_training
 from leadline.plan.tables import table_arguments, table_facts, table_training
 
 _SMALL_SIDE = 64  # pictures up to this side go through a small network at full size; larger ones through ResNet-18
@@ -49,7 +52,8 @@ def propose(dataset: Dataset, changes: Mapping[str, Any] | None = None) -> Plan:
     data = _data(dataset, why)
     model = _model(dataset, changes.get("model.name"), why)
     training = _training(dataset, model.name, changes, why)
-    plan = Plan(data=data, model=model, training=training, start=StartPlan(), why=why).but(changes)
+    start = fast_start(dataset, why) if model.name == FAST else StartPlan()
+    plan = Plan(data=data, model=model, training=training, start=start, why=why).but(changes)
     return dataclasses.replace(plan, data=data)  # what was loaded is a fact, whatever was wished for
 
 
@@ -61,6 +65,7 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
         "classes": f"each row has one of {dataset.schema.answers.outputs} classes",
         "labels": f"each row may have any of {dataset.schema.answers.outputs} labels",
         "number": f"each row has {dataset.schema.answers.outputs} number(s) to predict",
+        "pairs": "",
     }[dataset.task]
     why["data.valid"] = f"{valid:,} rows to choose the best weights by, beside {train:,} to learn from"
     why["data.test"] = f"{test:,} rows that nothing sees before the end, for the score"
@@ -68,6 +73,8 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
         pictures = dataset.schema.inputs
         why["data.size"] = f"pictures are kept as {pictures.height} × {pictures.width} × {pictures.channels}"
     fields: dict[str, Any] = {key: value for key, value in options.items() if key in names}
+    if dataset.task == "pairs":
+        fields |= pairs_facts(dataset, why)
     if isinstance(inputs := dataset.schema.inputs, Table):
         fields |= table_facts(inputs, dataset.schema.answers, options, why)
     return DataPlan(**fields | {"source": dataset.origin.source, "hash": dataset.fingerprint(), "task": dataset.task})
@@ -75,11 +82,15 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
 
 def _model(dataset: Dataset, chosen: str | None, why: dict[str, str]) -> ModelPlan:
     inputs, rows = dataset.schema.inputs, len(dataset.train)
-    if isinstance(inputs, Pictures):
+    if isinstance(inputs, SmallPictures):
+        name, reason = "espcn", f"it works on the small pictures, of {inputs.height} pixels a side, and so costs little"
+    elif isinstance(inputs, Pictures):
         side = min(inputs.height, inputs.width)
         small = f"{inputs.height} × {inputs.width} pixels"
         if side < 4:
             name, reason = "mlp", f"{small} are too few to convolve"
+        elif side <= _SMALL_SIDE and fast_suits(dataset):
+            name, reason = FAST, f"{rows:,} pictures of {small} are enough for it, and it needs few passes over them"
         elif side <= _SMALL_SIDE:
             name, reason = "convnet", f"{small} fit a small convolutional network (up to {_SMALL_SIDE})"
         else:
@@ -101,6 +112,8 @@ def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, An
     shape, rows = dataset.schema.inputs.shape, len(dataset.train)
     if name == "tabular" and isinstance(dataset.schema.inputs, Table):
         return table_arguments(dataset, why)
+    if name == "espcn" and dataset.task == "pairs":
+        return pairs_network(dataset, why)
     if name == "mlp":
         width = int(2 ** np.clip(round(math.log2(math.sqrt(rows * 4))), 5, 9))
         dropout = 0.2 if rows < 50_000 else 0.1
@@ -108,6 +121,8 @@ def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, An
         why["model.depth"] = f"two hidden layers, as {rows:,} rows seldom repay more"
         why["model.dropout"] = f"{rows:,} rows are {'fewer' if rows < 50_000 else 'no fewer'} than 50,000"
         return {"width": width, "depth": 2, "dropout": dropout}
+    if name == FAST and len(shape) == 3:
+        return fast_network(dataset, why)
     if name == "convnet" and len(shape) == 3:
         side = min(shape[1:])
         stages = int(np.clip(math.floor(math.log2(side / 2)) + 1, 1, 5))
@@ -124,6 +139,9 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
     rows, task = len(dataset.train), dataset.task
     if model == "perceptron" and task == "classes":
         return _rosenblatt(rows, why)
+    if task == "pairs":
+        kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
+        return pairs_training(dataset, changes, why, rate_beside_adam=_RATE_BESIDE_ADAM.get(kind, 1.0))
     if task == "number":
         loss, smoothing = "squared_error", 0.0
         why["training.loss"] = (
@@ -144,7 +162,7 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
     batch = int(2 ** np.clip(round(math.log2(max(rows, 2) / 40)), 3, 6 if large else 7))
     epochs = int(np.clip(round((_ROWS_OF_LARGE if large else _ROWS_TO_SEE) / rows), 10, _MOST_EPOCHS.get(model, 60)))
     averaged = True
-    weight_decay, rate = 0.05, {"linear": 0.01, "mlp": 3e-3, "convnet": 5e-3}.get(model, 1e-3)
+    weight_decay, rate = 0.05, {"linear": 0.01, "mlp": 3e-3, "convnet": 5e-3, FAST: 5e-3}.get(model, 1e-3)
     if model == "tabular":
         proposed = table_training(rows)
         batch, epochs, rate, weight_decay = (proposed[key] for key in ("batch", "epochs", "learning_rate", "weight_decay"))
@@ -188,7 +206,7 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
         if kind == "lbfgs"
         else f"with {rows:,} rows the fall of the rate smooths the weights as well"
     )
-    return TrainingPlan(
+    training = TrainingPlan(
         loss=loss,
         label_smoothing=smoothing,
         batch=batch,
@@ -201,6 +219,7 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
         average=f"ema({decay})" if averaged else "",
         augment=_augment(dataset, why),
     )
+    return fast_training(training, changes, why) if model == FAST else training
 
 
 def _rosenblatt(rows: int, why: dict[str, str]) -> TrainingPlan:
@@ -230,7 +249,10 @@ def _augment(dataset: Dataset, why: dict[str, str]) -> Augment:
     if dataset.task == "number":
         why["training.augment.flip"] = f"a mirrored picture of {side} pixels may have another number"
         return Augment()
-    flip, why["training.augment.flip"] = mirrored_agreement(dataset)
+    mirrors, why["training.augment.flip"] = mirrored_agreement(dataset)
+    if mirrors:
+        why["training.augment.flip"] += ", and sides that alternate from epoch to epoch show both in any two"
+    flip = "alternating" if mirrors else False
     if (rows := len(dataset.train)) > _MANY:
         why["training.augment.shift"] = f"{rows:,} pictures are varied enough by themselves"
         return Augment(flip=flip)

@@ -25,7 +25,8 @@ from leadline.errors import ArgumentError, PlanError, unknown
 from leadline.models import MODELS
 from leadline.optim import Penalties, make_average, make_clip, make_optimizer, make_schedule
 from leadline.plan import changes as changing
-from leadline.plan.first_weights import check_first_weights
+from leadline.plan.starts import StartPlan as StartPlan
+from leadline.spelling import parse_call
 
 VERSION = 1
 CHOSEN = "chosen by you"
@@ -54,6 +55,7 @@ class DataPlan:
     seed: int = 0
     size: int = 0
     channels: int = 0
+    upscale: int = 0
     transform: str = ""
     group: str = ""
     time: str = ""
@@ -65,6 +67,8 @@ class DataPlan:
         for name, choices in (("transform", ("", "log", "none")), ("header", ("", "yes", "no"))):
             if getattr(self, name) not in choices:
                 unknown(f"data.{name}", getattr(self, name), choices, PlanError)
+        if self.upscale and not 2 <= self.upscale <= 8:
+            raise PlanError("data.upscale is out of range", expected="2 to 8, or 0 for the usual 2", got=self.upscale)
         for column, kind in self.columns.items():
             if kind not in COLUMN_KINDS:
                 unknown(f"kind of column for {column!r}", kind, COLUMN_KINDS, PlanError)
@@ -182,48 +186,25 @@ class TrainingPlan:
         _check_spelling(self.epochs, tuple((name, getattr(self, name)) for name in _SPELLED))
 
 
-@dataclass(frozen=True)
-class StartPlan:
-    """What the weights start from, and how many networks start.
+_OF_MIXTURES = (
+    "cross_entropy",
+    "kl_divergence",
+    "binary_cross_entropy",
+    "squared_error",
+    "absolute_error",
+    "huber",
+    "quantile",
+)
 
-    `weights` are those of a Run or a safetensors file of the same network; `initialize` draws them by one of
-    `initialize.INITIALIZERS` in place of the layers' own way. `restarts` networks differ in their seeds; `search` gives lists
-    of values for some choices, and every combination of them starts so many networks. The best by validation is kept, or,
-    with `ensemble`, the mean answer of all. `together` is auto (measured), stacked (all in one program) or one by one.
 
-    Example:
-        >>> plan = Plan().but({"start.restarts": 4, "training.learning_rate": [0.001, 0.01]})
-        >>> plan.start.networks, plan.training.learning_rate
-        (8, 0.001)
-    """
-
-    weights: str = ""
-    initialize: str = ""
-    restarts: int = 1
-    ensemble: bool = False
-    together: str = "auto"
-    search: Mapping[str, list[Any]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.restarts < 1:
-            raise PlanError("start.restarts is out of range", expected="at least 1", got=self.restarts)
-        if self.together not in ("auto", "stacked", "one by one"):
-            unknown("start.together", self.together, ("auto", "stacked", "one by one"), PlanError)
-        if self.initialize:
-            try:
-                check_first_weights(self.initialize)
-            except ArgumentError as error:
-                raise PlanError(str(error)) from error
-        for key, values in self.search.items():
-            if key not in changing.SEARCHED:
-                unknown("key to search over", key, changing.SEARCHED, PlanError)
-            if not values:
-                raise PlanError(f"The list of values for {key} is empty", expected="at least one value")
-
-    @property
-    def networks(self) -> int:
-        """How many networks are trained."""
-        return self.restarts * math.prod(len(values) for values in self.search.values())
+def _check_mixing(training: TrainingPlan) -> None:
+    """Seen when all changes are made: whether the loss can take the targets of mixed pictures."""
+    if training.augment.mixes and (name := parse_call(training.loss, "loss").name) not in _OF_MIXTURES:
+        raise PlanError(
+            f"The loss {name!r} cannot take the targets of mixed pictures, which are shares of several classes",
+            expected="training.loss = " + " or ".join(_OF_MIXTURES[:3]),
+            do="Choose one of these, or set training.augment.mixup and training.augment.cutmix to 0.",
+        )
 
 
 @dataclass(frozen=True)
@@ -239,7 +220,7 @@ class Plan:
     data: DataPlan = DataPlan()
     model: ModelPlan = ModelPlan()
     training: TrainingPlan = TrainingPlan()
-    start: StartPlan = StartPlan()
+    start: StartPlan = StartPlan()  # noqa: RUF009 - frozen, so one instance serves all
     why: Mapping[str, str] = field(default_factory=dict)
 
     def but(self, changes: Mapping[str, Any], *, why: str = CHOSEN) -> Plan:
@@ -260,6 +241,7 @@ class Plan:
             if key == "model.name" and value != plan.model.name:
                 reasons = {name: reason for name, reason in reasons.items() if not name.startswith("model.") or name == key}
             plan = dataclasses.replace(plan, **{section: changed}, why=reasons)
+        _check_mixing(plan.training)
         return plan
 
     def _without_search(self, keys: Collection[str]) -> Plan:

@@ -41,8 +41,8 @@ def dataset(name: str) -> Dataset:
         whole = data.load("digits")
         first = np.arange(rows)
         return data.load(whole.train.inputs[first], whole.train.targets[first])
-    if kind in ("pictures", "large"):
-        shape = (rows, 9, 12, 3) if kind == "pictures" else (32, 32, 32, 3)
+    if kind in (shapes := {"pictures": (rows, 9, 12, 3), "large": (32, 32, 32, 3), "larger": (32, 64, 64, 3)}):
+        shape = shapes[kind]
         inputs = generator.integers(0, 256, shape, dtype=np.uint8)
         return data.load(inputs, answers(task, inputs[:, 3:6].mean(axis=(1, 2)) - 127, generator))
     if kind == "vectors":

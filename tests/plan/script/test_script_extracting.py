@@ -85,6 +85,10 @@ TARGETS = {
         (torch.arange(36).reshape(9, 4) % 3 == 0).float(),
     ),
     "number": (torch.randn(9, 2, generator=torch.Generator().manual_seed(0)), torch.arange(18.0).reshape(9, 2) / 5),
+    "pairs": (
+        torch.randn(9, 3, 2, 2, generator=torch.Generator().manual_seed(0)),
+        torch.arange(108.0).reshape(9, 3, 2, 2) / 50,
+    ),
 }
 
 

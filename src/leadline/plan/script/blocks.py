@@ -37,10 +37,10 @@ def data_blocks(dataset: Dataset, built: Built, plan: Plan, writing: Writing, fi
     targets += [f'{part}_inputs = data["{part}_inputs"]' for part in ("train", "valid")]
     targets += [f"{part}_targets = {prepared.format(part)}" for part in ("train", "valid")]
     setup, prepare = _preparing(dataset, plan, writing, built.device)
-    augment = getattr(built.batches, "augment", None)
-    if augment is not None:
-        setup = [*setup, *statement(f"augment = {instance(augment, writing)}")]
-    return [*blocks, *functions, targets, setup, prepare, _batches(built, bool(prepare), augment is not None)]
+    if built.batches.augment is not None:
+        writing.extract.attributes.update(["mix"] if built.batches.augment.mixes else [])
+        setup = [*setup, *statement(f"augment = {instance(built.batches.augment, writing)}")]
+    return [*blocks, *functions, targets, setup, prepare, _batches(built, bool(prepare))]
 
 
 def _targets(dataset: Dataset, where: str) -> tuple[str, list[Block]]:
@@ -103,8 +103,8 @@ def _preparing(dataset: Dataset, plan: Plan, writing: Writing, device: torch.dev
     ]
 
 
-def _batches(built: Built, prepares: bool, augments: bool) -> Block:
-    batches = built.batches
+def _batches(built: Built, prepares: bool) -> Block:
+    batches, augment = built.batches, built.batches.augment
     whole, rest = divmod(batches.rows, batches.batch_size)
     prepared = "prepare(train_inputs[rows])" if prepares else "train_inputs[rows]"
     lines = [
@@ -118,9 +118,16 @@ def _batches(built: Built, prepares: bool, augments: bool) -> Block:
     if built.device.type != "cpu":
         lines.append("    order = order.to(DEVICE)")
     lines.append("    for rows in order.split(BATCH):")
-    if augments:
+    if augment is not None:
         prepared = f"augment({prepared}, SEED, epoch, rows)"
-    return [*lines, f"        yield {prepared}, train_targets[rows]"]
+    if augment is None or not augment.mixes:
+        return [*lines, f"        yield {prepared}, train_targets[rows]"]
+    classes = f", classes={batches.classes}" if batches.classes else ""
+    return [
+        *lines,
+        f"        pictures = {prepared}",
+        f"        yield augment.mix(pictures, train_targets[rows], SEED, epoch, rows{classes})",
+    ]
 
 
 def prior_block(head: str, task: str, outputs: int, device: torch.device) -> Block:

@@ -212,6 +212,8 @@ def same_network(one: nn.Module, other: nn.Module, inputs: Tensor) -> bool:
         return False
     if not all(torch.equal(states[0][name], states[1][name]) for name in states[0]):
         return False
+    if len({tuple(parameter.requires_grad for parameter in each.parameters()) for each in (one, other)}) > 1:
+        return False
     outputs = []
     for each in map(copy.deepcopy, (one, other)):
         for training in (True, False):

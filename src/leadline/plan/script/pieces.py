@@ -30,7 +30,7 @@ def refused(key: str, value: object, why: str) -> PlanError:
     return PlanError(f"{key} = {value!r} cannot be written as a script: {why}", do=f"Choose another {key}.")
 
 
-def loss_name(function: Any, extract: Extract, writing: Writing, *, outputs: torch.dtype, targets: torch.dtype) -> str:
+def loss_name(function: Any, extract: Extract, writing: Writing, *, outputs: torch.dtype, targets: torch.dtype | None) -> str:
     """The name of the loss in the script, with its arguments written into it.
 
     Args:
@@ -38,7 +38,7 @@ def loss_name(function: Any, extract: Extract, writing: Writing, *, outputs: tor
         extract: takes the code.
         writing: takes class weights.
         outputs: the type of what the network puts out; of bfloat16 nothing is assumed.
-        targets: the type of the targets.
+        targets: the type of the targets; None where not all have the same.
     """
     keywords: dict[str, Any] = {}
     function = getattr(function, "__wrapped__", function)
@@ -48,7 +48,7 @@ def loss_name(function: Any, extract: Extract, writing: Writing, *, outputs: tor
     parameters = list(inspect.signature(function).parameters.values())
     constants = {each.name: keywords.get(each.name, each.default) for each in parameters[2:]}
     given = {name: value for name, value in constants.items() if isinstance(value, Tensor)}
-    facts: dict[str, Any] = {f"{parameters[1].name}.dtype": targets}
+    facts: dict[str, Any] = {} if targets is None else {f"{parameters[1].name}.dtype": targets}
     if outputs == torch.float32:
         facts[f"{parameters[0].name}.dtype"] = outputs
     constants = {name: value for name, value in constants.items() if name not in given}

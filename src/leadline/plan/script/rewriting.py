@@ -119,7 +119,7 @@ class Rewriter:
         if isinstance(node, ast.If):
             return self._if(node, depth)
         if isinstance(node, (ast.For, ast.While, ast.With)):
-            return [*self._header(node, depth), *indented(self.block(node.body, depth + 4))]
+            return [*self._header(node, depth), *indented(self.block(node.body, depth + 4) or ["pass"])]
         if isinstance(node, ast.Try):
             return self._try(node, depth)
         if isinstance(node, ast.FunctionDef):

@@ -15,7 +15,7 @@ from torch import nn
 
 from leadline import files, losses
 from leadline.data.dataset import Dataset
-from leadline.errors import RunExistsError
+from leadline.errors import PlanError, RunExistsError
 from leadline.models import MODELS
 from leadline.plan.building import Built, build, head_of, loss_of, network, precision_of, started
 from leadline.plan.record import Plan
@@ -74,6 +74,11 @@ def save_script(plan: Plan, dataset: Dataset, path: Path | str) -> tuple[Path, P
         >>> "import leadline" in script.read_text(), arrays.name
         (False, 'digits.safetensors')
     """
+    if dataset.task == "pairs":
+        raise PlanError(
+            "A training of pairs is not written as a script",
+            do="Its Plan says every choice: leadline plan SOURCE --task pairs.",
+        )
     path = Path(path)
     beside = path.with_suffix(".safetensors")
     for each in (path, beside):
@@ -139,7 +144,7 @@ class _Script:
         prepares = self._data(made, writing)
         made.network += [*self._network(writing), *self._start(writing)]
         loss = self._judging(made, writing, prepares)
-        self._training(made, writing, loss)
+        self._training(made, writing, loss, prepares=prepares)
         return made, writing
 
     def _introduction(self) -> str:
@@ -217,7 +222,10 @@ class _Script:
     def _judging(self, made: Composition, writing: Writing, prepares: bool) -> str:
         built, outputs = self.built, precision_of(self.training.precision, self.built.device)
         inputs, targets = next(iter(built.batches))
-        loss = loss_name(self.base_loss, writing.extract, writing, outputs=outputs, targets=targets.dtype)
+        # Targets of mixed pictures are distributions, those of the validation rows are not.
+        mixes = built.batches.augment is not None and built.batches.augment.mixes
+        of_targets = None if mixes else targets.dtype
+        loss = loss_name(self.base_loss, writing.extract, writing, outputs=outputs, targets=of_targets)
         members = has_members(built.model, inputs[:_ROWS].clone())
         if loss.startswith("functools"):
             made.judging.append([f"mean_loss = {loss}"])
@@ -234,7 +242,7 @@ class _Script:
         made.judging.append(evaluate_block(built, self.plan, self.dataset, writing, loss, prepares=prepares))
         return loss
 
-    def _training(self, made: Composition, writing: Writing, loss: str) -> None:
+    def _training(self, made: Composition, writing: Writing, loss: str, *, prepares: bool) -> None:
         training, best = self.training, self.built.best
         loop = Loop(
             loss=loss,
@@ -246,7 +254,8 @@ class _Script:
             average=self.average,
             device=str(self.built.device),
         )
-        before = self._rule(writing, loop) if self.kind == "PerceptronRule" else self._gradients(writing, loop)
+        rule = self.kind == "PerceptronRule"
+        before = self._rule(writing, loop, prepares=prepares) if rule else self._gradients(writing, loop)
         if self.average[:1] in (("ema",), ("swa",)):
             made.judging.append(FOLLOW)
         made.judging.append(loop.minimize_block())
@@ -271,7 +280,7 @@ class _Script:
             before += statement(f"penalties = {instance(step.penalties, writing)}")
         return before
 
-    def _rule(self, writing: Writing, loop: Loop) -> list[str]:
+    def _rule(self, writing: Writing, loop: Loop, *, prepares: bool) -> list[str]:
         """The step of a perceptron, which is code of ours as a whole."""
         loop.rule = True
         name = writing.extract.use(type(self.step))
@@ -279,8 +288,8 @@ class _Script:
         call = f"rule = {name}(model, rate={literal(self.step.rate)}"
         if self.step.rows is None:
             return [f"{call})"]
-        every = "torch.cat([inputs for inputs, _ in every]), torch.cat([targets for _, targets in every])"
-        return ["every = list(batches(0))", *statement(f"{call}, rows=({every}))")]
+        inputs = "prepare(train_inputs)" if prepares else "train_inputs"
+        return statement(f"{call}, rows=({inputs}, train_targets))")
 
     def _same(self, composition: Composition, writing: Writing) -> bool:
         """Whether the lines of the script that make the network make Leadline's own."""
@@ -300,7 +309,7 @@ class _Script:
             rows = self.dataset.valid.inputs[:_ROWS]
             inputs = prepare(_tensor(np.ascontiguousarray(rows)).to(device))
             expected = next(iter(self.built.evaluate.batches))[0][: len(rows)]
-            targets = getattr(self.built.batches, "_targets", names["train_targets"])
+            targets = self.built.batches.targets
             return (
                 torch.equal(inputs, expected)
                 and torch.equal(names["train_targets"], targets)
