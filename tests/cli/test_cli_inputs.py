@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leadline.cli.inputs import inputs_from
-from leadline.errors import DataError, SourceNotFoundError
+from leadline.cli.inputs import check_inputs, frames_from, inputs_from
+from leadline.errors import ArgumentError, DataError, SourceNotFoundError
 
 NOTHING = io.BytesIO()
 
@@ -89,3 +89,26 @@ def test_standard_input_may_be_a_picture(form: str) -> None:
 def test_nothing_on_standard_input_is_said_so(content: bytes) -> None:
     with pytest.raises(DataError, match="Nothing came"):
         list(inputs_from(["-"], io.BytesIO(content)))
+
+
+@pytest.mark.parametrize("name", ["digits", "iris", "cifar10"])
+def test_the_name_of_a_data_set_is_sent_to_evaluate(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ArgumentError, match=f"{name} is the name of a data set.*: leadline evaluate 'my runs/a' {name}"
+    ) as told:
+        check_inputs(["a.png", name], "my runs/a")
+    assert "Did you mean" not in str(told.value)
+    check_inputs(["a.png", "dig", "-"], "last")
+    (tmp_path / name).mkdir()
+    check_inputs([name], "last")
+
+
+def test_a_mistyped_table_is_sought_among_files_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "houses.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    # A known data set would be nearer than any file.
+    for word, close in (("house.csv", "Did you mean 'houses.csv'?"), ("irs", ""), ("gone/irs", "")):
+        with pytest.raises(SourceNotFoundError, match=f"There is no file or folder {word}") as told:
+            list(frames_from([word], NOTHING, None))  # type: ignore[arg-type]
+        assert str(told.value).endswith(close or "as the network was trained on a table.")

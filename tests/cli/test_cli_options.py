@@ -12,7 +12,7 @@ from leadline.cli.options import given_changes, plan_from
 from leadline.errors import LeadlineError, PlanError, SourceNotFoundError
 from leadline.plan import Plan
 
-NAMES = ("task", "target", "group", "time", "size", "seed", "device", "restarts", "ensemble")
+NAMES = ("task", "target", "group", "time", "size", "upscale", "seed", "device", "start", "restarts", "ensemble")
 NOTHING: dict[str, Any] = dict.fromkeys(NAMES) | {"settings": ()}
 
 
@@ -22,7 +22,7 @@ def test_what_was_not_given_changes_nothing() -> None:
 
 def test_every_option_is_a_key_that_a_plan_has() -> None:
     given = {"task": "classes", "target": "species", "group": "farm", "time": "day", "size": 64, "seed": 3, "device": "cpu"}
-    changes = given_changes({**given, "restarts": 4, "ensemble": True, "settings": ()})
+    changes = given_changes({**given, "upscale": 2, "start": None, "restarts": 4, "ensemble": True, "settings": ()})
     plan = Plan().but(changes)
     assert (plan.start.restarts, plan.start.ensemble) == (4, True)
     assert (plan.data.group, plan.data.time) == ("farm", "day")

@@ -12,7 +12,7 @@ TypeIn = Callable[..., tuple[int, str, str]]
 def test_help_lists_the_parts(type_in: TypeIn) -> None:
     status, out, err = type_in("show", "--help")
     assert (status, err) == (0, "")
-    assert [line.split()[0] for line in out.split("Commands:")[1].strip().splitlines()] == ["summary", "script"]
+    assert [line.split()[0] for line in out.split("Commands:")[1].strip().splitlines()] == ["summary", "script", "augmentation"]
 
 
 def test_an_unknown_part_names_the_nearest(type_in: TypeIn) -> None:

@@ -72,7 +72,11 @@ def test_a_builder_by_its_name_with_arguments(type_in: TypeIn) -> None:
     assert f"{65 * 16 + 17 * 3:,}" in out.splitlines()[-2]
     status, out, _ = type_in("show", "summary", "resnet18", "--input", "1x28x28", "--json")
     record = json.loads(out)
-    assert (status, record["input_shapes"], record["rows"][-1]["output_shape"]) == (0, [[1, 28, 28]], [10])
+    assert (status, record["input_shapes"], record["rows"][-1]["output_shape"]) == (0, [[1, 28, 28]], [1000])
+    status, _, err = type_in("show", "summary", "alexnet")
+    assert (status, "--input 3x224x224" in err) == (2, True)
+    status, _, err = type_in("show", "summary", "resnet50", "--input", "224x224x3")
+    assert (status, "Channels come first. Expected 3x224x224" in err) == (2, True)
     assert type_in("show", "summary", "tabular(depth=1)", "--input", "5")[0] == 0
 
 
@@ -130,7 +134,7 @@ def test_the_network_of_a_run_whose_input_is_known(workplace: Path, type_in: Typ
         (["nets.py:Net", "--input", "3x-4"], "The input has no shape"),
         (["nets.py:Net", "--input", "6:int46"], "Did you mean 'int64'?"),
         (["nets.py:Net", "--input", "99999999999x99999999999"], "The input is too large"),
-        (["mlp(activation=3)", "--input", "6"], "The activation is no text"),
+        (["mlp(activation=3)", "--input", "6"], "'activation' of the network 'mlp' has the wrong kind of value"),
         (["nets.py:Nett", "--input", "6"], "Expected one of Net, Needy, Words, ready. Did you mean 'Net'?"),
         (["nets.py", "--input", "6"], "Its networks are Net, Needy, Words, ready."),
         (["nets.py:Needy", "--input", "6"], "cannot be called without arguments"),

@@ -22,7 +22,9 @@ class FakeRuns:
 
     def __init__(self, folder: Path) -> None:
         self.calls: list[dict[str, Any]] = []
-        self.run = SimpleNamespace(folder=folder, results={"headline": "accuracy", "name": "digits"})
+        self.run = SimpleNamespace(
+            folder=folder, results={"headline": "accuracy", "name": "digits"}, schema=SimpleNamespace(task="classes")
+        )
 
     def train(self, source: str, plan: Plan | None = None, **rest: Any) -> SimpleNamespace:
         return self.play({"source": source, "plan": plan, **rest})
@@ -63,6 +65,12 @@ def test_nothing_needs_to_be_configured(fake: FakeRuns, type_in: TypeIn) -> None
     assert lines[-2] == "saved     runs/digits-1 (to look at: runs/digits-1/report.html)"
     assert lines[-1].endswith("leadline predict runs/digits-1 INPUT…")
     assert max(map(len, lines)) <= 80
+
+
+def test_weights_to_start_from(fake: FakeRuns, type_in: TypeIn) -> None:
+    status, _, err = type_in("train", "flowers", "--from", "runs/birds-1", "--set", "start.transfer=early head")
+    assert (status, err) == (0, "")
+    assert fake.calls[0]["changes"] == {"start.weights": "runs/birds-1", "start.transfer": "early head"}
 
 
 def test_everything_can_be_configured(fake: FakeRuns, type_in: TypeIn) -> None:

@@ -139,3 +139,19 @@ def test_names_at_the_ends_of_lines_are_pushed_apart_and_keep_their_order(height
     for name, height in heights.items():
         if all(abs(height - other) > 0.4 for key, other in heights.items() if key != name):
             assert placed[name] == height
+
+
+def test_penalties_of_very_different_sizes_have_a_panel_and_a_scale_each():
+    records = [record | {"penalty_l2": 3e-4, "penalty_orthogonal": 40.0 + record["epoch"]} for record in history(6)]
+    small, large = [panel for panel in draw_curves(records) if panel.title.startswith("Penalty")]
+    assert (small.title, large.title) == ("Penalty on the weights: l2", "Penalty on the weights: orthogonal")
+    assert "0.0003" in words(small.svg)
+    assert "40" in words(large.svg)
+    assert small.svg.count("aria-label") == 1
+    assert "from 0.0003 to 0.0003" in small.svg
+
+
+def test_no_epoch_is_marked_where_that_of_one_network_says_nothing():
+    records = [record | {"valid_loss": 1.5, "best": record["epoch"] == 3} for record in history(9)]
+    assert "kept" in words(draw_curves(records)[0].svg)
+    assert "kept" not in words(draw_curves(records, mark_kept=False)[0].svg)

@@ -76,6 +76,11 @@ def test_a_failed_training_says_so_and_keeps_what_there_is(tmp_path: Path) -> No
             changes={"training.optimizer": "sgd", "training.learning_rate": 1e30, "training.threads": 1},
         )
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
+    with pytest.raises(RunError, match="failed, so there is no network.*Train anew with another choice.*--plan") as told:
+        leadline.open(tmp_path / "run")
+    assert "leadline resume" not in str(told.value)
+    with pytest.raises(RunExistsError, match=r"Choose another\.$"):
+        leadline.train(inputs, targets=targets, folder=tmp_path / "run")
 
 
 def test_a_disk_that_fills_up_loses_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,7 +143,9 @@ def test_a_plan_made_for_other_data_is_said(run: Run, tmp_path: Path) -> None:
 
 def test_weights_of_another_run_to_start_from(run: Run, tmp_path: Path) -> None:
     started = leadline.train(
-        "digits", folder=tmp_path / "run", changes={**QUICK, "training.epochs": 1, "start.weights": str(run.folder)}
+        "digits",
+        folder=tmp_path / "run",
+        changes={**QUICK, "training.epochs": 1, "start.weights": str(run.folder), "start.transfer": "whole"},
     )
     assert started.history["loss"][0] < run.history["loss"][0]
     with pytest.raises(PlanError, match="do not fit"):

@@ -35,6 +35,10 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
     column = max((len(score["title"]) for score in known.values()), default=0)
     for metric, score in known.items():
         yield f"{score['title']:<{column}}{number(score['value'], metric):>9}{_interval(metric, score)}"
+    for baseline in result.get("baselines", []):
+        from leadline.runs.pairs import beside_text
+
+        yield labelled("beside it", beside_text(baseline))
     for text in _confusions(result.get("confusion", []), result["classes"]):
         yield labelled("confused", text)
     if result["note"]:

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from leadline.errors import DataError
+from leadline.errors import ArgumentError, DataError, SourceNotFoundError, nearest
 
 if TYPE_CHECKING:
     from leadline.data import Table
     from leadline.data.tables.frame import Frame
 
 Input = tuple[str, Any]
+
+
+def check_inputs(words: Sequence[str], run: str) -> None:
+    """Refuse the name of a data set, which nothing reads: a network answers files, and is judged by data sets.
+
+    Args:
+        words: as they were typed.
+        run: the Run as it was typed, for the verb that would take the name.
+
+    Errors: `ArgumentError` with that verb.
+    """
+    from leadline.data.sources import KNOWN
+
+    for word in words:
+        if word in KNOWN and not Path(word).exists():
+            raise ArgumentError(
+                f"{word} is the name of a data set, and there is no file of that name",
+                expected="files or folders to give an answer for",
+                do=f"How well the network does on {word}: leadline evaluate {shlex.quote(run)} {word}.",
+            )
 
 
 def inputs_from(words: Sequence[str], stdin: IO[bytes]) -> Iterator[Input]:
@@ -52,8 +73,20 @@ def frames_from(words: Sequence[str], stdin: IO[bytes], table: Table) -> Iterato
                 path.write_bytes(stdin.read())
                 yield read_rows(table, path)
         else:
+            if not Path(word).exists():
+                raise _no_file(Path(word))
             for path in files_below(Path(word)):
                 yield read_rows(table, path)
+
+
+def _no_file(path: Path) -> SourceNotFoundError:
+    beside = [each.name for each in path.absolute().parent.iterdir()] if path.absolute().parent.is_dir() else []
+    close = nearest(path.name, beside)
+    return SourceNotFoundError(
+        f"There is no file or folder {path}",
+        expected="csv, tsv or parquet files, as the network was trained on a table",
+        do=f"Did you mean {str(path.parent / close)!r}?" if close else None,
+    )
 
 
 def _from_folder(folder: Path) -> Iterator[Input]:

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 Decorated = Callable[..., Any]
 _PLAN_FILE = "TOML as `leadline plan SOURCE` writes it, or the plan.json of a Run"
-TASKS = ("classes", "labels", "number")
-_OF_DATA = ("task", "target", "group", "time", "size", "seed")
-_OF_TRAINING = {"device": "training.device", "restarts": "start.restarts", "ensemble": "start.ensemble"}
+TASKS = ("classes", "labels", "number", "pairs")
+_OF_DATA = ("task", "target", "group", "time", "size", "upscale", "seed")
+_OF_TRAINING = {
+    "device": "training.device",
+    "start": "start.weights",
+    "restarts": "start.restarts",
+    "ensemble": "start.ensemble",
+}
 _CHANGES = (*_OF_DATA, *_OF_TRAINING)
 
 
@@ -45,9 +50,21 @@ def source_and_changes(function: Decorated) -> Decorated:
                 "--size", type=click.IntRange(min=4), metavar="PIXELS", help="Height and width that photos are scaled to."
             ),
             click.option(
+                "--upscale",
+                type=click.IntRange(2, 8),
+                metavar="N",
+                help="For pairs: photos become N times as high and wide (2).",
+            ),
+            click.option(
                 "--seed", type=click.IntRange(min=0), metavar="N", help="Another split, other first weights, another order."
             ),
             click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps; the fastest there is otherwise."),
+            click.option(
+                "--from",
+                "start",
+                metavar="WEIGHTS",
+                help="Start from these weights: a Run, a file, or the name of published ones.",
+            ),
             click.option(
                 "--restarts",
                 type=click.IntRange(min=1),

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from leadline.cli.inputs import frames_from, inputs_from
+from leadline.cli.enlarged_files import write_enlarged
+from leadline.cli.inputs import check_inputs, frames_from, inputs_from
 from leadline.cli.printing import labelled, paragraph, printable
 from leadline.errors import DataError, RunExistsError
+from leadline.spelling import counted
 
 if TYPE_CHECKING:
     from leadline.data import Table
@@ -38,6 +40,13 @@ _AT_ONCE = 64  # inputs in one go: few enough for the first answers to come soon
 @click.option(
     "--samples", type=click.IntRange(min=2), metavar="S", help="The mean of S thinned networks (Monte-Carlo dropout)."
 )
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where enlarged pictures go, after a training on pairs.",
+)
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the N likeliest classes (3 when left out).")
 def command(
     run: str,
@@ -47,13 +56,15 @@ def command(
     features: bool,
     output: Path | None,
     samples: int | None,
+    folder: Path | None,
     top: int | None,
 ) -> None:
     """Print what the network of RUN (a folder, or `last`) makes of each INPUT.
 
     An INPUT is a table file, after a training on a table; else a picture file, a folder of them, or an .npy array with one
     input a row. With `-`, or with none, standard input is read: a csv table, one path a line, or the bytes of one picture. An
-    input that cannot be read is named, and the others go on.
+    input that cannot be read is named, and the others go on. After a training on pairs each picture is enlarged into a file of
+    the folder --out, never over another.
     """
     if as_json + as_csv + features > 1:
         raise click.UsageError("Give one of --json, --csv and --features.")
@@ -63,9 +74,18 @@ def command(
         raise click.UsageError("Give at least one INPUT, or - to read paths from standard input.")
     from leadline import runs
     from leadline.data import Table
+    from leadline.data.enlarging import SmallPictures
 
     opened, words = runs.open(run), inputs or ("-",)
+    check_inputs(words, run)
     opened = opened.sampled(samples) if samples else opened
+    if isinstance(opened.schema.inputs, SmallPictures):
+        if as_csv or features or top:
+            raise click.UsageError("The network enlarges pictures, so --csv, --features and --top say nothing.")
+        write_enlarged(opened, words, folder, as_json=as_json)
+        return
+    if folder is not None:
+        raise click.UsageError("--out is for enlarged pictures; to keep answers, write them to a file with >.")
     if features:
         _write_features(opened, words, output or Path("features.parquet"))
         return
@@ -131,9 +151,9 @@ def _write_features(run: Run, words: Sequence[str], path: Path) -> None:
         click.echo(paragraph(note), err=True)
     for row in written.excluded:
         _name_excluded(row)
-    click.echo(labelled("saved", f"{path}: {written.rows:,} rows of {written.features:,} features"))
+    click.echo(labelled("saved", f"{path}: {counted(written.rows, 'row')} of {counted(written.features, 'feature')}"))
     if written.excluded:
-        raise DataError(f"{len(written.excluded)} inputs could not be used, as told above")
+        raise DataError(f"{counted(len(written.excluded), 'input')} could not be used, as told above")
 
 
 def _name_excluded(row: Excluded) -> None:

@@ -63,6 +63,8 @@ def number(value: float, metric: str = "") -> str:
     """
     if metric.split("_")[-1] in _SHARES:
         return f"{100 * value:.1f} %"
+    if metric.split("_")[-1] == "psnr":
+        return f"{value:.2f} dB"
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 

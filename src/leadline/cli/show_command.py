@@ -8,7 +8,7 @@ import click
 
 from leadline.errors import nearest
 
-_PARTS = ("summary", "script")
+_PARTS = ("summary", "script", "augmentation")
 
 
 class _Parts(click.Group):
@@ -25,6 +25,6 @@ class _Parts(click.Group):
         return command
 
 
-@click.group("show", cls=_Parts, short_help="What a network is made of, or its training as a script.")
+@click.group("show", cls=_Parts, short_help="A network's layers, a training as a script, pictures before and after.")
 def command() -> None:
-    """Show what a network is made of, or its training as a script."""
+    """Show what a network is made of, its training as a script, or what augmentation makes of pictures."""

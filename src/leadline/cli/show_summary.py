@@ -13,13 +13,11 @@ from leadline.cli.printing import printable
 @click.command("summary", short_help="Each layer: output, parameters, cost, receptive field.", no_args_is_help=True)
 @click.argument("model", metavar="MODEL_OR_RUN")
 @click.option("--input", "shapes", multiple=True, metavar="SHAPE", help="Of one sample, such as 3x32x32 or 128:int64.")
-@click.option(
-    "--outputs", type=click.IntRange(min=1), default=10, show_default=True, help="Of a network by its name or a plan."
-)
+@click.option("--outputs", type=click.IntRange(min=1), help="Of a network by its name or a plan: its own number, else 10.")
 @click.option("--formulas", is_flag=True, help="Say where each number comes from.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page to this new file instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(model: str, shapes: tuple[str, ...], outputs: int, formulas: bool, html: Path | None, as_json: bool) -> None:
+def command(model: str, shapes: tuple[str, ...], outputs: int | None, formulas: bool, html: Path | None, as_json: bool) -> None:
     """Print what each layer of a network puts out, what it costs, and how much of the input it sees.
 
     MODEL_OR_RUN is the folder of a Run (or `last`), whose input is known; FILE.py:NAME, a module or something that makes one

@@ -43,7 +43,8 @@ def command(
     SOURCE is a table (one or several csv, tsv or parquet files, or a folder of them), a folder of photos (one sub-folder for
     each class, or a csv file of labels beside them), an .npz or IDX file, or a name: digits, mnist, fashion-mnist, cifar10,
     iris, wine, breast-cancer, diabetes. Nothing needs to be configured; `leadline plan SOURCE` shows what would be done
-    and why. Ctrl-C saves a checkpoint, and `leadline resume last` goes on from there.
+    and why. With --from RUN what another network has learned serves these photos: how much of it does, and whether it should
+    train on, is measured and said. Ctrl-C saves a checkpoint, and `leadline resume last` goes on from there.
     """
     if not (quiet or as_json):
         opening(f"reading {as_typed(source)}")
@@ -70,4 +71,5 @@ def closing(run: Run, *, quiet: bool, as_json: bool) -> None:
     else:
         click.echo(labelled("saved", f"{run.folder} (to look at: {run.folder / 'report.html'})"))
         # Not wrapped, so that it can be copied whole.
-        click.echo(f"{'next':<{LABEL}}leadline predict {printable(shlex.quote(str(run.folder)))} INPUT…")
+        inputs = "PHOTO… --out FOLDER" if run.schema.task == "pairs" else "INPUT…"
+        click.echo(f"{'next':<{LABEL}}leadline predict {printable(shlex.quote(str(run.folder)))} {inputs}")

@@ -44,13 +44,13 @@ def as_input(word: str) -> Tensor:
         raise ArgumentError("The input is too large", expected="a size that fits into a machine", got=repr(word)) from error
 
 
-def network_of(word: str, inputs: list[Tensor], outputs: int) -> tuple[nn.Module, list[Tensor]]:
+def network_of(word: str, inputs: list[Tensor], outputs: int | None) -> tuple[nn.Module, list[Tensor]]:
     """The network that a word stands for, and what it is called with.
 
     Args:
         word: the folder of a Run or `last`, `FILE.py:NAME`, the file of a plan, or a builder of `models.MODELS` as a call.
         inputs: as given; for a Run they are known.
-        outputs: for a builder.
+        outputs: for a builder; where None, as many as it has by itself (1,000 for the networks of ImageNet), else 10.
 
     Errors: a `LeadlineError` for a word that leads nowhere, or inputs that are missing.
     """
@@ -196,11 +196,14 @@ def _needs(function: Any) -> list[str]:
 def _call_of(word: str) -> Call:
     """The name of a builder, with its arguments."""
     from leadline.models import MODELS
+    from leadline.models.timm_backbones import PREFIX
 
+    prefix = PREFIX if word.startswith(PREFIX) else ""  # which is no name that could be called
     try:
-        call = parse_call(word, "network")
+        call = parse_call(word.removeprefix(prefix), "network")
     except ArgumentError:
         raise SourceNotFoundError(_NOWHERE.format(word), expected=_EXPECTED) from None
+    call = call._replace(name=prefix + call.name)
     if call.name not in MODELS:
         close = nearest(call.name, MODELS)
         raise SourceNotFoundError(
@@ -211,15 +214,22 @@ def _call_of(word: str) -> Call:
     return call
 
 
-def _built(call: Call, word: str, inputs: Sequence[Tensor], outputs: int) -> nn.Module:
+def _built(call: Call, word: str, inputs: Sequence[Tensor], outputs: int | None) -> nn.Module:
     """A network of `MODELS`, for an input of the first shape."""
     from leadline.models import MODELS
 
-    builder, shape = MODELS[call.name], tuple(_needed(list(inputs), word)[0].shape[1:])
-    # Of a table nothing but the number of its columns is known here: its numbers go in as they are.
-    given = {"shape": shape, "channels": shape[0], "outputs": outputs, "classes": outputs, "task": "classes"}
-    given |= {"edges": [()] * math.prod(shape), "categories": ()}
+    builder = MODELS[call.name]
     wanted = inspect.signature(builder).parameters
+    own = wanted["classes"].default if "classes" in wanted else inspect.Parameter.empty
+    of_imagenet = own == _OF_IMAGENET
+    shape = tuple(_needed(list(inputs), word, "3x224x224" if of_imagenet else "3x32x32")[0].shape[1:])
+    if "channels" in wanted and len(shape) == 3 and shape[2] in (1, 3) and shape[0] == shape[1] > 4:
+        right = "x".join(map(str, (shape[2], *shape[:2])))
+        raise ArgumentError("Channels come first", expected=right, got="x".join(map(str, shape)))
+    answers = outputs or (own if own is not inspect.Parameter.empty else 10)
+    # Of a table nothing but the number of its columns is known here: its numbers go in as they are.
+    given = {"shape": shape, "channels": shape[0], "outputs": answers, "classes": answers, "task": "classes"}
+    given |= {"edges": [()] * math.prod(shape), "categories": ()}
     known = {name: value for name, value in given.items() if name in wanted and name not in call.keywords}
     arguments, keywords = bind(call._replace(keywords={**known, **call.keywords}), builder, "network")
     try:
@@ -228,13 +238,14 @@ def _built(call: Call, word: str, inputs: Sequence[Tensor], outputs: int) -> nn.
         raise ArgumentError(f"The network {word!r} cannot be built", got=str(error)) from error
 
 
+_OF_IMAGENET = 1000  # classes; such networks take pictures of 224 × 224
 _NOWHERE = "There is no network {!r}"
 _EXPECTED = "a Run folder, last, FILE.py:NAME, a plan, or a name with its arguments"
 
 
-def _needed(inputs: list[Tensor], word: str) -> list[Tensor]:
+def _needed(inputs: list[Tensor], word: str, such_as: str = "3x32x32") -> list[Tensor]:
     if not inputs:
-        raise ArgumentError(f"What {word} takes in is not known", do="Say it with --input, for instance --input 3x32x32.")
+        raise ArgumentError(f"What {word} takes in is not known", do=f"Say it with --input, for instance --input {such_as}.")
     return inputs
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from leadline.report.wording import as_answer, as_number, as_setting, as_sureness, is_finite
+from leadline.report.wording import as_answer, as_number, as_setting, as_sureness, counted, is_finite
 
 Record = dict[str, Any]
 View = dict[str, Any]
@@ -46,7 +46,9 @@ def balance_view(results: Record) -> View | None:
     kind = "label" if results.get("task") == "labels" else "class"
     plural = {"label": "labels", "class": "classes"}[kind]
     same = (
-        f", {sums[0]:,} rows each" if sums[0] == sums[-1] else f"; the largest has {sums[-1]:,} rows, the smallest {sums[0]:,}"
+        f", {counted(sums[0], 'row')} each"
+        if sums[0] == sums[-1]
+        else f"; the largest has {counted(sums[-1], 'row')}, the smallest {sums[0]:,}"
     )
     return {
         "parts": list(parts),
@@ -61,16 +63,11 @@ def balance_view(results: Record) -> View | None:
 def example_view(examples: Record) -> View:
     """The pictures (or rows) to show, in the order given, as long as they fit into the page."""
     budget = [PICTURE_BYTES]
-    wrong, uncertain, data, augmented = (examples.get(key) or [] for key in ("wrong", "uncertain", "data", "augmented"))
+    wrong, uncertain, data = (examples.get(key) or [] for key in ("wrong", "uncertain", "data"))
     return {
         "wrong": _with_cells([_example(row, budget) for row in wrong[:24]]),
         "uncertain": _with_cells([_example(row, budget) for row in uncertain[:24]]),
         "data": [view for row in data[:48] if (view := {**_example(row, budget), "answer": None})["picture"]],
-        "augmented": [
-            {"id": row.get("id"), "before": before, "after": after}
-            for row in augmented[:12]
-            if (before := _picture(row.get("before"), budget)) and (after := _picture(row.get("after"), budget))
-        ],
     }
 
 
@@ -81,7 +78,7 @@ def _example(row: Record, budget: list[int]) -> View:
         "answer": as_answer(row["answer"]) if "answer" in row else None,
         "error": _signed_error(row.get("answer"), row.get("truth")),
         "sure": as_sureness(row.get("probability")),
-        "picture": _picture(row.get("picture"), budget),
+        "picture": picture_view(row.get("picture"), budget),
         "values": {str(name): as_answer(value) for name, value in (row.get("values") or {}).items()},
     }
 
@@ -101,8 +98,19 @@ def _signed_error(answer: Any, truth: Any) -> str:
     return ("+" if answer > truth else "") + as_number(answer - truth, 3)
 
 
-def _picture(source: Any, budget: list[int]) -> View | None:
-    """A picture that is certainly one and that still fits: {"source", "small"}; small ones are drawn with sharp pixels."""
+def picture_view(source: Any, budget: list[int]) -> View | None:
+    """A picture that is certainly one and that still fits: {"source", "small"}; small ones are drawn with sharp pixels.
+
+    Args:
+        source: a data URI; anything else is no picture.
+        budget: bytes that are left, as the only item; those of the picture are taken off.
+
+    Example:
+        >>> budget = [1_000]
+        >>> view = picture_view("data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB", budget)
+        >>> view["small"], budget, picture_view("javascript:alert(1)", budget)
+        (True, [946], None)
+    """
     if not isinstance(source, str) or len(source) > budget[0] or not _PICTURE.fullmatch(source):
         return None
     budget[0] -= len(source)

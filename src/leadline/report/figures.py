@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from leadline.report.drawing import ACCENT, INK, MUTED, PAPER, draw
 from leadline.report.thinning import Thinned, thin
-from leadline.report.wording import PERCENT_SCORES, as_number, as_percent, as_tick, is_finite, shortened
+from leadline.report.wording import PERCENT_SCORES, as_number, as_percent, as_tick, counted, is_finite, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,19 +29,25 @@ class Panel:
     note: str = ""
 
 
-def draw_curves(history: History, metric: str = "accuracy", title: str = "Accuracy") -> list[Panel]:
-    """Loss, the headline metric, any penalty and the learning rate over the epochs, a panel each; only what was recorded.
+def draw_curves(history: History, metric: str = "accuracy", title: str = "Accuracy", *, mark_kept: bool = True) -> list[Panel]:
+    """Loss, the headline metric, each penalty and the learning rate over the epochs, a panel each; only what was recorded.
+
+    Args:
+        history: one record a log point.
+        metric: the key of the headline metric.
+        title: what it is called.
+        mark_kept: whether the epoch whose weights were kept is marked.
 
     Example:
         >>> [panel.title for panel in draw_curves([{"epoch": 1, "loss": 2.0, "rate": 0.1}])]
         ['Loss', 'Learning rate']
     """
     axis = "epoch" if all("epoch" in record for record in history) else "step"
-    best = next((record.get(axis) for record in reversed(history) if record.get("best")), None)
+    best = next((record.get(axis) for record in reversed(history) if record.get("best")), None) if mark_kept else None
     panels = (
         ("Loss", {"training": "loss", "validation": "valid_loss"}, "loss"),
         (title, {"training": metric, "validation": f"valid_{metric}"}, metric),
-        ("Penalty on the weights", _penalties(history), "penalty"),
+        *((name, {"": key}, "penalty") for name, key in _penalties(history)),
         ("Share of steps whose gradient was clipped", {"": "clipped"}, "clipped"),
         ("Learning rate", {"": "rate"}, "rate"),
     )
@@ -54,10 +60,12 @@ def draw_curves(history: History, metric: str = "accuracy", title: str = "Accura
     return drawn
 
 
-def _penalties(history: History) -> dict[str, str]:
-    """The columns of penalties by their names, the commonest case being one alone, which needs no name."""
+def _penalties(history: History) -> list[tuple[str, str]]:
+    """Title and column of each penalty; each has a scale of its own, as their sizes may differ a thousandfold."""
     keys = sorted({key for record in history[-200:] for key in record if key.startswith("penalty_")})
-    return {"": keys[0]} if len(keys) == 1 else {key.removeprefix("penalty_"): key for key in keys}
+    if len(keys) == 1:
+        return [("Penalty on the weights", keys[0])]
+    return [(f"Penalty on the weights: {key.removeprefix('penalty_').replace('_', ' ')}", key) for key in keys]
 
 
 def draw_calibration(confidence: Sequence[float], accuracy: Sequence[float], count: Sequence[float]) -> Markup:
@@ -88,7 +96,7 @@ def draw_calibration(confidence: Sequence[float], accuracy: Sequence[float], cou
             side.set_major_formatter(PercentFormatter(1, decimals=0, symbol="\u202f%"))
 
     points = "; ".join(f"says {as_percent(sure)}, right {as_percent(right)}" for sure, right, _ in bins)
-    return draw(paint, f"Calibration, {len(bins)} groups of rows: {points}", width=360, height=300, right=14)
+    return draw(paint, f"Calibration, {counted(len(bins), 'group')} of rows: {points}", width=360, height=300, right=14)
 
 
 def draw_residuals(truth: Sequence[float], value: Sequence[float], name: str = "") -> list[Panel]:
@@ -129,7 +137,7 @@ def draw_residuals(truth: Sequence[float], value: Sequence[float], name: str = "
     return [
         Panel(
             "Answer against truth",
-            draw(paint_scatter, f"Answers against truth{suffix}, {len(pairs):,} rows", height=280, right=14),
+            draw(paint_scatter, f"Answers against truth{suffix}, {counted(len(pairs), 'row')}", height=280, right=14),
             f"{drawn}On the dashed line the answer is the truth.",
         ),
         Panel("Errors", draw(paint_errors, f"Spread of the errors{suffix}", height=280, right=14), note),

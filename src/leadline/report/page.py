@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from leadline.files import write_text
 from leadline.report import data_sections, result_sections, table_sections
+from leadline.report.augmentation_section import augmentation_view
+from leadline.report.pairs_section import pairs_view
+from leadline.report.seeing_section import seeing_view
 from leadline.report.sentences import calibration_sentence, dependence_sentence, outcome
+from leadline.report.transfer_section import solved, transfer_view
 from leadline.report.wording import as_setting
 
 if TYPE_CHECKING:
@@ -42,7 +46,9 @@ def render(record: Record) -> str:
             name=str(results.get("name") or ""),
             version=str(record.get("leadline") or ""),
             style=(files("leadline.report") / "style.css").read_text(encoding="utf-8"),
-            outcome=outcome(results, "pictures" if examples["data"] else "rows") if results else None,
+            outcome=outcome(results, "pictures" if examples["data"] or results.get("task") == "pairs" else "rows")
+            if results
+            else None,
             scores=result_sections.score_view(results),
             facts=result_sections.fact_list(results),
             balance=data_sections.balance_view(results),
@@ -51,6 +57,7 @@ def render(record: Record) -> str:
             dependence=_dependence(results),
             notes=data_sections.note_view(results),
             examples=examples,
+            augmentation=augmentation_view(record),
             curves=_curves(history, results),
             stopped=str(results.get("stopped") or ""),
             restarts=_restarts(results),
@@ -58,6 +65,9 @@ def render(record: Record) -> str:
             classes=result_sections.class_view(results),
             calibration=_calibration(results),
             residuals=_residuals(results),
+            transfer=transfer_view(results),
+            pairs=pairs_view(results, record.get("examples") or {}),
+            seeing=seeing_view(record.get("examples") or {}),
             plan=data_sections.plan_view(record),
             following=[str(step) for step in results.get("next") or ()],
             environment=[(key, as_setting(value)) for key, value in data_sections.flat(record.get("environment") or {})],
@@ -108,9 +118,14 @@ def summary_card(record: Record) -> str:
 def _curves(history: list[Record], results: Record) -> list[Any]:
     from leadline.report.figures import draw_curves
 
+    if solved(results):
+        return []
     metric = results.get("headline") or _recorded_metric(history)
     score = (results.get("scores") or {}).get(metric) or {}
-    return draw_curves(history, metric, str(score.get("title") or metric.replace("_", " ").capitalize()))
+    title = str(score.get("title") or metric.replace("_", " ").capitalize())
+    # Of an ensemble the curves are one network's, and each network keeps the weights of an epoch of its own.
+    ensemble = bool((results.get("restarts") or {}).get("ensemble"))
+    return draw_curves(history, metric, title, mark_kept=not ensemble)
 
 
 def _restarts(results: Record) -> Record | None:

@@ -35,7 +35,16 @@ def score_view(results: Record) -> View | None:
         return None
     metric = str(results["headline"]) if results.get("headline") in scores else next(iter(scores))
     rivals = [baseline for baseline in results.get("baselines") or () if baseline.get("scores")]
-    columns = [{"name": "this network", "detail": "", "scores": scores}, *rivals]
+    columns = [{"name": "this network", "detail": "", "scores": scores}]
+    if mirrored := (results.get("mirrored") or {}).get("scores"):
+        columns.append(
+            {
+                "name": "mirrored too",
+                "detail": "the mean of its answers to each picture and its mirror image",
+                "scores": mirrored,
+            }
+        )
+    columns += rivals
     tested = (results.get("rows") or {}).get("test")
     bars = [_bar(metric, column, tested) for column in columns if _value(column, metric) is not None]
     rows = [
@@ -96,7 +105,7 @@ def fact_list(results: Record) -> list[tuple[str, str]]:
     rows, seconds = results.get("rows") or {}, results.get("seconds") or {}
     epochs, best = results.get("epochs"), results.get("best_epoch")
     facts = [
-        (f"rows to {name}", f"{rows[key]:,}")
+        (f"{_noun(key, results)} to {name}", f"{rows[key]:,}")
         for key, name in (("train", "learn from"), ("valid", "choose by"), ("test", "test on"))
         if key in rows
     ]
@@ -113,6 +122,13 @@ def fact_list(results: Record) -> list[tuple[str, str]]:
         where += f" with {threads} thread{'s' if threads != 1 else ''}" if threads and results.get("device") == "cpu" else ""
         facts.append((f"to train{where}", as_duration(seconds["training"])))
     return facts
+
+
+def _noun(part: str, results: Record) -> str:
+    """What the rows of a split are."""
+    if results.get("task") != "pairs":
+        return "rows"
+    return "crops" if part == "train" else "photos"
 
 
 def confusion_view(results: Record) -> View | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leadline.report.wording import as_interval, as_listing, as_percent, as_score, in_sentence, is_finite, shortened
+from leadline.report.wording import as_interval, as_listing, as_percent, as_score, counted, in_sentence, is_finite, shortened
 
 Results = dict[str, Any]
 FEW = 200  # below this many test rows an interval is so wide that the reader is told so
@@ -163,14 +163,14 @@ def dependence_sentence(outputs: Sequence[str], left_out: int, task: str) -> str
 def confusion_sentence(worst: Sequence[dict[str, Any]], wrong: int, rows: int) -> str:
     """How many rows are wrong, and how many of these the most frequent confusions account for."""
     if not wrong:
-        return f"Not one of the {rows:,} test rows is wrong."
+        return "The one test row is right." if rows == 1 else f"Not one of the {rows:,} test rows is wrong."
     top = sum(pair["count"] for pair in worst[:3])
     share = (
         f" The {min(3, len(worst))} most frequent confusions make up {top:,} of them."
         if len(worst) > 3 and 3 * top >= wrong > 10
         else ""
     )
-    return f"{wrong:,} of {rows:,} test rows {'is' if wrong == 1 else 'are'} wrong.{share}"
+    return f"{wrong:,} of {counted(rows, 'test row')} {'is' if wrong == 1 else 'are'} wrong.{share}"
 
 
 def _claim(metric: str, score: dict[str, Any], rows: int | None, noun: str) -> str:

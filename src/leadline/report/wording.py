@@ -73,9 +73,13 @@ def as_score(metric: str, value: float | None) -> str:
     Example:
         >>> as_score("auroc", 0.98765), as_score("accuracy", 0.75).replace(NARROW, " ")
         ('0.988', '75.0 %')
+        >>> as_score("psnr", 31.0).replace(NARROW, " ")
+        '31.00 dB'
     """
     if metric in PERCENT_SCORES:
         return as_percent(value)
+    if metric == "psnr":
+        return f"{value:.2f}{NARROW}dB".replace("-", "−") if is_finite(value) else "—"
     if is_finite(value) and metric not in ("mae", "rmse") and abs(value) < 10:
         return f"{value:.3f}".replace("-", "−")
     return as_number(value, 3, trim=False)
@@ -102,7 +106,7 @@ def as_interval(metric: str, low: float | None, high: float | None) -> str:
         return ""
     if low == high:
         return as_score(metric, high)
-    start = as_percent(low, unit=False) if metric in PERCENT_SCORES else as_score(metric, low)
+    start = as_percent(low, unit=False) if metric in PERCENT_SCORES else as_score(metric, low).removesuffix(f"{NARROW}dB")
     return f"{start} to {as_score(metric, high)}"
 
 

@@ -7,51 +7,40 @@ import io
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from leadline.data.answers import Answers, Numbers
-from leadline.data.augment import Augment
+from leadline.data.augment_views import View, augmented_views, rows_of_each_class
 from leadline.data.dataset import Dataset, Split
-from leadline.data.pictures import Pictures
+from leadline.plan.record import TrainingPlan
 
 _SHOWN = 24
+_VARIED = 6  # pictures before and after augmentation, and epochs of each
 _SIDE = 96  # pixels: enough to recognise, small enough for a page with a hundred of them
 
 
-def find_examples(dataset: Dataset, values: NDArray[Any], augment: Augment, seed: int) -> dict[str, list[dict[str, Any]]]:
+def find_examples(dataset: Dataset, values: NDArray[Any], training: TrainingPlan) -> dict[str, list[dict[str, Any]]]:
     """Rows to look at, with pictures where the data are pictures.
 
     Args:
         dataset: whose training rows are shown, and whose test rows were answered.
         values: what the network said of the test rows: probabilities [N, K] or numbers [N, M].
-        augment: of the Plan; shown before and after when it changes anything.
-        seed: of the training, so that what is shown is what happens.
+        training: of the Plan; what its augmentation makes of pictures in its first epochs is shown, to the pixel.
     """
     answers, test = dataset.schema.answers, dataset.test
-    shown = _spread(dataset.train.targets, dataset.task)
+    shown = rows_of_each_class(dataset, _SHOWN)
     found = {"data": [_row(dataset.train, at, answers) for at in shown]}
     wrong, uncertain = _ranked(answers, values, test.targets)
     found["wrong"] = [_row(test, at, answers) | _said(answers, values[at], test.targets[at]) for at in wrong]
     found["uncertain"] = [_row(test, at, answers) | _said(answers, values[at], test.targets[at]) for at in uncertain]
-    if augment.active and isinstance(dataset.schema.inputs, Pictures):
-        found["augmented"] = _augmented(dataset, dataset.schema.inputs, augment, seed, shown[:8])
+    if training.augment.active:
+        found["augmented"] = _augmented(dataset, training)
     return found
 
 
-def _spread(targets: NDArray[Any], task: str) -> list[int]:
-    """Row numbers that show every class in turn, as far as the room goes."""
-    if task != "classes":
-        return list(range(min(_SHOWN, len(targets))))
-    order = np.argsort(targets, kind="stable")
-    starts = np.flatnonzero(np.diff(targets[order], prepend=-1))
-    place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))  # the how-many-th of its class
-    return [int(row) for row in order[np.lexsort((targets[order], place))][:_SHOWN]]
-
-
 def _ranked(answers: Answers, values: NDArray[Any], targets: NDArray[Any]) -> tuple[list[int], list[int]]:
-    """Test rows, most wrong first, and least certain first."""
+    """Test rows, most wrong first (of classes those that are surest of a wrong one), and least certain first."""
     if isinstance(answers, Numbers):
         errors = (np.abs(values - targets) / np.array(answers.std)).max(axis=1)  # several numbers may have several units
         return [int(at) for at in np.argsort(-errors)[:_SHOWN]], []
@@ -60,14 +49,13 @@ def _ranked(answers: Answers, values: NDArray[Any], targets: NDArray[Any]) -> tu
         doubt = np.abs(values - 0.5).min(axis=1)
         wrong = [int(at) for at in np.argsort(-errors)[:_SHOWN] if errors[at] > 0.5]
         return wrong, [int(at) for at in np.argsort(doubt)[:_SHOWN]]
-    truth = values[np.arange(len(targets)), targets]
     two = np.sort(values, axis=1)[:, -2:]
-    wrong = [int(at) for at in np.argsort(truth, kind="stable") if values[at].argmax() != targets[at]][:_SHOWN]
+    wrong = [int(at) for at in np.argsort(-two[:, 1], kind="stable") if values[at].argmax() != targets[at]][:_SHOWN]
     return wrong, [int(at) for at in np.argsort(two[:, 1] - two[:, 0], kind="stable")[:_SHOWN]]
 
 
 def _row(split: Split, at: int, answers: Answers) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": str(split.ids[at]), "truth": _words(answers, split.targets[at])}
+    row: dict[str, Any] = {"id": str(split.ids[at]), "truth": answer_words(answers, split.targets[at])}
     if split.inputs.ndim == 4:
         row["picture"] = picture_uri(np.asarray(split.inputs[at]))
     return row
@@ -81,11 +69,12 @@ def _said(answers: Answers, values: NDArray[Any], target: Any) -> dict[str, Any]
             "truth_probability": float(values[target]),
         }
     if answers.task == "labels":
-        return {"answer": _words(answers, values >= 0.5), "probability": float(np.maximum(values, 1 - values).min())}
-    return {"answer": _words(answers, values)}
+        return {"answer": answer_words(answers, values >= 0.5), "probability": float(np.maximum(values, 1 - values).min())}
+    return {"answer": answer_words(answers, values)}
 
 
-def _words(answers: Answers, target: Any) -> str | float:
+def answer_words(answers: Answers, target: Any) -> str | float:
+    """What a stored target says: a class, the labels that hold, or numbers."""
     if answers.task == "classes":
         return answers.names[int(target)]
     if answers.task == "labels":
@@ -94,21 +83,44 @@ def _words(answers: Answers, target: Any) -> str | float:
     return float(f"{numbers[0]:.6g}") if len(numbers) == 1 else ", ".join(f"{value:.4g}" for value in numbers)
 
 
-def _augmented(dataset: Dataset, inputs: Pictures, augment: Augment, seed: int, rows: list[int]) -> list[dict[str, Any]]:
-    """What the first epoch makes of some training pictures, back in the units of the stored ones."""
-    stored = np.asarray(dataset.train.inputs[rows])
-    prepared = inputs.preparer(torch.device("cpu"))(torch.from_numpy(stored))
-    changed = augment(prepared, seed, 0, torch.tensor(rows)).permute(0, 2, 3, 1).numpy() * inputs.std + inputs.mean
-    scale = (0.0, 255.0) if stored.dtype == np.uint8 and stored.max() > 32 else (float(stored.min()), float(stored.max()))
-    pairs = zip(rows, stored, changed, strict=True)
+def _augmented(dataset: Dataset, plan: TrainingPlan) -> list[dict[str, Any]]:
+    """What the first epochs made of some training pictures."""
+    views = augmented_views(
+        dataset,
+        plan.augment,
+        rows=rows_of_each_class(dataset, _VARIED),
+        epochs=min(_VARIED, plan.epochs),
+        batch_size=plan.batch,
+        seed=plan.seed,
+    )
     return [
         {
-            "id": str(dataset.train.ids[at]),
-            "before": picture_uri(before, scale),
-            "after": picture_uri(after.clip(*scale), scale),
+            "id": str(dataset.train.ids[view.row]),
+            "truth": answer_words(dataset.schema.answers, dataset.train.targets[view.row]),
+            "before": picture_uri(view.shades[0], (0.0, 255.0)),
+            "after": [picture_uri(shades, (0.0, 255.0)) for shades in view.shades[1:]],
+            "mixed": mixture_notes(dataset, view),
         }
-        for at, before, after in pairs
+        for view in views
     ]
+
+
+def mixture_notes(dataset: Dataset, view: View) -> list[str]:
+    """How much of which other picture each epoch mixed in: "30 % 8"; empty texts where that is less than half a percent."""
+    shares = [(round(100 * (1 - own)), other) for other, own in zip(view.partner, view.own, strict=True)]
+    return [
+        f"{share} % {answer_words(dataset.schema.answers, dataset.train.targets[at])}" if share else "" for share, at in shares
+    ]
+
+
+def png_uri(picture: NDArray[np.uint8], side: int | None = None) -> str:
+    """Bytes [H, W, C] as a data URI without loss, for a JPEG may take away what is to be seen; no side is above `side`."""
+    image = Image.fromarray(picture if picture.shape[2] == 3 else picture[:, :, 0])
+    if side is not None:
+        image.thumbnail((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def picture_uri(picture: NDArray[Any], scale: tuple[float, float] | None = None) -> str:

@@ -47,6 +47,7 @@ def write_features(run: Run, inputs: Iterable[Any], path: Path) -> Written:
     found: list[pl.DataFrame] = []
     excluded: list[Excluded] = []
     notes: list[str] = []
+    stored: NDArray[Any]
     for each in inputs:
         if isinstance(each, Frame):
             stored, strange = table_of(run.schema).read_frame(each.data, header=each.header)

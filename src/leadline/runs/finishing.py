@@ -10,6 +10,7 @@ from typing import Any
 from leadline import files, losses
 from leadline.data.answers import Numbers
 from leadline.data.dataset import Dataset
+from leadline.data.enlarging import LargePictures
 from leadline.data.tables.table import Table
 from leadline.metrics import fit_temperature
 from leadline.plan import Built, Plan
@@ -18,18 +19,24 @@ from leadline.runs import folder as folders
 from leadline.runs import results as judging
 from leadline.runs.examples import find_examples
 from leadline.runs.observer import Observer
+from leadline.runs.pairs import finish_pairs, tell_pairs
 from leadline.runs.restarts import Trained, best_epoch
 from leadline.runs.run import Run
+from leadline.runs.seeing_pictures import find_seeing
+from leadline.runs.solving import forget_first
 from leadline.runs.table_results import describe_table, values_of
 from leadline.spelling import parse_call
 from leadline.training import outputs_of
 
 _BASELINE_SHARE, _BASELINE_LEAST = 0.1, 20.0  # of the training's time; seconds
+_SEEING_SHARE, _SEEING_LEAST = 0.05, 5.0
 
 
 def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> Run:
     """Judge the best weights on the test split and write all that remains, the record of being finished last."""
     built, history, seconds = trained.built, trained.history, trained.seconds
+    if dataset.task == "pairs":
+        return _finish_pairs(path, plan, dataset, trained, observer)
     dataset = _calibrated(dataset, built)
     files.write_json(path / "schema.json", dataset.schema.to_json())
     run = Run(path, plan, dataset.schema, built.model, built.device)
@@ -45,8 +52,8 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
         "baselines": []
         if quantile
         else judging.beside_baselines(dataset, values, seconds=max(_BASELINE_LEAST, _BASELINE_SHARE * seconds)),
-        "epochs": int(history["epoch"][-1]),
-        "best_epoch": best_epoch(history),
+        "epochs": None if plan.start.solves else int(history["epoch"][-1]),
+        "best_epoch": 0 if plan.start.solves else best_epoch(history),
         "stopped": history.stopped,
         "parameters": sum(parameter.numel() for parameter in built.model.parameters()),
         "notes": [*dataset.notes, *history.notes],
@@ -57,6 +64,10 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
         "threads": plan.training.threads,
         "seconds": {"data": folders.read_record(path).get("data_seconds", 0.0), "training": seconds},
     }
+    if mirrored := judging.seen_mirrored_too(dataset, plan.training.augment, values, run.predictor.all_values):
+        results["mirrored"] = mirrored
+    if transfer := folders.read_record(path).get("transfer"):
+        results["transfer"] = transfer
     if trained.restarts is not None:
         results["restarts"] = trained.restarts
         observer.note("restarts", spread_text(trained.restarts))
@@ -70,22 +81,38 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
     results["next"] = judging.what_next(results, str(path), plan.training.epochs)
     folders.save_model(path, run, dataset.test.inputs)
     files.write_json(path / "results.json", results)
-    examples = find_examples(dataset, values, plan.training.augment, plan.training.seed)
+    examples: dict[str, Any] = find_examples(dataset, values, plan.training)
     if isinstance(table, Table):
         row_of = {name: row for row, name in enumerate(dataset.test.ids)}
         for example in (*examples["wrong"], *examples["uncertain"]):
             example["values"] = values_of(table, results["importance"], dataset.test.inputs[row_of[example["id"]]])
+    examples["seeing"] = find_seeing(run, dataset, values, seconds=max(_SEEING_LEAST, _SEEING_SHARE * seconds))
     files.write_json(path / "examples.json", examples)
     run.report()
     folders.write_record(path, "finished", sha256=folders.hashes(path))
+    forget_first(path)
     _tell_results(results, observer)
+    return run
+
+
+def _finish_pairs(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> Run:
+    """The same for pictures as answers."""
+    files.write_json(path / "schema.json", dataset.schema.to_json())
+    results = finish_pairs(path, plan, dataset, trained, observer)
+    run = Run(path, plan, dataset.schema, trained.built.model, trained.built.device)
+    folders.save_model(path, run, dataset.test.inputs)
+    run.report()
+    folders.write_record(path, "finished", sha256=folders.hashes(path))
+    if trained.restarts is not None:
+        observer.note("restarts", spread_text(trained.restarts))
+    tell_pairs(results, observer)
     return run
 
 
 def _calibrated(dataset: Dataset, built: Built) -> Dataset:
     """The same Dataset with the temperature at which the validation rows are most likely, where outputs are probabilities."""
     answers = dataset.schema.answers
-    if isinstance(answers, Numbers):
+    if isinstance(answers, (Numbers, LargePictures)):
         return dataset
     outputs, targets = outputs_of(built.model.eval(), built.evaluate.batches)
     answers = dataclasses.replace(answers, temperature=fit_temperature(outputs, targets))
@@ -106,6 +133,10 @@ def _tell_results(results: dict[str, Any], observer: Observer) -> None:
     number = _percent if headline not in ("mae", "rmse", "r2") else _plain
     interval = f" ({number(score['low'])} to {number(score['high'])})" if score["low"] is not None else ""
     observer.note("result", f"test {score['title'].lower()} {number(score['value'])}{interval}, from {_whose(results)}")
+    if mirrored := results.get("mirrored"):
+        observer.note(
+            "mirrored", f"{number(mirrored['scores'][headline]['value'])} where each picture is seen mirrored as well"
+        )
     if coverage := results.get("coverage"):
         below = f"{_percent(coverage['share'])} of the test targets lie at or below the answers"
         observer.note("coverage", f"{below}, which aim at {_percent(coverage['quantile'])}")
@@ -121,6 +152,8 @@ def _whose(results: dict[str, Any]) -> str:
     restarts = results.get("restarts") or {}
     if restarts.get("ensemble"):
         return f"{sum(row['value'] is not None for row in restarts['networks'])} networks together"
+    if results["epochs"] is None:
+        return f"a head with a penalty of {results['transfer']['l2']:g}"
     return f"epoch {results['best_epoch']}"
 
 

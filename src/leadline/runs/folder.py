@@ -67,15 +67,15 @@ def check_free(folder: Path | str | None) -> Path | None:
         raise RunExistsError(
             f"{path} already holds something",
             expected="a new or empty folder",
-            do=f"Choose another, or go on with: leadline resume {path}" if _unfinished(path) else "Choose another.",
+            do=f"Choose another, or go on with: leadline resume {path}" if _interrupted(path) else "Choose another.",
         )
     return path
 
 
-def _unfinished(path: Path) -> bool:
-    """Whether a training in this folder could go on."""
+def _interrupted(path: Path) -> bool:
+    """Whether a training in this folder would go on if it were resumed: one that failed fails again."""
     try:
-        return bool(read_record(path)["status"] != "finished")
+        return read_record(path)["status"] not in ("finished", "failed")
     except RunError:
         return False
 
@@ -125,6 +125,12 @@ def open_run(folder: Path | str, *, device: str = "auto") -> Run:
     """
     path = locate(folder)
     record = read_record(path)
+    if record["status"] == "failed":
+        raise RunError(
+            f"The training in {path} failed, so there is no network to use, and resumed it would fail again",
+            do="Train anew with another choice, for instance a tenth of the learning rate: "
+            f"leadline train SOURCE --plan {path / 'plan.json'} --set training.learning_rate=…",
+        )
     if record["status"] != "finished":
         raise RunError(
             f"The training in {path} is not finished (it is marked {record['status']!r})",

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from leadline.data.answers import Answers, Numbers
 from leadline.data.dataset import Excluded
 from leadline.data.decoding import EXTENSIONS
+from leadline.data.enlarging import LargePictures
 from leadline.data.schema import Schema
 from leadline.data.sources import Reading, frame_of, nowhere
 from leadline.data.tables.arrow_frames import from_data_frame, is_data_frame
@@ -134,11 +135,14 @@ class Predictor:
         self.model, self.schema, self.device = model.eval(), schema, device
         self._prepare = schema.inputs.preparer(device)
         answers = schema.answers
-        self._finish: Callable[[Tensor], Tensor] = answers.values if isinstance(answers, Numbers) else answers.probabilities
+        self._finish: Callable[[Tensor], Tensor] = (
+            answers.values if isinstance(answers, (Numbers, LargePictures)) else answers.probabilities
+        )
 
     def one(self, raw: Any, name: str = "0") -> Prediction:
         """The answer for one raw input."""
         notes: tuple[str, ...] = ()
+        stored: NDArray[Any]
         if isinstance(inputs := self.schema.inputs, Table):
             stored, notes = inputs.read_row(raw)
         else:

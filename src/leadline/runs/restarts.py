@@ -21,6 +21,7 @@ from leadline.plan.populations import BuiltPopulation, build_population, weights
 from leadline.plan.restarts import candidates, what_differs
 from leadline.runs.going_on import fit_in
 from leadline.runs.observer import Observer
+from leadline.runs.solving import solved_head, starting_weights
 from leadline.training import Callback, Evaluation, History, Interruption
 from leadline.training import checkpoints as saved
 
@@ -59,14 +60,17 @@ class Fitting:
 
     def fit(self) -> Trained:
         """Train from the beginning, or from where it was interrupted."""
+        first = starting_weights(self.path, self.plan, self.dataset, self.observer)
+        if self.plan.start.solves:
+            return Trained(*solved_head(self.path, self.plan, self.dataset, first))
         if self.plan.start.networks == 1:
-            built = build(self.plan, self.dataset)
+            built = build(self.plan, self.dataset, first=first)
             history = self._fit(built, self.path, _CHECKPOINT / "training.safetensors")
             return Trained(built, history, _seconds(history))
         plans = candidates(self.plan)
         how = "at once, in one program" if self.plan.start.together == "stacked" else "one after another"
         self.observer.note("restarts", f"{len(plans)} networks, {how}")
-        return self._stacked(plans) if self.plan.start.together == "stacked" else self._one_by_one(plans)
+        return self._stacked(plans) if self.plan.start.together == "stacked" else self._one_by_one(plans, first)
 
     def _fit(self, built: Built | BuiltPopulation, place: Path, checkpoint: Path) -> History:
         return fit_in(
@@ -103,13 +107,13 @@ class Fitting:
         weights = weights_of(many, self.plan, self.dataset)
         return self._kept(built, history, _seconds(history), rows, weights)
 
-    def _one_by_one(self, plans: list[Plan]) -> Trained:
+    def _one_by_one(self, plans: list[Plan], first: dict[str, Tensor] | None) -> Trained:
         rows, weights, seconds = [], [], 0.0
         for number, plan in enumerate(plans):
             place = self.path / _CHECKPOINT / f"network-{number}"
             place.mkdir(exist_ok=True)
             if not (place / "finished.safetensors").exists():
-                built, history, row = self._one(plan, place)
+                built, history, row = self._one(plan, place, first)
                 if history.stopped == Interruption.REASON:
                     return Trained(built, history, seconds)
                 saved.save(place / "finished.safetensors", {"row": row, "weights": built.model.state_dict()})
@@ -121,13 +125,13 @@ class Fitting:
             rows.append(kept["row"])
             weights.append(kept["weights"])
             seconds += _seconds(History.read(place / "history.jsonl"))
-        built = build(plans[0], self.dataset)
+        built = build(plans[0], self.dataset, first=first)
         winner = _winner(rows, higher_is_better=built.best.higher_is_better)
         shutil.copyfile(self.path / _CHECKPOINT / f"network-{winner}" / "history.jsonl", self.path / "history.jsonl")
         return self._kept(built, History.read(self.path / "history.jsonl"), seconds, rows, weights)
 
-    def _one(self, plan: Plan, place: Path) -> tuple[Built, History, dict[str, Any]]:
-        built = build(plan, self.dataset)
+    def _one(self, plan: Plan, place: Path, first: dict[str, Tensor] | None) -> tuple[Built, History, dict[str, Any]]:
+        built = build(plan, self.dataset, first=first)
         row: dict[str, Any] = {"changes": what_differs(self.plan, plan), "value": None, "best_epoch": 0, "stopped": ""}
         try:
             history = self._fit(built, place, Path("training.safetensors"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from leadline import metrics
 from leadline.baselines import fit_baselines
 from leadline.data.answers import Answers
+from leadline.data.augment import Augment
 from leadline.data.dataset import Dataset
+from leadline.data.pictures import Pictures
 from leadline.report.sentences import better_baseline
 
 _RESAMPLES = 1000
@@ -48,6 +51,24 @@ def judge(answers: Answers, values: NDArray[Any], targets: NDArray[Any]) -> dict
         picked = np.random.default_rng(0).permutation(len(targets))[:_RESIDUALS]
         judged["residuals"] = {"truth": targets[picked, 0].tolist(), "value": values[picked, 0].tolist()}
     return judged
+
+
+def seen_mirrored_too(
+    dataset: Dataset, augment: Augment, values: NDArray[Any], predict: Callable[[NDArray[Any]], NDArray[Any]]
+) -> dict[str, Any] | None:
+    """Scores of the mean of two answers, to each test picture and to its mirror image; None where training mirrored none.
+
+    Args:
+        dataset: whose test pictures they are.
+        augment: what the training pictures went through.
+        values: the answers to the pictures as they are.
+        predict: stored pictures [N, H, W, C] → answers.
+    """
+    if not augment.flip or not isinstance(dataset.schema.inputs, Pictures):
+        return None
+    mirrored = predict(np.ascontiguousarray(dataset.test.inputs[:, :, ::-1]))
+    mean, truth = torch.from_numpy((values + mirrored) / 2), torch.from_numpy(dataset.test.targets)
+    return {"scores": metrics.scores(dataset.task, mean, truth, resamples=_RESAMPLES)}
 
 
 def beside_baselines(dataset: Dataset, values: NDArray[Any], *, seconds: float) -> list[dict[str, Any]]:

@@ -18,7 +18,9 @@ from leadline.data.schema import Schema
 from leadline.data.tables.table import Table
 from leadline.errors import LeadlineError
 from leadline.plan.record import Plan
+from leadline.runs import pairs
 from leadline.runs import results as judging
+from leadline.runs.enlarging import EnlargedPicture, EnlargedPictures, enlarge, enlarge_several
 from leadline.runs.predicting import Prediction, Predictions, Predictor, frames_for, joined, pictures_below
 from leadline.runs.reloading import load_for
 from leadline.training import History
@@ -62,8 +64,10 @@ class Run:
         """The headline metric on the test split."""
         return float(self.results["scores"][self.results["headline"]]["value"])
 
-    def predict(self, inputs: Any, ids: Sequence[str] | None = None) -> Prediction | Predictions:
-        """Answers for one raw input (a `Prediction`) or for several (`Predictions`).
+    def predict(
+        self, inputs: Any, ids: Sequence[str] | None = None
+    ) -> Prediction | Predictions | EnlargedPicture | EnlargedPictures:
+        """Answers for one raw input (a `Prediction`) or for several (`Predictions`); after a training on pairs, pictures.
 
         Args:
             inputs: a path, a PIL image, an array like those of the training, or a sequence of these; a folder stands for all
@@ -80,8 +84,12 @@ class Run:
             return joined([self.predictor.rows(frame) for frame in frames_for(table, inputs)], ids)
         if path and Path(inputs).is_dir():
             inputs = pictures_below(Path(inputs))
+        elif self.schema.task == "pairs" and self.schema.inputs.is_one(inputs):
+            return enlarge(self.model, self.schema, self.device, inputs, ids[0] if ids else str(inputs) if path else "0")
         elif self.schema.inputs.is_one(inputs):
             return self.predictor.one(inputs, ids[0] if ids else str(inputs) if path else "0")
+        if self.schema.task == "pairs":
+            return enlarge_several(self.model, self.schema, self.device, inputs, ids)
         return self.predictor.many(inputs, ids)
 
     def sampled(self, samples: int = 50) -> Run:
@@ -103,6 +111,8 @@ class Run:
 
         Errors: `DataError` when the classes are not those of the training, or nothing can be read.
         """
+        if self.schema.task == "pairs":
+            return pairs.evaluate(self.model, self.schema, self.device, self.plan, source)
         split, note = self._rows_of(source, targets)
         values = self.predictor.all_values(split.inputs)
         return {"note": note, "rows": len(split), **judging.judge(self.schema.answers, values, split.targets)}

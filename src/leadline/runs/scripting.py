@@ -8,6 +8,7 @@ from typing import Any
 
 from leadline import files
 from leadline.data.dataset import Dataset
+from leadline.data.pictures import Pictures
 from leadline.errors import DataError, PlanError, RunError, SourceNotFoundError
 from leadline.plan import Plan, measure
 from leadline.plan.restarts import candidates
@@ -66,6 +67,7 @@ def script_run(
     if not (path / "plan.json").exists():
         raise RunError(f"The training in {path} was stopped before its plan was written", do="Train anew.")
     plan = folders.read_plan(path)
+    _check_whole(plan, decided=True)
     dataset = _loaded(plan, source, targets, observer)
     if dataset.fingerprint() != plan.data.hash:
         raise DataError(
@@ -116,11 +118,27 @@ def script_plan(
             do="Train it, and write the script of the Run: that of its best network.",
         )
     dataset = _loaded(plan, source, targets, observer)
+    _check_whole(plan, decided=not isinstance(dataset.schema.inputs, Pictures))
     plan = completed(plan, dataset, observer or Observer())
     with preserved():
         resolved = measure(plan, dataset).plan if _open(plan) else plan
     script, arrays = save_script(resolved, dataset, output or Path(f"{Path(dataset.name).name or 'training'}.py"))
     return Scripted(script, arrays, _closeness(resolved))
+
+
+def _check_whole(plan: Plan, *, decided: bool) -> None:
+    """A script trains one network from its own first weights: what is made of another network is not in it."""
+    start = plan.start
+    if (
+        start.transfers
+        or start.solves
+        or start.transfer == "fine-tune"
+        or (start.weights and start.transfer == "auto" and not decided)
+    ):
+        raise PlanError(
+            f"start.transfer = {start.transfer} cannot be written as a script: its network is made of another one",
+            do="Use the Run itself (leadline.open gives its network, a torch module), or train with start.transfer = scratch.",
+        )
 
 
 def _loaded(plan: Plan, source: Any, targets: Any, observer: Observer | None) -> Dataset:

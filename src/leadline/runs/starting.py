@@ -10,21 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from leadline import files
+from leadline.data.copy_notes import about_near_copies
 from leadline.data.dataset import Dataset
-from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, PlanError, RunError, SourceNotFoundError
-from leadline.models import row_notes
-from leadline.plan import Plan, measure, propose
-from leadline.plan.changes import early, spelled_out
-from leadline.plan.record import CHOSEN, GIVEN
+from leadline.data.pictures import Pictures
+from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, RunError, SourceNotFoundError
+from leadline.plan import Plan, measure
+from leadline.plan.notes import plan_notes
 from leadline.plan.restarts import candidates
+from leadline.plan.transferred_networks import as_known
+from leadline.plan.transferring import resolve
 from leadline.runs import folder as folders
-from leadline.runs.completing import completed
 from leadline.runs.environment import describe_environment
 from leadline.runs.finishing import finish
 from leadline.runs.observer import Observer
+from leadline.runs.planning import known_early, planned
 from leadline.runs.reloading import load_for
 from leadline.runs.restarts import Fitting
 from leadline.runs.run import Run
+from leadline.runs.seen_rows import about_seen_rows
+from leadline.runs.solving import keep_first
 from leadline.runs.telling import duration, tell_data
 from leadline.training import History, Interruption, choose_device
 from leadline.training.devices import noting_nondeterminism, preserved
@@ -70,39 +74,29 @@ def train(
         )
     changes = {**({"data.target": target} if target else {}), **(changes or {})}
     # Whatever can be wrong before the data are read is said before they are read.
-    from_file = plan is not None and GIVEN in plan.why.values()
-    # Which network a file without `model.name` is for, and so which arguments there are, shows only when the data are there.
-    checked = changes if plan is not None and not (from_file and "model.name" not in plan.why) else early(changes)
-    known = (plan or Plan()).but(checked, why=GIVEN if from_file else CHOSEN)
-    _check_changes_of_data(changes, loaded=isinstance(source, Dataset))
+    known = known_early(plan, changes, loaded=isinstance(source, Dataset))
     candidates(known)
     choose_device(known.training.device)
     folders.check_free(folder)
     dataset = source if isinstance(source, Dataset) else load_for(known, source, targets, observer)
+    dataset = _with_near_copies(dataset)
     tell_data(dataset, observer)
-    plan = propose(dataset, changes) if plan is None else _chosen(completed(known, dataset, observer), changes)
-    with preserved(), keeping_buffers():
-        measured = measure(plan, dataset)
-    plan, training = measured.plan, measured.plan.training
-    observer.note(
-        "plan",
-        f"{plan.model.name}, {training.optimizer} at {_rates(plan)}, "
-        f"{training.epochs} epoch{'s' if training.epochs > 1 else ''} of {len(dataset.train):,} rows",
-    )
-    if plan.model.name == "layers":
-        for note in row_notes(plan.model.arguments["rows"], dataset.schema.answers.outputs, dataset.task):
-            observer.note("note", note)
-    threads = "1 thread" if training.threads == 1 else f"{training.threads} threads"
-    observer.note(
-        "expected",
-        f"about {duration(measured.seconds)} of training on {training.device} with {threads}, or less if it stops early",
-    )
+    plan = planned(known, dataset, changes, proposed=plan is None, observer=observer)
+    dataset = _with_seen_rows(plan, dataset, observer)
+    resolved = resolve(plan, dataset, observer.note)
+    plan, dataset, expected = _with_time(resolved.plan, resolved.dataset)
+    observer.note("plan", _told(plan, dataset))
+    for note in plan_notes(plan, dataset.schema):
+        observer.note("note", note)
+    if expected:
+        observer.note("expected", expected)
     path = folders.create(dataset.name, folder)
     with folders.locked(path):
         folders.write_record(path, "training", name=dataset.name, data_seconds=round(time.perf_counter() - began, 3))
         files.write_json(path / "plan.json", plan.to_json())
         files.write_json(path / "schema.json", dataset.schema.to_json())
         (path / "checkpoint").mkdir(exist_ok=True)
+        keep_first(path, resolved)
         return _fit_and_finish(path, plan, dataset, observer, checkpoint_every)
 
 
@@ -156,13 +150,60 @@ def resume(
             f"The data of {plan.data.source} have changed since the training began",
             do="Bring back the old data, or train anew.",
         )
+    dataset = _with_near_copies(dataset)
     tell_data(dataset, observer)
+    dataset = as_known(plan.start, _with_seen_rows(plan, dataset, observer))
     with folders.locked(path):
         _check_unfinished(path)  # another process may have finished it while this one was reading
         for place in (path, *(file for file in path.glob("checkpoint/**") if file.is_dir())):
             files.sweep(place)
         folders.write_record(path, "training")
         return _fit_and_finish(path, plan, dataset, observer, checkpoint_every)
+
+
+def _with_near_copies(dataset: Dataset) -> Dataset:
+    """The same Dataset, with a note on pictures that are nearly the same as others."""
+    if not isinstance(dataset.schema.inputs, Pictures):
+        return dataset
+    parts = {"train": dataset.train, "valid": dataset.valid, "test": dataset.test}
+    near = about_near_copies(parts, key=dataset.fingerprint())
+    return dataclasses.replace(dataset, notes=(*dataset.notes, *near)) if near else dataset
+
+
+def _with_seen_rows(plan: Plan, dataset: Dataset, observer: Observer) -> Dataset:
+    """The same Dataset, with a note on test rows that the weights to start from have learned from."""
+    seen = about_seen_rows(plan.start, dataset)
+    for note in seen:
+        observer.note("note", note)
+    return dataclasses.replace(dataset, notes=(*dataset.notes, *seen)) if seen else dataset
+
+
+def _with_time(plan: Plan, dataset: Dataset) -> tuple[Plan, Dataset, str]:
+    """The Plan with what is measured beforehand, its data, and how long the training should take; "" where a head is solved."""
+    if plan.start.solves:
+        return plan, dataset, ""
+    # How long a step takes does not depend on the weights, and those of another network are not in the Plan.
+    weights = plan.start.weights if plan.start.transfers else ""
+    with preserved(), keeping_buffers():
+        measured = measure(_starting_from(plan, "") if weights else plan, dataset)
+    training = measured.plan.training
+    threads = "1 thread" if training.threads == 1 else f"{training.threads} threads"
+    told = f"about {duration(measured.seconds)} of training on {training.device} with {threads}, or less if it stops early"
+    return _starting_from(measured.plan, weights) if weights else measured.plan, dataset, told
+
+
+def _starting_from(plan: Plan, weights: str) -> Plan:
+    return dataclasses.replace(plan, start=dataclasses.replace(plan.start, weights=weights))
+
+
+def _told(plan: Plan, dataset: Dataset) -> str:
+    """The Plan in a line."""
+    training, start, rows = plan.training, plan.start, f"{len(dataset.train):,} rows"
+    if start.solves:
+        on = f"{plan.model.name} up to {start.layer}, frozen" if start.layer else "features as they are"
+        return f"a new head on {on}, solved on {rows}"
+    epochs = f"{training.epochs} epoch{'s' if training.epochs > 1 else ''}"
+    return f"{plan.model.name}, {training.optimizer} at {_rates(plan)}, {epochs} of {rows}"
 
 
 def _rates(plan: Plan) -> str:
@@ -174,24 +215,6 @@ def _rates(plan: Plan) -> str:
 def _check_unfinished(path: Path) -> None:
     if folders.read_record(path)["status"] == "finished":
         raise RunError(f"The training in {path} is finished", do=f"Use it: leadline predict {path} INPUT …")
-
-
-def _chosen(plan: Plan, changes: Mapping[str, Any]) -> Plan:
-    """The completed Plan with the person's own changes marked as such, those of the network's arguments among them."""
-    mine = {key: value for key, value in spelled_out(changes).items() if not key.startswith("data.")}
-    values = {row["key"]: row["value"] for row in plan.rows()}
-    why = {**plan.why, **{key: CHOSEN for key in mine if plan.why.get(key) == GIVEN}}
-    late = {key: value for key, value in mine.items() if values.get(key) != value}
-    return dataclasses.replace(plan, why=why).but(late)
-
-
-def _check_changes_of_data(changes: Mapping[str, Any], *, loaded: bool) -> None:
-    """What the data are is read from them, and a Dataset that is loaded has its splits already."""
-    for key in spelled_out(changes):
-        if key in ("data.source", "data.hash"):
-            raise PlanError(f"{key} is not a choice", expected="the source itself as the first argument")
-        if loaded and key.startswith("data."):
-            raise PlanError(f"{key} comes too late for a Dataset that is loaded", do="Give it to data.load.")
 
 
 def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer, checkpoint_every: float) -> Run:
@@ -206,7 +229,7 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
                 f"Stopped after epoch {_epochs_done(history)} of {plan.training.epochs}, all saved in {path}",
                 do=f"Go on with: leadline resume {path}",
             )
-        if history.stopped:
+        if history.stopped and not plan.start.solves:
             observer.note("stopped", f"after epoch {_epochs_done(history)}: {history.stopped}")
         for note in history.notes:
             observer.note("note", note)

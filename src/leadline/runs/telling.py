@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from leadline.data.dataset import Dataset
+from leadline.data.enlarging import SmallPictures
 from leadline.data.tables.columns import Column
 from leadline.data.tables.table import Table
 from leadline.runs.observer import Observer
@@ -24,6 +25,16 @@ _PLURAL = {
 
 def tell_data(dataset: Dataset, observer: Observer) -> None:
     """Say what the data are: kinds of columns above all, which can be chosen otherwise before anything is trained."""
+    if isinstance(inputs := dataset.schema.inputs, SmallPictures):
+        side = inputs.height * inputs.upscale
+        kind = "luminance" if inputs.channels == 1 else "colour"
+        observer.note(
+            "data",
+            f"photos, reduced {inputs.upscale} times: {len(dataset.train):,} crops of {side} × {side} pixels ({kind}) to "
+            f"learn from, {len(dataset.valid):,} photos to choose by, {len(dataset.test):,} to judge by",
+        )
+        _tell_notes(dataset, observer)
+        return
     rows = f"{len(dataset.train):,} to learn from, {len(dataset.valid):,} to choose by, {len(dataset.test):,} to judge by"
     count, table = dataset.schema.answers.outputs, dataset.schema.inputs
     kind = {"classes": f"{count} classes", "labels": f"{count} labels", "number": "numbers to predict"}[dataset.task]
@@ -33,6 +44,11 @@ def tell_data(dataset: Dataset, observer: Observer) -> None:
     observer.note("data", f"{table.describe()}, {kind}: {rows}")
     if isinstance(table, Table):
         _tell_columns(table.columns, observer)
+    _tell_notes(dataset, observer)
+
+
+def _tell_notes(dataset: Dataset, observer: Observer) -> None:
+    """What was noticed, and what was set aside."""
     for note in dataset.notes:
         observer.note("note", note)
     if excluded := dataset.excluded:

@@ -1,0 +1,130 @@
+"""`leadline explain RUN PICTURE…`: where a network looks; without pictures, what the network itself is like."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from leadline.cli.inputs import inputs_from
+from leadline.cli.printing import labelled, paragraph, printable
+from leadline.errors import DataError, LeadlineError
+from leadline.spelling import counted
+
+if TYPE_CHECKING:
+    from leadline.runs import Run
+    from leadline.runs.explaining import Seen
+
+
+@click.command("explain", short_help="Where a network looks in a picture.", no_args_is_help=True)
+@click.argument("run", metavar="RUN")
+@click.argument("pictures", nargs=-1, metavar="PICTURE…")
+@click.option("--method", "methods", metavar="NAMES", help="Some of gradcam, cam, occlusion, saliency, with commas between.")
+@click.option("--layer", metavar="NAME", help="Whose map: the last layer with one when left out.")
+@click.option("--class", "classes", multiple=True, metavar="NAME", help="Explain this class; the likeliest when left out.")
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many of the likeliest classes.")
+@click.option("--source", metavar="SOURCE", help="Without pictures: draw on these data, not on those of the training.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where the figures go; explained/ in the Run when left out.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture or figure.")
+def command(
+    run: str,
+    pictures: tuple[str, ...],
+    methods: str | None,
+    layer: str | None,
+    classes: tuple[str, ...],
+    top: int,
+    source: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Draw where the network of RUN (a folder, or `last`) looks in each PICTURE, for its likeliest classes.
+
+    A PICTURE is a file, a folder of them, or an .npy array of one a row. For each a sheet is written as PNG: Grad-CAM (what in
+    the last layer's map raises the class), occlusion (without what the class is less likely) and saliency (which pixels would
+    change it most). The table gives the box that Grad-CAM puts around the place, in pixels of the file.
+
+    Without pictures the network itself is drawn: its first filters, or the templates of a linear model; the maps of its
+    layers; the patches that excite a filter most; and a map of the test pictures by class and by error.
+    """
+    if not pictures and (methods or classes):
+        raise click.UsageError("--method and --class are for pictures; name at least one PICTURE.")
+    if pictures and source:
+        raise click.UsageError("--source is for the figures of the network itself; leave the pictures out.")
+    from leadline import runs
+
+    opened = runs.open(run)
+    folder = out if out is not None else opened.folder / "explained"
+    if pictures:
+        words = [each.strip() for each in methods.split(",")] if methods else None
+        _explain(opened, pictures, folder, words, layer, classes, top, as_json)
+    else:
+        _draw(opened, source, folder, layer, as_json)
+
+
+def _explain(
+    run: Run,
+    words: tuple[str, ...],
+    folder: Path,
+    methods: list[str] | None,
+    layer: str | None,
+    classes: tuple[str, ...],
+    top: int,
+    as_json: bool,
+) -> None:
+    from leadline.runs.explaining import Explainer
+    from leadline.runs.keeping_pictures import check_own, free_names, keep_png
+    from leadline.runs.seen_sheets import seen_png
+
+    explainer = Explainer(run, methods=methods, layer=layer, classes=classes or None, top=top)
+    inputs = list(inputs_from(words, sys.stdin.buffer))
+    paths = [check_own(folder / f"{name}.png") for name in free_names([name for name, _ in inputs])]
+    column = max((len(printable(name)) for name, _ in inputs), default=0)
+    bad = 0
+    for (name, raw), path in zip(inputs, paths, strict=True):
+        try:
+            seen = explainer(raw, name)
+        except LeadlineError as error:
+            if len(inputs) == 1:
+                raise
+            bad += 1
+            click.echo(paragraph(str(error) if name in str(error) else f"{name}: {error}"), err=True)
+            continue
+        keep_png(path, seen_png(seen))
+        click.echo(json.dumps({**seen.to_json(), "file": str(path)}) if as_json else _line(seen, column))
+    if not as_json and (count := len(inputs) - bad):
+        click.echo(labelled("saved", str(paths[0]) if len(inputs) == 1 else f"{counted(count, 'sheet')} in {folder}"))
+    if bad:
+        raise DataError(f"{bad} of {len(inputs)} pictures could not be used, as told above")
+
+
+def _line(seen: Seen, column: int) -> str:
+    """One row of the table: picture, classes with their probabilities, box."""
+    said = ", ".join(
+        f"{name} {100 * value:.1f} %" if seen.prediction.probabilities else f"{name} {value:.5g}"
+        for name, value in zip(seen.classes, seen.values, strict=True)
+    )
+    box = seen.box_in_file
+    place = "" if box is None else f"  box {box.left:.0f},{box.top:.0f} – {box.right:.0f},{box.bottom:.0f}"
+    return printable(f"{printable(seen.id):<{column}}  {said}{place}")
+
+
+def _draw(run: Run, source: str | None, folder: Path, layer: str | None, as_json: bool) -> None:
+    from leadline.runs.keeping_pictures import check_own, keep_png
+    from leadline.runs.network_figures import NetworkFigures
+
+    figures = NetworkFigures(run, source=source, layer=layer)
+    for name in figures.names():
+        check_own(folder / name)
+    for figure in figures:
+        path = keep_png(folder / figure.name, figure.png)
+        click.echo(json.dumps({"file": str(path), "says": figure.says}) if as_json else paragraph(f"{path}  {figure.says}"))
+    for note in figures.notes:
+        click.echo(paragraph(note), err=as_json)
