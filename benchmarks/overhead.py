@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import random
 import statistics
-import subprocess
 import sys
 import time
 import warnings
@@ -25,7 +23,8 @@ from typing import Any
 
 import torch
 from machine import machine, spread, write
-from networks import BATCH, NETWORKS
+from processes import Process
+from small_networks import BATCH, NETWORKS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -180,35 +179,6 @@ class Torch:
         began = time.perf_counter()
         self.loop(self.model, self.optimizer, self.rows)
         return time.perf_counter() - began
-
-
-class Process:
-    """A process of its own: one line in, the seconds of one epoch out."""
-
-    def __init__(self, *arguments: str, **environment: str) -> None:
-        folder = os.path.dirname(os.path.abspath(__file__))
-        self.process = subprocess.Popen(
-            [sys.executable, os.path.join(folder, arguments[0]), *arguments[1:]],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, **environment},
-        )
-
-    def epoch(self) -> float:
-        return float(self.ask("epoch"))
-
-    def ask(self, question: str) -> Any:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(question + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 def keras(name: str, backend: str) -> Process:

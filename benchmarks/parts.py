@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 from machine import machine, spread, write
-from networks import three_convolutions
+from small_networks import three_convolutions
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -251,12 +251,16 @@ def step(model: nn.Module, x: Tensor, targets: Tensor, loss: Callable[..., Tenso
 
 def whole_steps() -> dict[str, Any]:
     edges = [tuple(torch.linspace(-2, 2, 17).tolist())] * 8
+
+    def with_torch_dropout() -> nn.Module:
+        return swapped(tabular(edges, (), 2, "classes"), layers.FastDropout, lambda layer: nn.Dropout(layer.p))
+
     networks = {
         "three convolutions": (three_convolutions, (64, 3, 32, 32), F.cross_entropy),
         "convnet on 28 × 28": (lambda: convnet((1, 28, 28), 10, dropout=0.1), (64, 1, 28, 28), F.cross_entropy),
         "digits convnet": (lambda: convnet((1, 8, 8), 10, dropout=0.1), (64, 1, 8, 8), F.cross_entropy),
         "mlp 256 with dropout": (lambda: mlp((784,), 10, dropout=0.3), (64, 784), F.cross_entropy),
-        "tabular": (lambda: tabular(edges, (), 2, "classes"), (256, 8), per_member(F.cross_entropy)),
+        "tabular": (with_torch_dropout, (256, 8), per_member(F.cross_entropy)),
     }
     equivalents = {
         "MaxPool2x2": (nn.MaxPool2d, lambda _: layers.MaxPool2x2()),

@@ -21,12 +21,14 @@ settings.load_profile("tests")
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 # What the person at this machine has set must not change what the tests see.
-os.environ.pop("LEADLINE_DATA", None)
+for variable in ("LEADLINE_DATA", "LEADLINE_WEIGHTS", "TORCH_HOME"):
+    os.environ.pop(variable, None)
 # A terminal of a known width; click and rich read it.
 os.environ["COLUMNS"] = "80"
 
 _CACHE = Path(tempfile.mkdtemp(prefix="leadline-tests-"))
 os.environ["LEADLINE_CACHE"] = str(_CACHE)
+os.environ["XDG_CACHE_HOME"] = str(_CACHE / "xdg")  # where torch keeps the weights it has fetched
 _connect = socket.socket.connect
 
 

@@ -177,9 +177,10 @@ def draw(numbers: dict[str, Any], folder: Path) -> None:
         panel, ends = panels[0], []
         panel.set(yscale="log", ylim=(1e-21, 1e2), xlim=(1, DEPTH), xlabel="hidden layer", xticks=[1, 10, 20, 30])
         for name, color in colors.items():
-            drawing.band(panel, range(1, DEPTH + 1), numbers[name]["norms"], color)
-            ends.append(drawing.End(statistics.median(seed[0] for seed in numbers[name]["norms"]), name, color))
+            end = drawing.band(panel, range(1, DEPTH + 1), numbers[name]["norms"], color)
+            ends.append(drawing.End(end, name, color))
         panel.set_title("size of the gradient at the start")
+        drawing.name_lines(panel, ends, gap=0.065)
         panel, ends = panels[1], []
         panel.set(ylim=(0, 102), xlim=(0, STEPS), xlabel="steps", yticks=[0, 50, 100])
         for name, color in colors.items():
@@ -189,70 +190,42 @@ def draw(numbers: dict[str, Any], folder: Path) -> None:
         drawing.name_lines(panel, ends, gap=0.065)
 
 
+class _Measured:
+    """What was measured of each network, as words and as means over the seeds."""
+
+    def __init__(self, numbers: dict[str, Any]) -> None:
+        self.numbers = numbers
+
+    def last(self, name: str) -> list[float]:
+        """The accuracy after the last step, of each seed."""
+        return [seed[-1] for seed in self.numbers[name]["accuracy"]]
+
+    def mean(self, name: str) -> float:
+        return float(statistics.mean(self.last(name)))
+
+    def ratio(self, name: str) -> float:
+        return float(statistics.median(self.numbers[name]["ratio"]))
+
+    def signal(self, name: str) -> str:
+        return words.power(float(statistics.median(self.numbers[name]["signal"])))
+
+    def both(self, name: str) -> str:
+        return f"gradient first to last {words.power(self.ratio(name))}, accuracy {words.percent(self.last(name))}"
+
+    def claim(self, text: str, setting: str, *names: str) -> words.Claim:
+        """That these networks learn."""
+        good = [self.mean(name) > LEARNED for name in names]
+        told = "; ".join(f"{name}: {self.both(name)}" for name in names)
+        return words.Claim(text, setting, told, words.verdict(all(good), any(good)))
+
+
 def tell(numbers: dict[str, Any]) -> str:
     """The section."""
-
-    def last(name: str) -> list[float]:
-        return [seed[-1] for seed in numbers[name]["accuracy"]]
-
-    def mean(name: str) -> float:
-        return float(statistics.mean(last(name)))
-
-    def ratio(name: str) -> float:
-        return float(statistics.median(numbers[name]["ratio"]))
-
-    def signals(name: str) -> float:
-        return float(statistics.median(numbers[name]["signal"]))
-
-    def learns(name: str) -> bool:
-        return mean(name) > LEARNED
-
+    measured = _Measured(numbers)
     rows = [
-        f"| {cure.way or '–'} | {name} | {words.power(ratio(name))} | {words.power(signals(name))} | "
-        f"{words.percent(last(name))} | {numbers[name]['rate']:g} |"
+        f"| {cure.way or '–'} | {name} | {words.power(measured.ratio(name))} | {measured.signal(name)} | "
+        f"{words.percent(measured.last(name))} | {numbers[name]['rate']:g} |"
         for name, cure in CURES.items()
-    ]
-
-    def claim(text: str, setting: str, *names: str) -> words.Claim:
-        measured = "; ".join(
-            f"{name}: gradient first to last {words.power(ratio(name))}, accuracy {words.percent(last(name))}" for name in names
-        )
-        good = [learns(name) for name in names]
-        return words.Claim(text, setting, measured, words.verdict(all(good), any(good)))
-
-    claims = [
-        words.Claim(
-            "In thirty sigmoid layers the gradient vanishes, and nothing is learned",
-            f"64-{WIDTH}-…-10, xavier",
-            f"gradient first to last {words.power(ratio('nothing'))}, accuracy {words.percent(last('nothing'))}",
-            words.verdict(ratio("nothing") < 1e-6 and mean("nothing") < 0.2),
-        ),
-        words.Claim(
-            "Layer-wise pre-training cures it",
-            f"each layer an autoencoder of the one below, {PRETRAINING_STEPS} steps of Adam each, then all together",
-            f"gradient first to last {words.power(ratio('pre-training'))}, accuracy {words.percent(last('pre-training'))}; "
-            f"what reaches the last layer differs by {words.power(signals('pre-training'))} from digit to digit, with batch "
-            f"norm by {words.power(signals('batch norm'))}",
-            words.verdict(learns("pre-training"), ratio("pre-training") > 0.01),
-        ),
-        claim(
-            "Clipping cures it", "norm of the gradient at most 1: it shortens long gradients, and these are short", "clipping"
-        ),
-        claim(
-            "Penalties on the weights cure it",
-            "l2 10⁻⁴; ‖WWᵀ − I‖² 10⁻²: W then keeps a gradient's length, but each sigmoid still takes three quarters of it",
-            "l2 penalty",
-            "orthogonal penalty",
-        ),
-        claim("ReLU and maxout cure it", "he; lecun", "ReLU", "maxout"),
-        claim("Batch norm cures it", "before each sigmoid", "batch norm"),
-        claim("Residual connections cure it", "x + sigmoid(Wx + b)", "residuals"),
-        claim("Gates cure it", "highway layers whose gates start at σ(−2)", "gates"),
-        claim(
-            "Adam, which scales each gradient to size, does without a cure",
-            "the plain network: in float32 its last layer says the same of all digits",
-            "Adam instead",
-        ),
     ]
     return (
         "## Thirty layers of sigmoids\n\n"
@@ -261,11 +234,47 @@ def tell(numbers: dict[str, Any]) -> str:
             "Size of the gradient in each of thirty hidden layers at the start, and test accuracy over the steps, for the "
             "plain sigmoid network and six cures",
             "At the left a line that falls to the left is a gradient that vanishes on its way back; the plain network's "
-            f"first layer gets about {words.power(ratio('nothing'))} of what its last one gets, and what reaches its last "
-            f"layer is the same for all digits but for {words.power(signals('nothing'))} (the signal in the table). At the "
+            f"first layer gets about {words.power(measured.ratio('nothing'))} of what its last one gets, and what reaches its "
+            f"last layer is the same for all digits but for {measured.signal('nothing')} (the signal in the table). At the "
             f"right what comes of it in {STEPS} steps of {BATCH} digits, by SGD with momentum. "
             f"Below, a cure holds where the accuracy is above {100 * LEARNED:.0f} % by then; some were still rising.",
         )
         + "\n| way | network | gradient, first to last | signal in the last layer | test accuracy | rate "
-        "|\n|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n\n" + words.table(claims) + "\n"
+        "|\n|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n\n" + words.table(_claims(measured)) + "\n"
     )
+
+
+def _claims(measured: _Measured) -> list[words.Claim]:
+    return [
+        words.Claim(
+            "In thirty sigmoid layers the gradient vanishes, and nothing is learned",
+            f"64-{WIDTH}-…-10, xavier",
+            measured.both("nothing"),
+            words.verdict(measured.ratio("nothing") < 1e-6 and measured.mean("nothing") < 0.2),
+        ),
+        words.Claim(
+            "Layer-wise pre-training cures it",
+            f"each layer an autoencoder of the one below, {PRETRAINING_STEPS} steps of Adam each, then all together",
+            f"{measured.both('pre-training')}; what reaches the last layer differs by {measured.signal('pre-training')} from "
+            f"digit to digit, with batch norm by {measured.signal('batch norm')}",
+            words.verdict(measured.mean("pre-training") > LEARNED, measured.ratio("pre-training") > 0.01),
+        ),
+        measured.claim(
+            "Clipping cures it", "norm of the gradient at most 1: it shortens long gradients, and these are short", "clipping"
+        ),
+        measured.claim(
+            "Penalties on the weights cure it",
+            "l2 10⁻⁴; ‖WWᵀ − I‖² 10⁻²: W then keeps a gradient's length, but each sigmoid still takes three quarters of it",
+            "l2 penalty",
+            "orthogonal penalty",
+        ),
+        measured.claim("ReLU and maxout cure it", "he; lecun", "ReLU", "maxout"),
+        measured.claim("Batch norm cures it", "before each sigmoid", "batch norm"),
+        measured.claim("Residual connections cure it", "x + sigmoid(Wx + b)", "residuals"),
+        measured.claim("Gates cure it", "highway layers whose gates start at σ(−2)", "gates"),
+        measured.claim(
+            "Adam, which scales each gradient to size, does without a cure",
+            "the plain network: in float32 its last layer says the same of all digits",
+            "Adam instead",
+        ),
+    ]

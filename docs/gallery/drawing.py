@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation
@@ -75,7 +76,7 @@ def picture(path: Path, rows: int, columns: int, *, height: float, share: bool =
                 each.set_visible(False)
             for axis in (each.xaxis, each.yaxis):
                 if isinstance(axis.get_major_formatter(), LogFormatterSciNotation):
-                    axis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
+                    axis.set_major_formatter(_powers_of(axis))
         raw = io.BytesIO()
         canvas.print_png(raw)  # type: ignore[no-untyped-call]
     # Few colors are enough for lines on white, at a quarter of the size.
@@ -84,11 +85,19 @@ def picture(path: Path, rows: int, columns: int, *, height: float, share: bool =
         small.save(file, "PNG", optimize=True)
 
 
-def power_of_ten(value: float) -> str:
-    """A tick of a logarithmic axis as text: 0.01, 1, 100, 10⁻⁶."""
+def _powers_of(axis: Axis) -> FuncFormatter:
+    """Ticks of one axis are all written out, 0.01 and 1,000, or none is where one of them would be long."""
+    low, high = sorted(axis.get_view_interval())
+    longest = max((abs(math.log10(tick)) for tick in axis.get_majorticklocs() if 0.99 * low <= tick <= 1.01 * high), default=0)
+    written_out = 3 if longest < 3.5 else 1
+    return FuncFormatter(lambda value, _: power_of_ten(value, written_out))
+
+
+def power_of_ten(value: float, written_out: int = 2) -> str:
+    """A tick of a logarithmic axis as text: 0.01, 1, 100, 10⁻⁶; exponents up to `written_out` as a number."""
     exponent = round(math.log10(value))
-    if abs(exponent) <= 2:
-        return f"{10.0**exponent:g}"
+    if abs(exponent) <= written_out:
+        return f"{10**exponent:,}" if exponent >= 0 else f"{10.0**exponent:g}"
     return "10" + str(exponent).translate(SUPERSCRIPT)
 
 

@@ -99,35 +99,23 @@ def draw(numbers: dict[str, Any], folder: Path) -> None:
             drawing.name_lines(panel, ends, gap=0.09)
 
 
+def _both(judged: list[dict[str, float]]) -> str:
+    return f"{words.percent(_column(judged, 'accuracy'))} and {words.spread(_column(judged, 'log_loss'), 3)}"
+
+
+def _mean(judged: list[dict[str, float]], name: str) -> float:
+    return statistics.mean(_column(judged, name))
+
+
 def tell(numbers: dict[str, Any]) -> str:
     """The section."""
-
-    def both(judged: list[dict[str, float]]) -> str:
-        return f"{words.percent(_column(judged, 'accuracy'))} and {words.spread(_column(judged, 'log_loss'), 3)}"
-
-    def loss(judged: list[dict[str, float]]) -> float:
-        return statistics.mean(_column(judged, "log_loss"))
-
-    def accuracy(judged: list[dict[str, float]]) -> float:
-        return statistics.mean(_column(judged, "accuracy"))
-
-    sampled, scaling = numbers["sampled"], numbers["weight scaling"]
-    alone, ten = numbers["ensembles without"]["1"], numbers["ensembles without"]["10"]
-    most = sampled[str(SAMPLES[-1])]
-    lines = [f"| weight scaling | 1 | {both(scaling)} |"]
-    lines += [f"| thinned networks | {count} | {both(judged)} |" for count, judged in sampled.items()]
-    lines += [
-        f"| restarts without dropout | {count} | {both(judged)} |" for count, judged in numbers["ensembles without"].items()
-    ]
-    lines += [
-        f"| restarts with dropout | {count} | {both(judged)} |" for count, judged in numbers["ensembles with dropout"].items()
-    ]
-    near = abs(accuracy(most) - accuracy(scaling)) < 0.01
-    enough = next((count for count in SAMPLES if accuracy(sampled[str(count)]) >= accuracy(scaling) - 0.002), None)
-    setting = (
-        f"digits, {ROWS} rows to learn from, {numbers['test_rows']} to test, 64-{WIDTH}-{WIDTH}-10, dropout {DROPOUT}, "
-        f"{STEPS:,} steps, best of {len(RATES)} rates on the validation rows"
+    asked = (
+        ("thinned networks", "sampled"),
+        ("restarts without dropout", "ensembles without"),
+        ("restarts with dropout", "ensembles with dropout"),
     )
+    lines = [f"| weight scaling | 1 | {_both(numbers['weight scaling'])} |"]
+    lines += [f"| {name} | {count} | {_both(judged)} |" for name, key in asked for count, judged in numbers[key].items()]
     return (
         "## Dropout as an average of thinned networks\n\n"
         + words.shown(
@@ -140,39 +128,53 @@ def tell(numbers: dict[str, Any]) -> str:
         + "\n| what is asked | networks | accuracy and log loss |\n|---|---|---|\n"
         + "\n".join(lines)
         + "\n\n"
-        + words.table(
-            [
-                words.Claim(
-                    "One pass with scaled weights is about the average of the thinned networks",
-                    setting,
-                    f"accuracy and log loss {both(scaling)}; {SAMPLES[-1]} samples {both(most)}",
-                    words.verdict(near and abs(loss(most) - loss(scaling)) < 0.02, near),
-                ),
-                words.Claim(
-                    "Sampling needs tens of networks to get as far as weight scaling",
-                    "accuracy within 0.2 points",
-                    "not reached" if enough is None else f"reached with {enough} samples; one sample {both(sampled['1'])}",
-                    words.verdict(enough is None or enough >= 10, enough == 3),
-                ),
-                words.Claim(
-                    "Dropout helps",
-                    "one network each",
-                    f"with dropout {both(scaling)}; without {both(alone)}",
-                    words.verdict(
-                        accuracy(scaling) > accuracy(alone) and loss(scaling) < loss(alone),
-                        accuracy(scaling) > accuracy(alone) or loss(scaling) < loss(alone),
-                    ),
-                ),
-                words.Claim(
-                    "An ensemble of restarts is better still",
-                    "ten networks without dropout, of which each is trained",
-                    f"{both(ten)}, with weight scaling {both(scaling)}",
-                    words.verdict(
-                        accuracy(ten) > accuracy(scaling) and loss(ten) < loss(scaling),
-                        accuracy(ten) > accuracy(scaling) or loss(ten) < loss(scaling),
-                    ),
-                ),
-            ]
-        )
+        + words.table([*_claims_about_sampling(numbers), *_claims_about_dropout(numbers)])
         + "\n"
     )
+
+
+def _claims_about_sampling(numbers: dict[str, Any]) -> list[words.Claim]:
+    sampled, scaling = numbers["sampled"], numbers["weight scaling"]
+    most, reached = sampled[str(SAMPLES[-1])], _mean(scaling, "accuracy")
+    near = abs(_mean(most, "accuracy") - reached) < 0.01
+    enough = next((count for count in SAMPLES if _mean(sampled[str(count)], "accuracy") >= reached - 0.002), None)
+    return [
+        words.Claim(
+            "One pass with scaled weights is about the average of the thinned networks",
+            f"digits, {ROWS} rows to learn from, {numbers['test_rows']} to test, 64-{WIDTH}-{WIDTH}-10, dropout {DROPOUT}, "
+            f"{STEPS:,} steps, best of {len(RATES)} rates on the validation rows",
+            f"accuracy and log loss {_both(scaling)}; {SAMPLES[-1]} samples {_both(most)}",
+            words.verdict(near and abs(_mean(most, "log_loss") - _mean(scaling, "log_loss")) < 0.02, near),
+        ),
+        words.Claim(
+            "Sampling needs tens of networks to get as far as weight scaling",
+            "accuracy within 0.2 points",
+            "not reached" if enough is None else f"reached with {enough} samples; one sample {_both(sampled['1'])}",
+            words.verdict(enough is None or enough >= 10, enough == 3),
+        ),
+    ]
+
+
+def _claims_about_dropout(numbers: dict[str, Any]) -> list[words.Claim]:
+    scaling, (alone, ten) = numbers["weight scaling"], (numbers["ensembles without"][count] for count in ("1", "10"))
+    return [
+        words.Claim(
+            "Dropout helps",
+            "one network each",
+            f"with dropout {_both(scaling)}; without {_both(alone)}",
+            _better(scaling, alone),
+        ),
+        words.Claim(
+            "An ensemble of restarts is better still",
+            "ten networks without dropout, of which each is trained",
+            f"{_both(ten)}, with weight scaling {_both(scaling)}",
+            _better(ten, scaling),
+        ),
+    ]
+
+
+def _better(one: list[dict[str, float]], other: list[dict[str, float]]) -> str:
+    """Whether one is better by accuracy and by log loss, or by one of them."""
+    accuracy = _mean(one, "accuracy") > _mean(other, "accuracy")
+    loss = _mean(one, "log_loss") < _mean(other, "log_loss")
+    return words.verdict(accuracy and loss, accuracy or loss)

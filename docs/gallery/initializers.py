@@ -56,10 +56,13 @@ def draw(numbers: dict[str, Any], folder: Path) -> None:
             panel.set_title(name)
             ends = []
             for after, seeds in curves.items():
-                seen = [[min(max(value, FLOOR), CEILING) for value in seed] for seed in seeds]
+                # A line that leaves the panel goes on out of sight, and 0 is no place on a logarithmic axis.
+                seen = [[max(value, 1e-300) for value in seed] for seed in seeds]
                 end = drawing.band(panel, range(DEPTH + 1), seen, AFTER[after])
                 ends.append(drawing.End(end, after, AFTER[after]))
             drawing.name_lines(panel, ends, gap=0.1)
+        for panel in panels[columns * (rows - 1) :]:
+            panel.set_xlabel("layer")
 
 
 def tell(numbers: dict[str, Any]) -> str:

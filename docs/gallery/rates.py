@@ -113,6 +113,8 @@ def draw(numbers: dict[str, Any], folder: Path) -> None:
                 panel.set(xscale="log", xlim=(1, STEPS))
             panel.set_title("digits, batches of 32" if digits else f"quadratic, {problem.replace('well', 'well conditioned')}")
             drawing.name_lines(panel, ends, gap=0.1)
+        for panel in panels[2:]:
+            panel.set_xlabel("steps")
 
 
 def tell(numbers: dict[str, Any]) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         report,
         runs,
         training,
+        transfer,
     )
     from leadline.runs import fit, open, resume, train
 
@@ -56,6 +57,7 @@ __all__ = [
     "runs",
     "train",
     "training",
+    "transfer",
 ]
 
 _VERBS = ("fit", "open", "resume", "train")

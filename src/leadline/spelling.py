@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from leadline.errors import ArgumentError, LeadlineError, unknown
 
@@ -80,16 +81,22 @@ def bind(call: Call, function: Callable[..., Any], kind: str, *, skip: int = 0) 
         kind: for errors.
         skip: how many of the first parameters the program itself gives.
 
-    Errors: `ArgumentError` for too many arguments, an argument that is missing, or one with an unknown name.
+    Errors: `ArgumentError` for too many arguments, an argument that is missing, one with an unknown name, or one that is not of
+    the kind that its annotation names. A whole number passes for any number; annotations of other types are not looked at.
 
     Example:
-        >>> def leaky(slope=0.01): ...
+        >>> def leaky(slope: float = 0.01): ...
         >>> bind(Call("leaky", (), {"slop": 0.2}), leaky, "activation")
         Traceback (most recent call last):
         ...
         leadline.errors.ArgumentError: There is no argument of leaky 'slop'. Expected one of slope. Did you mean 'slope'?
+        >>> bind(Call("leaky", ("steep",), {}), leaky, "activation")
+        Traceback (most recent call last):
+        ...
+        leadline.errors.ArgumentError: The argument 'slope' of the activation 'leaky' has the wrong kind of value. Expected a \
+number; got 'steep'.
     """
-    parameters = list(inspect.signature(function).parameters.values())[skip:]
+    parameters = list(_signature(function).parameters.values())[skip:]
     names = [each.name for each in parameters]
     for name in call.keywords:
         if name not in names:
@@ -97,14 +104,36 @@ def bind(call: Call, function: Callable[..., Any], kind: str, *, skip: int = 0) 
                 raise ArgumentError(f"The {kind} {call.name!r} takes no arguments", got=str(call))
             unknown(f"argument of {call.name}", name, names)
     try:
-        inspect.Signature(parameters).bind(*call.arguments, **call.keywords)
+        bound = inspect.Signature(parameters).bind(*call.arguments, **call.keywords)
     except TypeError as error:
         raise ArgumentError(
             f"The arguments of the {kind} {call.name!r} do not fit",
             expected=_usage(call.name, parameters),
             got=f"{call} ({error})",
         ) from None
+    for name, annotation, value in _given(parameters, bound.arguments):
+        if not _fits(value, annotation):
+            raise ArgumentError(
+                f"The argument {name!r} of the {kind} {call.name!r} has the wrong kind of value",
+                expected=_in_words(annotation),
+                got=repr(value),
+            )
     return call.arguments, call.keywords
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with the words for it, in the right number.
+
+    Args:
+        count: how many.
+        one: the words after a count of 1.
+        many: those after any other; `one` with an s when left out.
+
+    Example:
+        >>> counted(1, "row"), counted(2000, "row"), counted(1, "row is a copy", "rows are copies")
+        ('1 row', '2,000 rows', '1 row is a copy')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def make(text: str, table: Mapping[str, Callable[..., Any]], kind: str) -> Any:
@@ -147,3 +176,70 @@ def _factors(tree: ast.expr) -> list[Call]:
 
 def _usage(name: str, parameters: list[inspect.Parameter]) -> str:
     return f"{name}{inspect.Signature([each.replace(annotation=inspect.Parameter.empty) for each in parameters])}"
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except (NameError, AttributeError, SyntaxError, TypeError):  # an annotation that only a type checker can read
+        signature = inspect.signature(function)
+    # A signature that was put together by hand keeps its annotations as text.
+    parameters = signature.parameters.values()
+    return signature.replace(
+        parameters=[each.replace(annotation=_NAMED.get(str(each.annotation), each.annotation)) for each in parameters]
+    )
+
+
+def _given(parameters: Iterable[inspect.Parameter], values: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Name, annotation and value of each argument that came, those of a `*several` one by one."""
+    for parameter in parameters:
+        if parameter.name in values:
+            value = values[parameter.name]
+            for each in value if parameter.kind is inspect.Parameter.VAR_POSITIONAL else [value]:
+                yield parameter.name, parameter.annotation, each
+
+
+_NAMED = {kind.__name__: kind for kind in (int, float, bool, str)}
+_WORDS: dict[Any, tuple[str, str]] = {
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    bool: ("True or False", "True and False"),
+    str: ("a text in quotes", "texts in quotes"),
+    None: ("None", "None"),
+    NoneType: ("None", "None"),
+}
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    """Whether a literal may stand where this annotation does: anything may where the annotation is not a simple one."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is Literal:
+        return any(type(value) is type(part) and value == part for part in parts)
+    if origin in (list, tuple, Sequence, Iterable):
+        if not isinstance(value, (list, tuple)):
+            return False
+        if origin is tuple and parts[-1:] != (...,):
+            return len(value) == len(parts) and all(map(_fits, value, parts))
+        return all(_fits(each, parts[0]) for each in value)
+    if not (annotation is None or isinstance(annotation, type)) or annotation not in _WORDS:
+        return True
+    if isinstance(value, bool):
+        return annotation is bool
+    return isinstance(value, (int, float) if annotation is float else annotation or NoneType)
+
+
+def _in_words(annotation: Any, *, plural: bool = False) -> str:
+    """What a simple annotation asks for."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return " or ".join(_in_words(part, plural=plural) for part in parts)
+    if origin is Literal:
+        return " or ".join(map(repr, parts))
+    if origin in (list, tuple, Sequence, Iterable):
+        if origin is tuple and parts[-1:] != (...,):
+            inside = ", ".join(map(_in_words, parts))
+            return f"{len(parts)} values in brackets ({inside})"
+        return f"{'lists' if plural else 'a list'} of {_in_words(parts[0], plural=True)}"
+    return _WORDS[annotation][plural]

@@ -153,7 +153,7 @@ def test_weights_without_a_rule_are_refused(name: str, weight: Tensor) -> None:
         ("xavier('norml')", "no distribution 'norml'.*Did you mean 'normal'"),
         ("he(mode='fan_put')", "no mode 'fan_put'.*Did you mean 'fan_out'"),
         ("he(slope=1e999)", "slope of the activation"),
-        ("normal('wide')", "cannot be used"),
+        ("normal('wide')", "'std' .* Expected a number; got 'wide'"),
         ("hee", "no initialization 'hee'.*Did you mean 'he'"),
         ("he(generator=3)", "no argument of he 'generator'"),
         ("lecun(gain=2)", "no argument of lecun 'gain'"),

@@ -242,7 +242,7 @@ def test_spelling() -> None:
         ("swa(every=-1)", "out of range"),
         ("lookahead(0)", "out of range"),
         ("lookahead(share=0)", "out of range"),
-        ("lookahead('five')", "cannot be made"),
+        ("lookahead('five')", "'every' .* Expected a whole number; got 'five'"),
         ("swa(step=3)", "no argument of swa 'step'"),
         ("emaa", "Did you mean 'ema'"),
     ],

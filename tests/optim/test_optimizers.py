@@ -134,7 +134,7 @@ def test_values_out_of_range(values: dict[str, float]) -> None:
         ("rmsprop(alpha=-0.1)", "cannot be built"),
         ("adagrad(initial=-1)", "cannot be built"),
         ("lbfgs(history=0)", "cannot be built"),
-        ("adam(beta2='x')", "cannot be made"),
+        ("adam(beta2='x')", "'beta2' .* Expected a number; got 'x'"),
         ("sgd(0.1)", "do not fit"),
         ("sgd * adam", "product"),
     ],

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from torch import Tensor, nn
 import leadline
 from leadline.data import Batches, Classes, Schema, Split, Vectors
 from leadline.errors import ArgumentError, TrainingError
+from leadline.training import run_loop
 from leadline.training.blame import strange_sample
+from leadline.training.population import Candidate, Population, PopulationBatch, PopulationBatches
 
 
 def convnet() -> nn.Module:
@@ -81,6 +84,35 @@ def test_a_sample_without_a_number_is_named_whatever_the_order(epoch: int) -> No
 def test_a_training_names_the_sample_that_is_no_number() -> None:
     with pytest.raises(TrainingError, match="after step 4.*sample 'row-13'"):
         leadline.fit(nn.Linear(3, 2), batches(), epochs=1, device="cpu")
+
+
+def of_many(networks: int = 3, *, shared: bool = True) -> PopulationBatches:
+    """The same rows for many networks at once, each in its own order; gathered together, or stacked from their own batches."""
+    population = Population([Candidate(nn.Linear(3, 2)) for _ in range(networks)], nn.functional.cross_entropy)
+    each = [batches() for _ in range(networks)]
+    for seed, own in enumerate(each):
+        own.seed = seed
+        own.stored = each[0].stored if shared else own.stored.clone()
+    return PopulationBatches(each, population)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("epoch", range(4))
+def test_among_many_networks_at_once_it_is_the_sample_that_is_named_and_not_the_network(epoch: int, shared: bool) -> None:
+    assert strange_sample(of_many(shared=shared), epoch) == "sample 'row-13'"
+
+
+def test_a_strange_target_among_many_networks_is_named_by_its_row() -> None:
+    rows, inputs = torch.tensor([[4, 7], [9, 2]]), torch.zeros(2, 2, 3)
+    targets = torch.tensor([[0.0, 0.0], [0.0, torch.inf]])  # the second row of the second network: row 2 of the split
+    named = SimpleNamespace(ids="abcdefghij", epoch=lambda epoch: [PopulationBatch(rows, inputs, targets)])
+    assert strange_sample(named, 0) == "sample 'c'"  # type: ignore[arg-type]
+
+
+def test_a_training_of_many_networks_at_once_names_the_sample_that_is_no_number() -> None:
+    many = of_many()
+    with pytest.raises(TrainingError, match="no longer a number after step 4.*sample 'row-13'"):
+        run_loop(many.population, many, epochs=1)
 
 
 def test_where_all_samples_are_numbers_the_rate_is_suspected() -> None:

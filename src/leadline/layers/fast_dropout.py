@@ -56,6 +56,7 @@ def _mask(x: Tensor, dropped: int) -> Tensor:
 
 
 def _random_bits(like: Tensor, count: int) -> Tensor:
-    """Uniform int16, four from each 64-bit draw of torch's own generator. Made from `like`, so that `vmap` keeps them apart."""
-    draws = like.new_empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    """Uniform int16, four from each 64-bit draw of torch's own generator."""
+    # Not `random_` from a bound on: torch.fx writes its name, `from`, as code that cannot be parsed, so no step is recorded.
+    draws = torch.randint(-(2**63), 2**63 - 1, ((count + 3) // 4,), dtype=torch.int64, device=like.device)
     return draws.view(torch.int16)[:count]

@@ -71,7 +71,7 @@ def strange_sample(batches: Iterable[Any], epoch: int) -> str:
     """Where the first input or target of an epoch stands that is not a finite number, or an empty string.
 
     Args:
-        batches: of the training; those of `data.Batches` are named by the ids of their rows.
+        batches: of the training, of one network or of many; those of `data.Batches` are named by the ids of their rows.
         epoch: which epoch's order is gone through.
 
     Example:
@@ -82,19 +82,25 @@ def strange_sample(batches: Iterable[Any], epoch: int) -> str:
     for number, batch in enumerate(islice(of_epoch, _SEARCHED)):
         parts = batch if isinstance(batch, (tuple, list)) else (batch,)
         tensors = [tensor for part in parts for tensor in (part.values() if isinstance(part, dict) else (part,))]
+        # Many networks at once: tensors are [A, B, …], and which rows of the split they hold stands beside them, [B, A].
+        rows = getattr(batch, "rows", None)
+        axes = 1 if rows is None else 2
         for tensor in tensors:
-            if isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.ndim:
-                strange = ~tensor.isfinite().reshape(len(tensor), -1).all(dim=1)
+            if isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.ndim >= axes:
+                strange = ~tensor.isfinite().reshape(*tensor.shape[:axes], -1).all(dim=-1)
                 if bool(strange.any()):
-                    return _name(batches, epoch, number, int(strange.nonzero()[0]))
+                    place = strange.nonzero()[0].tolist()
+                    row = None if rows is None else int(rows[place[1], place[0]])
+                    return _name(batches, epoch, number, place[-1], row)
     return ""
 
 
-def _name(batches: Any, epoch: int, number: int, row: int) -> str:
+def _name(batches: Any, epoch: int, number: int, place: int, row: int | None) -> str:
+    """A sample by its id, else by its place in its batch; `row` is its number in the split, where the batch tells it."""
     ids = getattr(batches, "ids", None)
     if ids is None:
-        return f"row {row} of batch {number}"
-    return f"sample {ids[int(batches.order(epoch)[number * batches.batch_size + row])]!r}"
+        return f"row {place} of batch {number}"
+    return f"sample {ids[int(batches.order(epoch)[number * batches.batch_size + place]) if row is None else row]!r}"
 
 
 def _described(value: Any) -> str:

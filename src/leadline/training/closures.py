@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -10,8 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer
 
-from leadline.errors import ArgumentError
-from leadline.training.blame import refused
 from leadline.training.steps import Progress, Supervised
 
 
@@ -71,18 +69,14 @@ class ClosureStep:
         penalties: Callable[[nn.Module], dict[str, Tensor]] | None = None,
         accumulate: int = 1,
     ) -> None:
-        if accumulate < 1:
-            raise ArgumentError("The step cannot be built", expected="accumulate of at least 1", got=accumulate)
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.schedule, self.measures, self.penalties, self.accumulate = schedule, measures or {}, penalties, accumulate
-        self._kept = Supervised(model, loss, optimizer, schedule=schedule)  # what is kept and shown is the same
-        self._rates = [float(group["lr"]) for group in optimizer.param_groups]
+        # How gradients come about, and what is kept and shown, is the same.
+        self._plain = Supervised(model, loss, optimizer, schedule=schedule, measures=measures, accumulate=accumulate)
 
     def __call__(self, batch: Any, progress: Progress) -> dict[str, Tensor]:
         if self.schedule is not None:
-            multiplier = self.schedule(progress.fraction)
-            for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-                group["lr"] = rate * multiplier
+            self._plain.set_rates(self.schedule(progress.fraction))
         draws = _Draws(next(self.model.parameters()).device)
         logs: list[dict[str, Tensor]] = []
 
@@ -98,21 +92,7 @@ class ClosureStep:
 
     def _gradients(self, inputs: Any, targets: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """What is minimized, with its gradients in place, and what is logged of it."""
-        logs: dict[str, Tensor] = {}
-        for part, answers, share in self._parts(inputs, targets):
-            try:
-                outputs = self.model(part)
-                loss = self.loss(outputs, answers)
-            except (RuntimeError, IndexError, ValueError, TypeError) as error:
-                if (told := refused(error, self.model, part, answers)) is error:
-                    raise
-                raise told from error
-            (loss * share).backward()  # type: ignore[no-untyped-call]
-            values = {"loss": loss.detach()} | {
-                name: measure(outputs.detach(), answers) for name, measure in self.measures.items()
-            }
-            for name, value in values.items():
-                logs[name] = logs[name] + value * share if name in logs else value * share
+        logs = self._plain.add_gradients(inputs, targets)
         total = logs["loss"]
         terms = {f"penalty_{name}": term for name, term in self.penalties(self.model).items()} if self.penalties else {}
         added = [*terms.values(), *self._decay()]
@@ -121,14 +101,6 @@ class ClosureStep:
             extra.backward()  # type: ignore[no-untyped-call]
             total = total + extra.detach()
         return total, logs | {name: term.detach() for name, term in terms.items()}
-
-    def _parts(self, inputs: Any, targets: Any) -> Iterator[tuple[Any, Any, float]]:
-        if self.accumulate == 1:
-            yield inputs, targets, 1.0
-            return
-        parts = min(self.accumulate, max(1, len(inputs) // 2))  # a single row has no variance for batch normalization
-        for part, answers in zip(inputs.tensor_split(parts), targets.tensor_split(parts), strict=True):
-            yield part, answers, len(part) / len(inputs)
 
     def _decay(self) -> list[Tensor]:
         """Weight decay as a term of the loss: L-BFGS has none of its own, and its line search has to see it."""
@@ -145,19 +117,19 @@ class ClosureStep:
     @property
     def rate(self) -> float:
         """The learning rate of the last step: of L-BFGS the step length its line search begins with."""
-        return self._kept.rate
+        return self._plain.rate
 
     def state(self) -> dict[str, Any]:
-        return self._kept.state()
+        return self._plain.state()
 
     def load(self, state: dict[str, Any]) -> None:
-        self._kept.load(state)
+        self._plain.load(state)
 
     def modules(self) -> dict[str, nn.Module]:
-        return self._kept.modules()
+        return self._plain.modules()
 
     def evaluating(self) -> AbstractContextManager[None]:
-        return self._kept.evaluating()
+        return self._plain.evaluating()
 
 
 class _Draws:

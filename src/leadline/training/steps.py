@@ -96,21 +96,33 @@ class Supervised:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.schedule, self.measures, self.penalties = schedule, measures or {}, penalties
         self.clip, self.accumulate = clip, accumulate
+        self.parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self._rates = [float(group["lr"]) for group in optimizer.param_groups]
-        self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self._autocast = precision if precision != torch.float32 else None
 
     def __call__(self, batch: Any, progress: Progress) -> dict[str, Tensor]:
         if self.schedule is not None:
-            self._set_rates(self.schedule(progress.fraction))
+            self.set_rates(self.schedule(progress.fraction))
         self.optimizer.zero_grad()
-        logs = self._forward_backward(*batch) if self.accumulate == 1 else self._accumulated(*batch)
+        logs = self.add_gradients(*batch)
         if self.penalties is not None:
             logs |= self._penalized(self.penalties(self.model))
         if self.clip is not None:
-            logs["clipped"] = self.clip(self._parameters)
+            logs["clipped"] = self.clip(self.parameters)
         self.optimizer.step()
         return logs
+
+    def add_gradients(self, inputs: Any, targets: Any) -> dict[str, Tensor]:
+        """Add the gradients of a batch's loss to those that are there; return the loss and the measures, detached."""
+        return self._forward_backward(inputs, targets) if self.accumulate == 1 else self._accumulated(inputs, targets)
+
+    def set_rates(self, multiplier: float) -> None:
+        """Give each parameter group its learning rate times `multiplier`."""
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate * multiplier)
+            else:
+                group["lr"] = rate * multiplier
 
     def _forward_backward(self, inputs: Any, targets: Any, share: float = 1.0) -> dict[str, Tensor]:
         try:
@@ -143,13 +155,6 @@ class Supervised:
     def _penalized(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         return {f"penalty_{name}": term.detach() for name, term in terms.items()}
-
-    def _set_rates(self, multiplier: float) -> None:
-        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate * multiplier)
-            else:
-                group["lr"] = rate * multiplier
 
     @property
     def rate(self) -> float:

@@ -16,12 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leadline.errors import ArgumentError
+from leadline.layers.drop_path import DropPath
+from leadline.layers.fast_dropout import FastDropout
 from leadline.layers.locked_dropout import LockedDropout
+from leadline.layers.same_convolution import SameConv2d
 from leadline.losses import cross_entropy, huber
 from leadline.models import convnet, mlp, tabular
+from leadline.models.resnets import BasicBlock
 from leadline.training import Supervised
 from leadline.training.population import Candidate, Population, PopulationEvaluation, deciding, stackable, updates
-from leadline.training.population.convolving import WAYS, fastest_way
+from leadline.training.population.convolving import WAYS, possible_ways, time_ways
 from leadline.training.population.judging import EachNetwork
 from leadline.training.population.masks import Masks
 from leadline.training.population.updates import StackedOptimizer
@@ -60,22 +64,64 @@ def test_the_way_of_a_convolution_is_measured_once_and_kept() -> None:
     population.outputs(batch[0][0])
     assert population.ways == {}  # other shapes than those of the training do not decide
     population(batch, None)
-    assert set(population.ways) == {"0"}
-    assert population.ways["0"] in WAYS
+    assert set(population.ways) == set(population.convolutions) == {"0"}
+    assert list(population.times["0"]) == list(WAYS)
+    assert population.ways["0"] == min(WAYS, key=population.times["0"].__getitem__)
     twin = Population([Candidate(model) for model in models], cross_entropy)
     twin.load(population.state())
     assert twin.ways == population.ways
 
 
+class Given:
+    """Counts how often each way is gone."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gone: list[tuple[str, nn.Conv2d]] = []
+        for name, way in list(WAYS.items()):
+            monkeypatch.setitem(WAYS, name, functools.partial(self.go, name, way))
+
+    def go(self, name: str, way: Any, layer: nn.Conv2d, *tensors: Any) -> Tensor:
+        self.gone.append((name, layer))
+        result: Tensor = way(layer, *tensors)
+        return result
+
+
+def test_ways_that_are_given_are_gone_and_none_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build() -> nn.Module:
+        shared = nn.Conv2d(2, 2, 3, padding=1)
+        inner = nn.Sequential(SameConv2d(1, 2, 3), nn.ReLU(), shared)
+        mirrored = nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect")
+        return nn.Sequential(inner, BasicBlock(2, 2), shared, mirrored, nn.Flatten(), nn.Linear(32, 3))
+
+    population = Population([Candidate(build()) for _ in range(2)], cross_entropy)
+    assert list(population.convolutions) == ["0.0", "0.2", "2"]  # not those that run under vmap, as a module of their own
+    population.ways.update({"0.0": "looped", "0.2": "grouped", "2": "unfolded"})
+    given = Given(monkeypatch)
+    batch = torch.randn(2, 5, 1, 4, 4), torch.zeros(2, 5, dtype=torch.int64)
+    population(batch, None)
+    population.outputs(batch[0][0])
+    assert [name for name, _ in given.gone] == ["looped", "grouped", "unfolded"] * 2
+    assert population.times == {}
+
+
 def test_unfolding_is_not_tried_where_it_would_be_wrong() -> None:
     layer = nn.Conv2d(2, 2, 3, groups=2)
     x, weight = torch.zeros(2, 3, 2, 5, 5), torch.zeros(2, 2, 1, 3, 3)
-    assert all(fastest_way(layer, x, weight, None) != "unfolded" for _ in range(5))
+    assert list(time_ways(layer, x, weight, None)) == possible_ways(layer) == ["grouped", "looped"]
+    assert possible_ways(nn.Conv2d(2, 2, 3, padding="same")) == ["grouped", "looped"]
 
 
-@pytest.mark.parametrize("layer", [nn.Dropout(0.3), nn.Dropout(1.0), nn.Dropout2d(0.4), nn.Dropout3d(0.4), LockedDropout(0.5)])
-def test_masks_are_those_of_the_layer_alone(layer: nn.Module) -> None:
-    shape = {nn.Dropout2d: (3, 4, 2, 2), nn.Dropout3d: (3, 4, 2, 2, 2), LockedDropout: (3, 5, 4)}.get(type(layer), (3, 4))
+KINDS_OF_DROPOUT = [
+    nn.Dropout(0.3), nn.Dropout(1.0), nn.Dropout2d(0.4), nn.Dropout3d(0.4), LockedDropout(0.5), FastDropout(0.3), DropPath(0.4),
+    FastDropout(1 - 1e-6),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", KINDS_OF_DROPOUT, ids=repr)
+@pytest.mark.parametrize("rows", [3, 4])
+def test_masks_are_those_of_the_layer_alone(layer: nn.Module, rows: int) -> None:
+    rest = {nn.Dropout2d: (4, 2, 2), nn.Dropout3d: (4, 2, 2, 2), LockedDropout: (5, 4), DropPath: (40,)}
+    shape = 40 * rows if type(layer) is DropPath else rows, *rest.get(type(layer), (45,))
     models = [nn.Sequential(layer), nn.Sequential(layer)]
     x = torch.randn(2, *shape)
     torch.manual_seed(5)
@@ -85,9 +131,21 @@ def test_masks_are_those_of_the_layer_alone(layer: nn.Module) -> None:
     assert torch.equal(torch.get_rng_state(), state)  # torch's own random numbers are left alone
     for mask in drawn:
         assert mask is not None
-        torch.testing.assert_close(x[0] * mask[0], layer(x[0]))
-        if layer.p < 1:  # type: ignore[operator]
+        assert torch.equal(x[0] * mask[0], layer(x[0]))
+        if layer.p < 0.99:  # type: ignore[operator]
             assert not torch.equal(mask[0], mask[1])
+
+
+@pytest.mark.parametrize("kind", [nn.Dropout, FastDropout])
+def test_a_network_that_drops_nothing_draws_nothing(kind: type[nn.Module]) -> None:
+    masks = Masks([nn.Sequential(kind(share)) for share in (0.5, 0.0, 0.2)], [None] * 3)
+    before = masks.state()
+    mask = masks.draw("0", torch.randn(3, 2, 9, dtype=torch.float64))
+    assert mask is not None
+    assert mask.dtype == torch.float64
+    assert torch.equal(mask[1], torch.ones(2, 9, dtype=torch.float64))
+    unchanged = [torch.equal(one, other) for one, other in zip(before, masks.state(), strict=True)]
+    assert unchanged == [False, True, False]
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from leadline.data import Classes, Schema, Split, Vectors
+from leadline.data import Classes, Pictures, Schema, Split, Vectors
 from leadline.data.augment import Augment
 from leadline.data.batches import Batches
 from leadline.errors import ArgumentError, TrainingError
@@ -222,12 +222,12 @@ def test_patience_out_of_range(options: dict[str, Any]) -> None:
         PopulationBest(together().evaluation, **options)
 
 
-@pytest.mark.parametrize("augment", [None, Augment(flip=True, shift=0.2)])
+@pytest.mark.parametrize("augment", [None, Augment(flip=True, shift=0.2), Augment(flip="alternating", mixup=0.4, cutmix=1.0)])
 def test_each_network_sees_the_batches_of_its_own(augment: Augment | None) -> None:
     random = np.random.default_rng(0)
-    pictures = random.normal(size=(11, 1, 4, 4)).astype(np.float32)
+    pictures = random.normal(size=(11, 4, 4, 1)).astype(np.float32)
     part = Split(pictures, np.arange(11) % 2, [str(row) for row in range(11)])
-    schema = Schema(Vectors.learn(pictures), Classes(("no", "yes")))
+    schema = Schema(Pictures.learn(pictures), Classes(("no", "yes")))
     population = Population([Candidate(nn.Sequential(nn.Flatten(), nn.Linear(16, 2))) for _ in range(3)], cross_entropy)
     own = [Batches(part, schema, 4, seed=seed, shuffle=True, augment=augment) for seed in range(3)]
     ours = PopulationBatches(own, population)
@@ -240,7 +240,7 @@ def test_each_network_sees_the_batches_of_its_own(augment: Augment | None) -> No
                 assert torch.equal(batch.inputs[place], inputs)
                 assert torch.equal(batch.targets[place], targets)
     for batches_of_one in own:
-        batches_of_one._resident = False  # as where the rows do not fit on the device
+        batches_of_one.resident = False  # as where the rows do not fit on the device
     assert all(torch.equal(one.inputs, other.inputs) for one, other in zip(ours.epoch(3, 1), served, strict=True))
     with pytest.raises(ArgumentError, match="Expected 3 of them; got 2"):
         PopulationBatches(own[:2], population)

@@ -67,6 +67,11 @@ class PopulationBatches:
             )
         self.batches, self.population = list(batches), population
 
+    @property
+    def ids(self) -> Sequence[str]:
+        """The names of the rows of the split."""
+        return self.batches[0].ids
+
     def __len__(self) -> int:
         return len(self.batches[0])
 
@@ -92,20 +97,18 @@ class PopulationBatches:
         for at in range(first, len(self)):
             rows = orders[:, at * shared.batch_size : (at + 1) * shared.batch_size]
             together = rows.flatten()
-            inputs = shared._prepare(shared._inputs.index_select(0, together))
+            inputs = shared.prepare(shared.stored.index_select(0, together))
             inputs = inputs.view(*rows.shape, *inputs.shape[1:])
+            targets = shared.targets.index_select(0, together)
+            targets = targets.view(*rows.shape, *targets.shape[1:])
             if any(each.augment is not None for each in active):
-                inputs = torch.stack(
-                    [
-                        x if each.augment is None else each.augment(x, each.seed, epoch, own)
-                        for each, x, own in zip(active, inputs, rows, strict=True)
-                    ]
-                )
-            targets = shared._targets.index_select(0, together)
-            yield PopulationBatch(rows.T, inputs, targets.view(*rows.shape, *targets.shape[1:]))
+                parts = zip(active, inputs, targets, rows, strict=True)
+                varied = [each.varied(x, y, epoch, own) for each, x, y, own in parts]
+                inputs, targets = (torch.stack(part) for part in zip(*varied, strict=True))
+            yield PopulationBatch(rows.T, inputs, targets)
 
 
 def _share_rows(batches: list[Batches]) -> bool:
     """Whether the rows lie on the device, the same for all; otherwise each network's own batches are stacked."""
     first = batches[0]
-    return first._resident and all(each._inputs.data_ptr() == first._inputs.data_ptr() for each in batches)
+    return first.resident and all(each.stored.data_ptr() == first.stored.data_ptr() for each in batches)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from leadline.errors import ArgumentError
-from leadline.training.population.judging import PopulationEvaluation
+from leadline.training.population.evaluation import PopulationEvaluation
 
 
 class Ranked(NamedTuple):

@@ -72,19 +72,29 @@ WAYS: dict[str, Way] = {"grouped": grouped, "unfolded": unfolded, "looped": loop
 """The three ways by name; they differ in rounding alone."""
 
 
-def fastest_way(layer: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> str:
-    """The name of the fastest way, forward and backward, for these very shapes: the best of a few runs in turn.
+def possible_ways(layer: nn.Conv2d) -> list[str]:
+    """The names of the ways that give what this layer gives.
 
     Example:
-        >>> fastest_way(nn.Conv2d(1, 2, 3), torch.zeros(4, 5, 1, 6, 6), torch.zeros(4, 2, 1, 3, 3), None) in WAYS
-        True
+        >>> possible_ways(nn.Conv2d(2, 2, 3)), possible_ways(nn.Conv2d(2, 2, 3, groups=2))
+        (['grouped', 'unfolded', 'looped'], ['grouped', 'looped'])
     """
-    ways = [name for name in WAYS if name != "unfolded" or (layer.groups == 1 and not isinstance(layer.padding, str))]
-    taken = dict.fromkeys(ways, float("inf"))
+    return [name for name in WAYS if name != "unfolded" or (layer.groups == 1 and not isinstance(layer.padding, str))]
+
+
+def time_ways(layer: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> dict[str, float]:
+    """The seconds, forward and backward, of each possible way for these very shapes: the best of a few runs in turn.
+
+    Example:
+        >>> times = time_ways(nn.Conv2d(1, 2, 3), torch.zeros(4, 5, 1, 6, 6), torch.zeros(4, 2, 1, 3, 3), None)
+        >>> list(times), min(times.values()) > 0
+        (['grouped', 'unfolded', 'looped'], True)
+    """
+    taken = dict.fromkeys(possible_ways(layer), float("inf"))
     for _ in range(_TRIALS + 1):
-        for name in ways:
+        for name in taken:
             taken[name] = min(taken[name], _seconds(WAYS[name], layer, x, weight, bias))
-    return min(ways, key=taken.__getitem__)
+    return taken
 
 
 def _seconds(way: Way, layer: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> float:

@@ -6,7 +6,7 @@ A networks, B batch. A layer without one runs under `torch.vmap`, which knows ho
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from leadline.layers.same_pooling import SameAvgPool2d, SameMaxPool2d
 from leadline.layers.sign import Sign
 from leadline.layers.softmax import Softmax
 from leadline.layers.winner_take_all import WinnerTakeAll
-from leadline.training.population.convolving import WAYS, fastest_way
+from leadline.training.population.convolving import WAYS, time_ways
 from leadline.training.population.masks import DROPOUTS, Masks
 from leadline.training.population.products import LinearOfEach, Memory
 
@@ -67,6 +67,8 @@ class StackedForward:
         self.training = True
         self.memory = Memory()
         self.ways: dict[str, str] = {}
+        self.times: dict[str, dict[str, float]] = {}
+        self.convolutions = dict(_convolutions("", self.model))
         self._general: dict[str, nn.Module] = {}
 
     def __call__(self, inputs: Tensor, views: dict[str, Tensor], *, training: bool) -> Tensor:
@@ -160,13 +162,14 @@ def _dropout(at: StackedForward, name: str, layer: nn.Module, x: Tensor) -> Tens
 def _convolution(at: StackedForward, name: str, layer: nn.Module, x: Tensor) -> Tensor:
     assert isinstance(layer, nn.Conv2d)
     weight, bias = at.tensor(name, "weight"), at.optional(name, "bias")
-    if layer.padding_mode != "zeros":
+    if name not in at.convolutions:
         return at._mapped(name, layer, x)
     if name not in at.ways:
-        way = fastest_way(layer, x, weight, bias)
+        times = time_ways(layer, x, weight, bias)
+        way = min(times, key=times.__getitem__)
         if not at.training:  # other shapes than those of the training, whose way is still to be measured
             return WAYS[way](layer, x, weight, bias)
-        at.ways[name] = way
+        at.ways[name], at.times[name] = way, times
     return WAYS[at.ways[name]](layer, x, weight, bias)
 
 
@@ -221,6 +224,17 @@ STACKED: dict[type[nn.Module], Callable[[StackedForward, str, nn.Module, Tensor]
     **dict.fromkeys(_ROW_BY_ROW, _row_by_row),
 }
 """Layer → its counterpart for many networks; whatever is not here runs under vmap."""
+
+
+def _convolutions(name: str, layer: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
+    """The convolutions that have a way of their own, by the names under which `run` comes to them."""
+    if type(layer) is nn.Sequential:
+        for part, child in layer._modules.items():
+            assert child is not None
+            yield from _convolutions(f"{name}.{part}" if name else part, child)
+    elif type(layer) in (nn.Conv2d, SameConv2d) and layer.padding_mode == "zeros":
+        assert isinstance(layer, nn.Conv2d)
+        yield name, layer
 
 
 class _DroppedOut(torch.autograd.Function):

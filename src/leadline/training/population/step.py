@@ -158,11 +158,21 @@ class Population:
 
     @property
     def ways(self) -> dict[str, str]:
-        """How each convolution is computed, by its name: measured at the first step and kept from then on.
+        """How each of `convolutions` is computed, by its name: measured at the first step and kept from then on.
 
         To train to the bit as another time, put that time's ways here before the first step.
         """
         return self.forward.ways
+
+    @property
+    def convolutions(self) -> dict[str, nn.Conv2d]:
+        """The convolutions that are computed for all networks at once, by name in the order of the network."""
+        return self.forward.convolutions
+
+    @property
+    def times(self) -> dict[str, dict[str, float]]:
+        """Seconds, forward and backward, of each way of each convolution, where they were measured."""
+        return self.forward.times
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with the active networks at these places alone, as if the others had never been there."""

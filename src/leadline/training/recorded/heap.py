@@ -23,8 +23,8 @@ def keeping_buffers() -> Iterator[bool]:
     """Within the block the C library keeps the large buffers that are freed, instead of giving them back to the system.
 
     A convolutional network asks for the same tens of megabytes in each step. By its defaults glibc gives such buffers back, and
-    the system clears every page anew when it is next touched: 2,000 to 20,000 page faults a step of the two small convolutional
-    networks in `benchmarks/networks.py`, and 6 to 34 % of their processor time, for 3 % more memory (one thread, 2 runs each).
+    the system clears every page anew when it is next touched: 2,000 to 20,000 page faults a step of the two convolutional
+    networks in `benchmarks/small_networks.py`, and 6 to 34 % of their processor time, for 3 % more memory (one thread, 2 runs).
     At the end of the block what is free goes back, and the thresholds are the largest that glibc's own adjusting reaches.
 
     Yields whether anything was changed: not where there is no glibc (macOS, Windows, Alpine), nor where the environment sets

@@ -104,9 +104,9 @@ class _Player:
 
     def __init__(self, step: Supervised, trace: Trace, constants: dict[str, Tensor]) -> None:
         self.step, self.logs = step, trace.logs
-        self.graded = [step._parameters[at] for at in trace.graded]
+        self.graded = [step.parameters[at] for at in trace.graded]
         chosen = set(trace.graded)
-        self.ungraded = [parameter for at, parameter in enumerate(step._parameters) if at not in chosen]
+        self.ungraded = [parameter for at, parameter in enumerate(step.parameters) if at not in chosen]
         self._made = trace, constants
         self._link()
 
@@ -119,7 +119,7 @@ class _Player:
     def __call__(self, tensors: list[Tensor], progress: Progress) -> dict[str, Tensor]:
         step = self.step
         if step.schedule is not None:
-            step._set_rates(step.schedule(progress.fraction))
+            step.set_rates(step.schedule(progress.fraction))
         if [parameter.data_ptr() for parameter in self.graded] != self._addresses:
             self._link()  # somebody gave the parameters other memory
         results = self.tape.run(*tensors)
@@ -131,7 +131,7 @@ class _Player:
         logs = dict(zip(self.logs, results, strict=False))
         with torch.no_grad():
             if step.clip is not None:
-                logs["clipped"] = step.clip(step._parameters)
+                logs["clipped"] = step.clip(step.parameters)
             self.update()
         return logs
 
@@ -145,7 +145,7 @@ def _unfit(step: Supervised, hooks: list[dict[int, Any]]) -> str:
         return f"a {type(step).__name__} step is not recorded"
     if not step.model.training:
         return "the network is in evaluation mode"
-    if any(hooks) or any(parameter._backward_hooks for parameter in step._parameters):
+    if any(hooks) or any(parameter._backward_hooks for parameter in step.parameters):
         return "hooks listen to the network, and a tape would pass them by"
     return ""
 
@@ -161,7 +161,7 @@ def _compare(step: Supervised, trace: Trace, batch: Any) -> None:
     except Exception as error:  # an optimizer or a schedule of somebody else's
         raise CannotRecordError(f"the step cannot be copied: {said_by(error)}") from error
     constants = {name: memo.get(id(tensor), tensor) for name, tensor in trace.constants.items()}
-    places = [*{parameter.device for parameter in step._parameters if parameter.device.type == "cuda"}]
+    places = [*{parameter.device for parameter in step.parameters if parameter.device.type == "cuda"}]
     try:
         player = _Player(taped, trace, constants)
         with torch.random.fork_rng(places):
@@ -171,7 +171,7 @@ def _compare(step: Supervised, trace: Trace, batch: Any) -> None:
     except Exception as error:  # of the plain step too: it will be told when the training begins
         raise CannotRecordError(f"its tape cannot be played: {said_by(error)}") from error
     pairs = [("a buffer", *both) for both in zip(plain.model.buffers(), taped.model.buffers(), strict=True)]
-    pairs += [("a weight", *both) for both in zip(plain._parameters, taped._parameters, strict=True)]
+    pairs += [("a weight", *both) for both in zip(plain.parameters, taped.parameters, strict=True)]
     for told, ours in zip(expected, played, strict=True):
         if told.keys() != ours.keys():
             raise CannotRecordError("its tape tells other logs")
@@ -188,7 +188,7 @@ def _compare(step: Supervised, trace: Trace, batch: Any) -> None:
 
 def _gradients(step: Supervised) -> Tensor:
     """All gradients as one vector: one that is nothing but rounding may differ."""
-    each = [p.grad if p.grad is not None else torch.zeros_like(p) for p in step._parameters]
+    each = [p.grad if p.grad is not None else torch.zeros_like(p) for p in step.parameters]
     return torch.cat([gradient.reshape(-1).float() for gradient in each])
 
 

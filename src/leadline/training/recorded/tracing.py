@@ -58,7 +58,7 @@ def trace_step(step: Supervised, batch: Any) -> Trace:
 
     def forward_backward(*tensors: Tensor) -> list[Tensor]:
         told = twin(rebuilt(batch, iter(tensors)), None)  # type: ignore[arg-type]  # no schedule asks for progress
-        gradients = [parameter.grad for parameter in twin._parameters]
+        gradients = [parameter.grad for parameter in twin.parameters]
         logs[:] = told
         graded[:] = [at for at, gradient in enumerate(gradients) if gradient is not None]
         return [*told.values(), *(gradient for gradient in gradients if gradient is not None)]
@@ -120,7 +120,7 @@ def _twin(step: Supervised) -> tuple[Supervised, dict[int, Tensor]]:
     A copy, since a network may keep what it has seen in its attributes, and would then keep tensors without values.
     """
     memo: dict[int, Any] = {}
-    parts = (step.model, step.loss, step.measures, step.penalties, step._parameters)
+    parts = (step.model, step.loss, step.measures, step.penalties, step.parameters)
     try:
         model, loss, measures, penalties, parameters = copy.deepcopy(parts, memo)
     except Exception as error:  # what a module of somebody else's raises when it is copied is anybody's guess
@@ -129,7 +129,7 @@ def _twin(step: Supervised) -> tuple[Supervised, dict[int, Tensor]]:
     for parameter in parameters:
         parameter.grad = None
     twin = copy.copy(step)
-    twin.model, twin.loss, twin.measures, twin.penalties, twin._parameters = model, loss, measures, penalties, parameters
+    twin.model, twin.loss, twin.measures, twin.penalties, twin.parameters = model, loss, measures, penalties, parameters
     twin.schedule = twin.clip = None
     twin.optimizer = _NoUpdate()  # type: ignore[assignment]
     return twin, originals
@@ -137,7 +137,7 @@ def _twin(step: Supervised) -> tuple[Supervised, dict[int, Tensor]]:
 
 def _tensors(step: Supervised) -> list[Tensor]:
     """Every tensor that the step's parts hold where Python can see it: in modules, and as arguments of partial functions."""
-    found: list[Tensor] = list(step._parameters)
+    found: list[Tensor] = list(step.parameters)
     for part in (step.model, step.loss, *step.measures.values(), step.penalties):
         if isinstance(part, nn.Module):
             found += [*part.parameters(), *part.buffers()]
