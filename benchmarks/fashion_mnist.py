@@ -2,7 +2,7 @@
 
 `python fashion_mnist.py engine` trains the convolutional network of the Keras example (two convolutions, half of the units
 dropped, Adam at 0.001, batch 128) with Leadline as `leadline train` would, with a hand-written PyTorch loop, Lightning, and
-Keras on torch and on JAX: one epoch of 12,800 pictures each in turn, after one that does not count.
+Keras on torch and on JAX: one epoch of 6,400 pictures each in turn, after one that does not count.
 
 `python fashion_mnist.py recipe [COMPETITOR …]` trains each recipe for several lengths, each whole and from the start, and
 takes the first that reaches 90, 92 or 93 % of the test pictures; what a recipe that goes on evenly (Keras) reaches is read off
@@ -31,7 +31,7 @@ from torch.nn import functional as F
 from leadline import data, metrics, plan
 from leadline.training import run_loop
 
-BATCH, PICTURES, ROUNDS = 128, 12_800, 9
+BATCH, PICTURES, ROUNDS = 128, 6_400, 5
 LEVELS, CAP = (0.90, 0.92, 0.93), 20 * 60
 LENGTHS = {"leadline": (1, 2, 3, 4, 6, 8, 12), "one-cycle ResNet-20": (2, 3, 4, 5)}
 ROWS = [

@@ -47,7 +47,7 @@ def main() -> None:
     photos = Path(os.environ.get("LEADLINE_DATA", "data")) / "photos" / "flowers"
     sources = {"digits": "digits", "fashion-mnist": "fashion-mnist", "flowers": str(photos)}
     asked = sys.argv[1:] or list(sources)
-    write("pictures", {"machine": machine(), **{name: train(sources[name]) for name in asked}})
+    write("proposed_plans", {"machine": machine(), **{name: train(sources[name]) for name in asked}})
 
 
 if __name__ == "__main__":
