@@ -39,7 +39,7 @@ def about_seen_rows(start: StartPlan, dataset: Dataset) -> list[str]:
         origin = origin_of(start.weights)
         before = None if origin.plan is None else load_for(origin.plan)
     except LeadlineError:
-        return []  # the Run or its data are gone, which is told elsewhere where it matters
+        return []  # without the data of that Run, arrays or gone, there is nothing to compare with
     if before is None:
         return []
     learned = [before.train, before.valid]
