@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from scripted import assert_same_weights, dataset, plan_for
+from torch import nn
 
 from leadline.models import MODELS
+from leadline.plan.script.network_calls import watched
 
 SMALL = {"model": "convnet", "model.width": 8}
 ROWS = [
@@ -75,3 +78,11 @@ def test_a_frozen_first_convolution_stays_as_the_pictures_made_it(tmp_path: Path
 def test_no_network_is_left_out() -> None:
     of_pairs = {"espcn"}  # whose trainings are refused
     assert {plan_for(data, changes).model.name for data, changes in CASES} == set(MODELS) - of_pairs
+
+
+def test_compiling_anything_before_does_not_hide_how_layers_were_made() -> None:
+    torch.compile(nn.Tanh(), backend="eager")(torch.zeros(2))  # puts a function around nn.Module.__init__ for good
+    with watched(MODELS["lenet5"]) as (layers, _):
+        network = MODELS["lenet5"]((1, 28, 28), 3)
+    made = {type(module).__name__ for module, _, _ in layers.values()}
+    assert "Tanh" in made and made == {type(module).__name__ for module in network.modules()}

@@ -180,7 +180,8 @@ def watched(builder: Callable[..., nn.Module]) -> Iterator[tuple[_Made, _Made]]:
                 built[id(argument)] = (argument, builder, open_calls.pop())
         elif event == "call" and code.co_name == "__init__" and code.co_argcount:
             made = frame.f_locals.get(code.co_varnames[0])
-            if isinstance(made, nn.Module) and id(made) not in layers and _maker(type(made)) is code:
+            # The first one is the class's own, or what it inherits; `torch.compile` puts a function around that of `nn.Module`.
+            if isinstance(made, nn.Module) and id(made) not in layers:
                 layers[id(made)] = (made, type(made), _given(frame, 1))
 
     before = sys.getprofile()
@@ -189,11 +190,6 @@ def watched(builder: Callable[..., nn.Module]) -> Iterator[tuple[_Made, _Made]]:
         yield layers, built
     finally:
         sys.setprofile(before)
-
-
-def _maker(kind: type) -> Any:
-    """The code that makes an object of this class."""
-    return getattr(kind.__init__, "__code__", None)  # type: ignore[misc]
 
 
 def _given(frame: FrameType, skip: int) -> dict[str, Any]:
