@@ -35,7 +35,7 @@ def main() -> None:
             run = leadline.train(dataset, folder=Path(folder) / "run", changes={"training.epochs": epochs})
             seconds = time.perf_counter() - began
             held_out = run.results["scores"]["accuracy"]
-            first = float((np.asarray(run.predict(official).classes) == classes).mean())
+            first = float((run.predict(official).values.argmax(1) == classes).mean())
         record[f"{epochs} epochs"] = {
             "held_out": {name: held_out[name] for name in ("value", "low", "high")},
             "first_1000_official": first,
