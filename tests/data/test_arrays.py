@@ -49,6 +49,13 @@ def test_whole_floats_are_kept_as_bytes_and_that_is_said() -> None:
     assert understand(np.full((2, 8, 8), 255))[0].dtype == np.uint8
 
 
+def test_maps_of_features_become_rows_and_that_is_said() -> None:
+    raw = from_arrays(np.ones((4, 7, 7, 512), np.float16), [0, 1, 0, 1])
+    assert raw.inputs.shape == (4, 512)
+    assert raw.inputs.dtype == np.float32
+    assert raw.notes == ("The inputs are maps of 7 × 7 × 512: the mean over the cells of each is what is learned from.",)
+
+
 @pytest.mark.parametrize("shape", [(4,), (4, 0), (4, 3, 3), (4, 8, 8, 5), (4, 8, 8, 3, 2)])
 def test_shapes_that_are_not_understood(shape: tuple[int, ...]) -> None:
     with pytest.raises(DataError, match=r"Expected \[N, D\] numbers, or pictures"):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from leadline.data import vectors
+from leadline.data.arrays import understand
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, DataError
 
@@ -51,3 +52,16 @@ def test_one_row_is_encoded_as_in_training() -> None:
     for raw, error, words in cases:
         with pytest.raises(error, match=words):
             learned.encode(raw)
+
+
+@pytest.mark.parametrize("shape", [(7, 7, 40), (40, 7, 7), (2, 2, 20), (20, 2, 2)])
+def test_one_map_is_encoded_as_the_file_of_maps_was(shape: tuple[int, ...]) -> None:
+    maps = np.random.default_rng(0).normal(size=(6, *shape)).astype(np.float32)
+    stored, _ = understand(maps)
+    learned = Vectors.learn(stored)
+    assert not learned.is_one(maps)
+    assert learned.is_one(maps[0])
+    for row in range(6):
+        np.testing.assert_allclose(learned.encode(maps[row]), stored[row], rtol=1e-6, atol=1e-7)
+    with pytest.raises(ArgumentError, match="wrong length"):
+        learned.encode(np.ones((7, 7, 41), np.float32))

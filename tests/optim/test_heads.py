@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor
 
 from leadline.errors import ArgumentError
-from leadline.optim.heads import FittedHead, fit_head
+from leadline.optim.heads import FittedHead, HeadProblem, fit_head
 
 
 def problem(rows: int, features: int, seed: int = 0, *, classes: int = 3, shared: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -169,9 +169,46 @@ def test_a_class_without_rows() -> None:
     assert bool((head.layer()(x).argmax(1) < 2).all())
 
 
+@settings(max_examples=30)
+@given(st.integers(3, 60), st.integers(1, 10), st.integers(0, 1000), LOSSES, st.sampled_from([1.0, 0.03, 1e-3]))
+def test_where_it_starts_does_not_change_the_solution(rows: int, features: int, seed: int, loss: str, l2: float) -> None:
+    x, classes = problem(rows, features, seed)
+    classes[:3] = torch.arange(3)
+    targets = classes if loss == "cross_entropy" else torch.nn.functional.one_hot(classes, 3).to(torch.float64)
+    options = {"loss": loss, "outputs": 3 if loss == "cross_entropy" else None}
+    start = fit_head(x, targets, l2=10 * l2, tolerance=1e-2, **options)  # type: ignore[arg-type]
+    cold = fit_head(x, targets, l2=l2, tolerance=1e-8, **options)  # type: ignore[arg-type]
+    warm = fit_head(x, targets, l2=l2, tolerance=1e-8, start=start, **options)  # type: ignore[arg-type]
+    p, q = (x @ head.weight.mT + head.bias for head in (cold, warm))
+    if loss == "cross_entropy":
+        p, q = p.softmax(1), q.softmax(1)  # what is added to the bias of all classes changes nothing
+    torch.testing.assert_close(q, p, rtol=1e-4, atol=1e-4)
+    again = fit_head(x, targets, l2=l2, tolerance=1e-7, start=warm, **options)  # type: ignore[arg-type]
+    assert loss == "squared_error" or len(again.objective) == 2, "it is there already: one evaluation says so"
+
+
+def test_a_grid_of_penalties_costs_less_from_head_to_head() -> None:
+    x, targets = problem(1500, 40, classes=5)
+    penalties = [1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4]
+    cold = sum(len(fit_head(x, targets, l2=l2, tolerance=1e-4).objective) for l2 in penalties)
+    heads, warm = HeadProblem(x, targets), 0
+    head = None
+    for l2 in penalties:
+        head = heads.solve(l2, tolerance=1e-4, start=head)
+        warm += len(head.objective)
+        assert head.converged
+    assert warm < 0.8 * cold
+    assert head is not None
+    torch.testing.assert_close(
+        (x @ head.weight.mT + head.bias).softmax(1), fit_head(x, targets, l2=1e-4).layer()(x).softmax(1), rtol=0, atol=0.01
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda x, t: fit_head(x, t, start=fit_head(x[:, :2], t)), r"start from does not fit.*\[3, 3\].*\[3, 2\]"),
+        (lambda x, t: fit_head(x, t, start=fit_head(x, t)._replace(bias=torch.tensor([0.0, math.nan, 0.0]))), "not all finite"),
         (lambda x, t: fit_head(x, t, loss="hinge"), "no loss of a linear head 'hinge'"),
         (lambda x, t: fit_head(x, t, l2=-1.0), "l2 ≥ 0"),
         (lambda x, t: fit_head(x, t, l2=math.nan), "l2 ≥ 0"),

@@ -322,3 +322,41 @@ def test_an_unfinished_run_and_tables_that_want_heads(source: Path, tmp_path: Pa
     again = leadline.train(inputs, targets=targets, folder=tmp_path / "three", changes=start(first.folder))
     assert again.plan.start.transfer == "whole"
     assert again.history["loss"][0] < first.history["loss"][0]
+
+
+def test_maps_of_features_are_averaged_in_training_and_prediction(tmp_path: Path) -> None:
+    targets = np.arange(240) % 3
+    maps = np.random.default_rng(0).normal(size=(240, 6, 6, 40)).astype(np.float32)
+    maps[np.arange(240), :, :, targets] += 1.0
+    np.savez(
+        tmp_path / "bottleneck.npz", train=maps[:160], train_targets=targets[:160], test=maps[160:], test_targets=targets[160:]
+    )
+    listener = Noting()
+    run = leadline.train(
+        tmp_path / "bottleneck.npz", folder=tmp_path / "run", changes={"start.transfer": "head"}, observer=listener
+    )
+    assert run.schema.inputs.shape == (40,)
+    assert "maps of 6 × 6 × 40" in listener.all()
+    assert run.score > 0.9
+    again = leadline.open(run.folder)
+    found = again.predict(maps[160:])
+    assert np.mean([int(answer) for answer in found.answers] == targets[160:]) == pytest.approx(run.score)
+    assert again.predict(maps[200]).answer == found[40].answer
+    assert again.evaluate(tmp_path / "bottleneck.npz")["scores"]["accuracy"]["value"] == pytest.approx(run.score)
+
+
+def test_the_time_left_of_a_fine_tuning_knows_that_later_steps_cost_more(source: Path, tmp_path: Path) -> None:
+    class Weighed(Observer):
+        def __init__(self) -> None:
+            self.works: list[Any] = []
+
+        def weigh(self, work: Any) -> None:
+            self.works.append(work)
+
+    observer = Weighed()
+    transferred(source, "fine-tune", tmp_path / "run", observer)
+    (work,) = observer.works
+    assert (work(0.0), work(1.0)) == (0.0, pytest.approx(1.0))
+    assert work(0.15) < 0.12
+    transferred(source, "scratch", tmp_path / "other", observer)
+    assert len(observer.works) == 1

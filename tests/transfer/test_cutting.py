@@ -157,7 +157,7 @@ def test_careless_words_end_in_one_clear_paragraph() -> None:
     model, shape = resnet18(classes=4), (3, 32, 32)
     with pytest.raises(ArgumentError, match=r"no layer 'layer_3'.*Did you mean 'layer3'"):
         cut(model, "layer_3", shape)
-    with pytest.raises(ArgumentError, match=r"cannot take inputs of shape \[2, 1, 32, 32\]"):
+    with pytest.raises(ArgumentError, match=r"resnet18 cannot take these inputs"):
         cut(model, "layer1", (1, 32, 32))
     with pytest.raises(ArgumentError, match="does not call its layer 'unused'"):
         cut(Branches(), "unused", (3, 8, 8))

@@ -73,6 +73,21 @@ def test_many_rows_look_for_the_penalty_on_some() -> None:
     assert found.converged
 
 
+def test_a_rough_grid_chooses_the_same_penalty_in_fewer_evaluations() -> None:
+    x, t = problem(rows=600, features=30)
+    classes = Classes(("a", "b", "c"))
+    exact = fit_head_grid(x[:400], t[:400], x[400:], t[400:], classes)
+    rough = fit_head_grid(x[:400], t[:400], x[400:], t[400:], classes, tolerance=1e-3)
+    assert rough.l2 == exact.l2
+    assert rough.converged
+    assert exact.gradient < 1e-5 < rough.gradient < 1e-3
+    assert rough.table == exact.table
+    assert rough.score == pytest.approx(exact.score, abs=0.01)
+    alone = sum(fit_head_grid(x[:400], t[:400], x[400:], t[400:], classes, penalties=[row.l2], tolerance=1e-3)
+                .table[0].evaluations for row in rough.table)  # fmt: skip
+    assert sum(row.evaluations for row in rough.table) < alone, "each begins with the head of the penalty before"
+
+
 def test_labels_each_have_their_own_logistic_regression() -> None:
     x, t = problem()
     labels = torch.stack([t == 0, t != 2], 1).float()

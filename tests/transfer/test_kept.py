@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,9 +48,10 @@ def live(network: nn.Module, split: Split = SPLIT) -> Tensor:
 def test_kept_features_are_the_live_ones_to_eleven_bits(tmp_path: Path) -> None:
     network = backbone()
     kept = keep_features(network, SPLIT, SCHEMA, cache=tmp_path)
-    assert kept.stored.dtype == np.float16
-    assert kept.stored.shape == (70, 1, 8)
-    assert isinstance(kept.stored, np.memmap)
+    stored = kept.copies[0].stored
+    assert stored.dtype == np.float16
+    assert stored.shape == (70, 8)
+    assert isinstance(stored, np.memmap)
     expected = live(network)
     assert float(((kept.rows() - expected).abs() / expected.std(0)).max()) < 4e-3  # eight deviations at 2⁻¹¹ each
     some = np.array([3, 60, 3])
@@ -62,10 +62,10 @@ def test_kept_features_are_the_live_ones_to_eleven_bits(tmp_path: Path) -> None:
 def test_the_second_start_computes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = keep_features(backbone(), SPLIT, SCHEMA, cache=tmp_path)
 
-    def never(self: Extraction) -> Iterator[Any]:
+    def never(self: Extraction, *arguments: Any) -> Any:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(Extraction, "parts", never)
+    monkeypatch.setattr(Extraction, "_computed", never)
     again = keep_features(freeze(backbone()), SPLIT, SCHEMA, cache=tmp_path)
     assert (first.reused, again.reused) == (False, True)
     assert torch.equal(first.rows(), again.rows())
@@ -113,6 +113,68 @@ def test_copies_are_of_the_augmented_rows(tmp_path: Path) -> None:
     assert features.shape == (210, 8)
     assert torch.equal(features[70:140], kept.rows(copy=1))
     assert torch.equal(targets[70:140], torch.from_numpy(SPLIT.targets))
+
+
+class Counted(nn.Module):
+    """Counts the rows that pass through a network."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network, self.rows = network, 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.rows += len(x)
+        return self.network(x)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """A network whose rows are counted; the two of noise that tell the shapes are not among them, nor is what times layouts."""
+    network = Counted(backbone())
+    monkeypatch.setattr("leadline.transfer.extracting.rows_at_once", lambda *arguments: 32)
+    monkeypatch.setattr(Extraction, "_layout", lambda self: False)
+    return network
+
+
+@pytest.mark.parametrize("rows", [1, 31, 70, 512, 513, 1300])
+def test_every_row_passes_once(rows: int, counted: Counted, tmp_path: Path) -> None:
+    pictures = RANDOM.integers(0, 256, (rows, *PICTURES.shape[1:])).astype(np.uint8)
+    split = Split(pictures, np.zeros(rows, np.int64), [str(row) for row in range(rows)])
+    kept = keep_features(counted, split, SCHEMA, cache=tmp_path)
+    assert counted.rows == rows
+    torch.testing.assert_close(kept.rows(), live(counted.network, split), rtol=4e-3, atol=4e-3)
+
+
+def test_turning_augmentation_on_or_off_computes_only_what_is_new(counted: Counted, tmp_path: Path) -> None:
+    augment = Augment(flip=True, shift=0.1)
+
+    def passed(**options: Any) -> int:
+        counted.rows = 0
+        kept = keep_features(counted, SPLIT, SCHEMA, cache=tmp_path, **options)
+        assert kept.reused == (counted.rows == 0)
+        assert len(kept.copies) == options.get("copies", 1)
+        return counted.rows
+
+    assert passed() == 70
+    assert passed(copies=3, augment=augment) == 140  # the plain one is there
+    assert passed() == passed(copies=2, augment=augment) == 0
+    assert passed(copies=4, augment=augment) == 70
+    assert passed(copies=2, augment=augment, seed=1) == passed(copies=2, augment=Augment(flip=True)) == 70
+    for path in (tmp_path / "features").glob("*"):
+        path.unlink()
+    assert passed(copies=2, augment=augment) == 140
+    assert passed() == 0
+
+
+def test_changed_copies_of_few_and_of_many_rows_are_those_of_their_row_numbers(counted: Counted, tmp_path: Path) -> None:
+    augment = Augment(shift=0.2)
+    pictures = RANDOM.integers(0, 256, (600, *PICTURES.shape[1:])).astype(np.uint8)
+    split = Split(pictures, np.zeros(600, np.int64), [str(row) for row in range(600)])
+    kept = keep_features(counted, split, SCHEMA, augment=augment, copies=2, cache=tmp_path)
+    prepared = SCHEMA.inputs.preparer(torch.device("cpu"))(torch.from_numpy(pictures))
+    with torch.no_grad():
+        expected = counted.network.eval()(augment(prepared, 0, 1, torch.arange(600)))
+    torch.testing.assert_close(kept.rows(copy=1), expected, rtol=4e-3, atol=4e-3)
 
 
 def test_a_damaged_file_is_computed_anew(tmp_path: Path) -> None:
@@ -166,7 +228,7 @@ def test_features_that_half_precision_cannot_hold_are_kept_in_single(tmp_path: P
     split = Split(inputs, np.zeros(2000, np.int64), [str(row) for row in range(2000)])
     network = nn.Sequential(Jumps(), nn.Unflatten(0, (-1, 1)))
     kept = keep_features(network, split, schema, cache=tmp_path)
-    assert kept.stored.dtype == np.float32
+    assert kept.copies[0].stored.dtype == np.float32
     assert "single precision" in kept.note
     torch.testing.assert_close(kept.rows()[:, 0], torch.exp(torch.from_numpy(inputs[:, 0])))
     assert keep_features(network, split, schema, cache=tmp_path).reused
@@ -217,11 +279,11 @@ def test_the_cache_forgets_what_was_not_used_for_longest(tmp_path: Path, monkeyp
         os.utime(each.path, (1000 + at, 1000 + at))
     keep_features(backbone(0), SPLIT, SCHEMA, cache=tmp_path)  # used again
     size = kept[0].path.stat().st_size  # type: ignore[union-attr]
-    monkeypatch.setattr("leadline.transfer.kept._MOST_KEPT", 2 * size)
+    monkeypatch.setattr("leadline.transfer.kept_copies._MOST_KEPT", 2 * size)
     keep_features(backbone(7), SPLIT, SCHEMA, cache=tmp_path)
     there = [each.path.exists() for each in kept]  # type: ignore[union-attr]
     assert there == [True, False, True]
-    assert json.loads(kept[0].path.with_suffix(".json").read_text())["shape"] == [70, 1, 8]  # type: ignore[union-attr]
+    assert json.loads(kept[0].path.with_suffix(".json").read_text())["shape"] == [70, 8]  # type: ignore[union-attr]
 
 
 def test_careless_arguments(tmp_path: Path) -> None:

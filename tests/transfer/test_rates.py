@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from leadline.errors import ArgumentError
 from leadline.models import convnet, resnet18
@@ -17,7 +19,7 @@ from leadline.optim import ClipNorm, make_optimizer, make_schedule
 from leadline.training import Callback, Checkpoint, Supervised, Training, checkpoints, run_loop
 from leadline.transfer.freezing import freeze
 from leadline.transfer.networks import with_new_head
-from leadline.transfer.rates import GradualUnfreezing, stages_of, weights_of, with_depth_rates
+from leadline.transfer.rates import GradualUnfreezing, TrainedStage, stages_of, weights_of, with_depth_rates
 
 SHAPE = (1, 12, 12)
 
@@ -189,3 +191,37 @@ def test_careless_arguments() -> None:
         with_depth_rates(adam, model, stages)
     with pytest.raises(ArgumentError, match="end of unfreezing"):
         step_of(network(), until=1.0)
+
+
+def test_what_is_over_when_is_known_before_it_begins() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+    stages = [TrainedStage("late", ("0",), 1.0), TrainedStage("head", ("2",), 1.0)]
+    step = GradualUnfreezing(Supervised(model, nn.functional.cross_entropy, torch.optim.SGD(model.parameters(), lr=0.1)),
+                             model, stages, until=0.5)  # fmt: skip
+    # A step costs 2 forward, and 2 or 4 backward: 0.5 · 4 of 0.5 · 4 + 0.5 · 6.
+    assert [step.work(share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)] == pytest.approx([0.0, 0.2, 0.4, 0.7, 1.0])
+    alone = GradualUnfreezing(step.step, model, stages[:1], until=0.5)
+    assert alone.work(0.3) == pytest.approx(0.3)
+
+
+def test_a_step_costs_more_when_more_of_it_trains() -> None:
+    step = step_of(network(), until=0.4)
+    shares = [at / 100 for at in range(101)]
+    over = [step.work(share) for share in shares]
+    costs = [after - before for before, after in itertools.pairwise(over)]
+    assert over[0] == 0
+    assert over[-1] == pytest.approx(1)
+    assert all(after >= before - 1e-12 for before, after in itertools.pairwise(costs))
+    assert costs[0] < 0.7 * costs[-1]
+    thawed = [step.due(share + 0.005) for share in shares[:-1]]
+    assert sum(after > before + 1e-9 for before, after in itertools.pairwise(costs)) == len(set(thawed)) - 1
+
+
+def test_the_work_of_stages_is_that_of_their_multiplications() -> None:
+    model = resnet18(classes=3).eval()
+    stages = stages_of(model, (3, 64, 64))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 3, 64, 64))
+    assert sum(stage.work for stage in stages) == pytest.approx(counter.get_total_flops() / 2, rel=0.1)
+    inner = [stage.work for stage in stages if stage.name not in ("early", "head")]
+    assert max(inner) < 1.5 * min(inner), "a ResNet spends about as much in each of its stages"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -48,6 +49,9 @@ class Bar(Observer):
 
     def begin(self, total_steps: int, steps_per_epoch: int) -> None:
         self._start("training", Pace(total_steps, "steps"))
+
+    def weigh(self, work: Callable[[float], float]) -> None:
+        self._pace.work = work
 
     def advance(self, step: int) -> None:
         self._pace.advance(step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from leadline.cli.printing import clock, number
@@ -13,12 +13,13 @@ class Pace:
     """How far some work is, how fast it goes, how long the rest will take, and the last score.
 
     Steps count from the beginning of the plan, also after `resume`; speed counts from the first step seen here. It is told
-    where the steps have a name.
+    where the steps have a name. Where steps do not all take as long, `work` says what part of the time is over when a share of
+    them is done, and so how long the rest will take.
     """
 
-    def __init__(self, total: int, unit: str = "") -> None:
+    def __init__(self, total: int, unit: str = "", work: Callable[[float], float] | None = None) -> None:
         self.total = max(total, 1)
-        self.unit = unit
+        self.unit, self.work = unit, work
         self.step = 0
         self.now = 0.0
         self.score = ""
@@ -51,13 +52,23 @@ class Pace:
         steps = self.step - self._first[0] if self._first else 0
         return steps / max(self.seconds, 1e-9)
 
+    @property
+    def left(self) -> float | None:
+        """Seconds until the last step, as far as this can be told."""
+        if not self.rate or self._first is None:
+            return None
+        if self.work is None:
+            return (self.total - self.step) / self.rate
+        begun, now = self.work(min(self._first[0] / self.total, 1.0)), self.work(self.share)
+        return self.seconds * (self.work(1.0) - now) / (now - begun) if now > begun else None
+
     def __str__(self) -> str:
         """Share, speed, time left and score, as far as they are known."""
         parts = [f"{100 * self.share:3.0f} %"]
         if self.rate and self.unit:
             parts.append(f"{self.rate:,.0f} {self.unit}/s" if self.rate >= 10 else f"{self.rate:.2g} {self.unit}/s")
-        if self.rate:
-            parts.append(f"{clock((self.total - self.step) / self.rate)} left")
+        if self.left is not None:
+            parts.append(f"{clock(self.left)} left")
         return "  ".join([*parts, self.score] if self.score else parts)
 
     def ended(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,6 +56,9 @@ class Lines(Observer):
 
     def begin(self, total_steps: int, steps_per_epoch: int) -> None:
         self._pace, self._next, self._said = Pace(total_steps, "steps"), 0.1, time.perf_counter()
+
+    def weigh(self, work: Callable[[float], float]) -> None:
+        self._pace.work = work
 
     def advance(self, step: int) -> None:
         self._pace.advance(step)

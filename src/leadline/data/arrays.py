@@ -8,17 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leadline.data.maps_as_features import PICTURE_CHANNELS, rows_of_maps
 from leadline.data.pictures import whole_bytes
 from leadline.data.raw import PARTS, Raw
 from leadline.errors import ArgumentError, DataError
 
-_CHANNELS = (1, 2, 3, 4)
 _SMALLEST = 4  # pixels a side; [N, 3, 3] is more likely a small matrix than a picture
 _KEYS = (
     "inputs and targets, or train, train_targets, test, test_targets (and valid, valid_targets), "
     "or x_train, y_train, x_test, y_test (and x_valid, y_valid)"
 )
-_UNDERSTOOD = "[N, D] numbers, or pictures [N, H, W], [N, H, W, C] or [N, C, H, W] with 1 to 4 channels"
+_UNDERSTOOD = (
+    "[N, D] numbers, or pictures [N, H, W], [N, H, W, C] or [N, C, H, W] with 1 to 4 channels, "
+    "or maps of features with at least 16 channels"
+)
 
 
 def from_arrays(inputs: Any, targets: Any, *, name: str = "arrays") -> Raw:
@@ -77,18 +80,24 @@ def as_array(value: Any, what: str) -> NDArray[Any]:
 def understand(inputs: NDArray[Any]) -> tuple[NDArray[Any], str | None]:
     """Inputs as a Split stores them: float32 [N, D], or pictures [N, H, W, C] as uint8 or float32; and a note on a new type.
 
+    Maps of features, as a network without its head gives them, become rows (`rows_of_maps`).
+
     Example:
         >>> understand(np.zeros((2, 3, 8, 8)))[0].shape, understand(np.zeros((2, 5), int))[0].dtype
         ((2, 8, 8, 3), dtype('float32'))
+        >>> understand(np.zeros((2, 7, 7, 512)))[0].shape
+        (2, 512)
     """
     if inputs.dtype.kind not in "biuf":
         raise DataError("The inputs are not numbers", expected=_UNDERSTOOD, got=f"values of type {inputs.dtype}")
     if inputs.ndim == 2 and inputs.shape[1] > 0:
         return _float32(inputs), None
+    if (found := rows_of_maps(inputs)) is not None:
+        return found
     pictures = inputs[..., None] if inputs.ndim == 3 else inputs
-    if pictures.ndim == 4 and pictures.shape[3] not in _CHANNELS and pictures.shape[1] in _CHANNELS:
+    if pictures.ndim == 4 and pictures.shape[3] not in PICTURE_CHANNELS and pictures.shape[1] in PICTURE_CHANNELS:
         pictures = pictures.transpose(0, 2, 3, 1)
-    if pictures.ndim != 4 or pictures.shape[3] not in _CHANNELS or min(pictures.shape[1:3]) < _SMALLEST:
+    if pictures.ndim != 4 or pictures.shape[3] not in PICTURE_CHANNELS or min(pictures.shape[1:3]) < _SMALLEST:
         raise DataError("The inputs have a shape that is not understood", expected=_UNDERSTOOD, got=f"shape {inputs.shape}")
     if pictures.dtype == np.uint8:
         return np.ascontiguousarray(pictures), None

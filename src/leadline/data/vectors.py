@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from leadline.data.maps_as_features import rows_of_maps
 from leadline.errors import ArgumentError, DataError
 
 _CHUNK = 4096  # rows turned into float64 at a time
@@ -57,15 +58,18 @@ class Vectors:
         return f"vectors of {len(self.mean)} numbers"
 
     def encode(self, raw: Any) -> NDArray[Any]:
-        """One raw input (any array of D numbers) to float32 [D]."""
+        """One raw input (any array of D numbers, or maps of features that become D) to float32 [D]."""
         if isinstance(raw, (str, Path, bytes)):
             raise ArgumentError(
                 "The network was trained on rows of numbers, not on files", expected=f"{len(self.mean)} numbers"
             )
         try:
-            row = np.asarray(raw, dtype=np.float32).reshape(-1)
+            row = np.asarray(raw, dtype=np.float32)
         except (TypeError, ValueError) as error:
             raise ArgumentError("The input is not numbers", expected=f"{len(self.mean)} numbers", got=repr(raw)[:80]) from error
+        if row.ndim == 3 and (found := rows_of_maps(row[None])) is not None:
+            row = found[0]
+        row = row.reshape(-1)
         if len(row) != len(self.mean):
             raise ArgumentError("The input has the wrong length", expected=f"{len(self.mean)} numbers", got=len(row))
         if not np.isfinite(row).all():
@@ -74,7 +78,7 @@ class Vectors:
 
     def is_one(self, raw: Any) -> bool:
         """Whether `raw` is one input rather than several."""
-        return isinstance(raw, (str, Path, bytes)) or np.ndim(raw) == 1
+        return isinstance(raw, (str, Path, bytes)) or np.ndim(raw) in (1, 3)
 
     def preparer(self, device: torch.device, *, channels_last: bool = False) -> Callable[[Tensor], Tensor]:
         """A function from stored rows [B, D] on `device` to float32 network input [B, D]."""

@@ -55,6 +55,7 @@ def fit_head(
     iterations: int = 500,
     tolerance: float = 1e-5,
     standardize: bool = True,
+    start: FittedHead | None = None,
 ) -> FittedHead:
     """The linear head that is best for these features: logistic regression or least squares, with a penalty.
 
@@ -74,6 +75,8 @@ def fit_head(
         iterations: at most so many.
         tolerance: it has converged when no derivative is larger.
         standardize: whether features are centred and scaled to deviation 1 first. The result is for features as given anyway.
+        start: a head of as many features and outputs to begin with, such as that of a stronger penalty; the solution is the
+            same. None begins with weights of zero. Least squares needs none.
 
     Errors: `ArgumentError` for shapes, dtypes or values that do not fit, or a feature that is no finite number.
 
@@ -84,28 +87,102 @@ def fit_head(
 
     Source: Liu and Nocedal (1989), On the limited memory BFGS method for large scale optimization.
     """
-    if loss not in _PROBLEMS and loss != "squared_error":
-        unknown("loss of a linear head", loss, [*_PROBLEMS, "squared_error"])
-    if not 0 <= l2 < math.inf or iterations < 1 or not tolerance > 0:
-        raise ArgumentError(
-            "The head cannot be fitted",
-            expected="l2 ≥ 0, iterations ≥ 1 and tolerance > 0",
-            got=(l2, iterations, tolerance),
-        )
-    targets = _checked(features, targets, loss, outputs)
-    squares = loss == "squared_error"
-    with torch.no_grad():
-        spread, centre = torch.std_mean(features, dim=0, correction=0)
-        spread = torch.where((spread > 0) & standardize, spread, 1.0)
-        centre = torch.where(torch.tensor(standardize or squares, device=features.device), centre, 0.0)
-        x = (features - centre).div_(spread)
-        if squares:
-            found = _least_squares(x, targets, l2, tolerance)
+    problem = HeadProblem(features, targets, loss=loss, outputs=outputs, standardize=standardize)
+    return problem.solve(l2, iterations=iterations, tolerance=tolerance, start=start)
+
+
+class HeadProblem:
+    """The heads of one set of features and targets: what does not depend on the penalty is prepared once for many of them.
+
+    Args:
+        features: as for `fit_head`, and so are the others.
+        targets: as for `fit_head`.
+        loss: as for `fit_head`.
+        outputs: as for `fit_head`.
+        standardize: as for `fit_head`.
+
+    Errors: `ArgumentError` as `fit_head`.
+
+    Example:
+        >>> problem = HeadProblem(torch.tensor([[0.0], [1.0], [2.0], [3.0]]), torch.tensor([0, 0, 1, 1]))
+        >>> strong = problem.solve(0.1)
+        >>> len(problem.solve(0.09, start=strong).objective) < len(problem.solve(0.09).objective)
+        True
+    """
+
+    def __init__(
+        self,
+        features: Tensor,
+        targets: Tensor,
+        *,
+        loss: str = "cross_entropy",
+        outputs: int | None = None,
+        standardize: bool = True,
+    ) -> None:
+        if loss not in _PROBLEMS and loss != "squared_error":
+            unknown("loss of a linear head", loss, [*_PROBLEMS, "squared_error"])
+        self.loss, self.targets = loss, _checked(features, targets, loss, outputs)
+        squares = loss == "squared_error"
+        with torch.no_grad():
+            spread, centre = torch.std_mean(features, dim=0, correction=0)
+            self.spread = torch.where((spread > 0) & standardize, spread, 1.0)
+            self.centre = torch.where(torch.tensor(standardize or squares, device=features.device), centre, 0.0)
+            self.x = (features - self.centre).div_(self.spread)
+            self.level = None if squares else _prior(self.targets, outputs).to(self.x)
+        self._curvature: Tensor | None = None
+        self._turned: _Turning | None = None
+
+    @torch.no_grad()
+    def solve(
+        self, l2: float, *, iterations: int = 500, tolerance: float = 1e-5, start: FittedHead | None = None
+    ) -> FittedHead:
+        """The head for one penalty; arguments as for `fit_head`."""
+        if not 0 <= l2 < math.inf or iterations < 1 or not tolerance > 0:
+            raise ArgumentError(
+                "The head cannot be fitted",
+                expected="l2 ≥ 0, iterations ≥ 1 and tolerance > 0",
+                got=(l2, iterations, tolerance),
+            )
+        if self.level is None:
+            found = _least_squares(self.x, self.targets, l2, tolerance)
         else:
-            start = _prior(targets, outputs).to(x)
-            found = _Descent(x, targets, _PROBLEMS[loss], start, l2, tolerance).run(iterations)
-        weight = found.weight / spread
-        return found._replace(weight=weight, bias=found.bias - weight @ centre)
+            weight, bias = self._first(self.level, start)
+            turning = self._turning(l2, len(bias))
+            descent = _Descent(self.x, self.targets, _PROBLEMS[self.loss], (weight, bias), l2, tolerance, turning)
+            found = descent.run(iterations)
+        weight = found.weight / self.spread
+        return found._replace(weight=weight, bias=found.bias - weight @ self.centre)
+
+    def _first(self, level: Tensor, start: FittedHead | None) -> tuple[Tensor, Tensor]:
+        """Weights and bias to begin with, for standardized features."""
+        zero = self.x.new_zeros(len(level), self.x.shape[1])
+        if start is None:
+            return zero, level
+        finite = bool(start.weight.isfinite().all() & start.bias.isfinite().all())
+        if start.weight.shape != zero.shape or not finite:
+            raise ArgumentError(
+                "The head to start from does not fit",
+                expected=f"{list(zero.shape)} finite numbers",
+                got=f"{list(start.weight.shape)}, {'all' if finite else 'not all'} finite",
+            )
+        weight, bias = start.weight.to(zero), start.bias.to(zero)
+        return weight * self.spread, bias + weight @ self.centre
+
+    def _turning(self, l2: float, outputs: int) -> _Turning | None:
+        """What makes the loss curve alike in all directions; None where there are too many features for it."""
+        rows, features = self.x.shape
+        if features > _Descent.MOST_FEATURES:
+            return None
+        if self._curvature is None:
+            some = self.x[:: max(1, rows // (4 * features))]
+            self._curvature = (some.mT @ some) / (len(some) * outputs)
+        mean = self._curvature.diagonal().mean().item()
+        damping = max(l2, _Descent.DAMPING * mean, torch.finfo(self.x.dtype).tiny)
+        if self._turned is None or self._turned.damping != damping:  # the same for all weak penalties
+            one = torch.eye(features, dtype=self.x.dtype, device=self.x.device)
+            factor = torch.linalg.cholesky(self._curvature + damping * one)
+            self._turned = _Turning(damping, factor, torch.linalg.solve_triangular(factor, one, upper=False))
+        return self._turned
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,6 +220,12 @@ class _Ended(Exception):  # noqa: N818 - not an error, but the way out of torch'
     """The tolerance is reached, or rounding lets the search go no further."""
 
 
+class _Turning(NamedTuple):
+    damping: float
+    factor: Tensor  # L
+    inverse: Tensor
+
+
 class _Descent:
     """L-BFGS over V = W·L, where L Lᵀ is roughly how the loss curves: XᵀX/N, damped, over the number of outputs.
 
@@ -155,26 +238,25 @@ class _Descent:
     MOST_FEATURES = 4096  # beyond, the decomposition takes longer than it saves
     PATIENCE = 40  # evaluations without a smaller gradient
 
-    def __init__(self, x: Tensor, targets: Tensor, problem: _Problem, start: Tensor, l2: float, tolerance: float) -> None:
+    def __init__(
+        self,
+        x: Tensor,
+        targets: Tensor,
+        problem: _Problem,
+        start: tuple[Tensor, Tensor],
+        l2: float,
+        tolerance: float,
+        turning: _Turning | None,
+    ) -> None:
         self.x, self.targets, self.problem, self.l2, self.tolerance = x, targets, problem, l2, tolerance
-        self.turned = nn.Parameter(x.new_zeros(len(start), x.shape[1]))  # V
-        self.bias = nn.Parameter(start)
+        self.turn = None if turning is None else turning.inverse  # L⁻¹
+        weight, bias = start
+        self.turned = nn.Parameter(weight.clone() if turning is None else weight @ turning.factor)  # V
+        self.bias = nn.Parameter(bias.clone())
         self.turned.grad, self.bias.grad = torch.zeros_like(self.turned), torch.zeros_like(self.bias)
-        self.turn = self._turn(len(start)) if x.shape[1] <= self.MOST_FEATURES else None  # L⁻¹
         self.objective: list[float] = []
         self.waited = 0
         self.best = FittedHead(self.turned, self.bias, [math.inf], math.inf, False, 0)
-
-    def _turn(self, outputs: int) -> Tensor:
-        rows, features = self.x.shape
-        some = self.x[:: max(1, rows // (4 * features))]
-        curvature = (some.mT @ some) / (len(some) * outputs)
-        diagonal = curvature.diagonal()
-        diagonal += max(self.l2, self.DAMPING * diagonal.mean().item(), torch.finfo(self.x.dtype).tiny)
-        factor = torch.linalg.cholesky(curvature)
-        one = torch.eye(features, dtype=factor.dtype, device=factor.device)
-        inverse: Tensor = torch.linalg.solve_triangular(factor, one, upper=False)
-        return inverse
 
     def run(self, iterations: int) -> FittedHead:
         optimizer = torch.optim.LBFGS(

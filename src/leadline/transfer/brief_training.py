@@ -21,7 +21,7 @@ from leadline.transfer.grids import predictions_of
 from leadline.transfer.rates import TrainedStage, with_depth_rates
 
 _LOSSES = {"classes": "cross_entropy", "labels": "binary_cross_entropy", "number": "squared_error"}
-_FEWEST_STEPS = 60  # smaller batches before fewer steps: less tells nothing
+_FEWEST_STEPS = 40  # smaller batches before fewer steps: less tells nothing
 _SMALLEST_BATCH = 16
 
 

@@ -24,14 +24,14 @@ _LARGEST = {"cpu": 256, "cuda": 2048}
 
 
 class Extraction:
-    """Features of rows, copy by copy: the first copy is of the rows as they are, the others of augmented ones.
+    """Features of rows in one pass: of the rows as they are, or of one changed copy of them. No row is computed twice.
 
     Args:
         backbone: prepared inputs → features [B, D].
         split: the rows.
         schema: prepares them.
-        augment: makes the copies beyond the first.
-        copies: at least 1.
+        augment: makes the changed copies.
+        copy: 0 for the rows as they are, else the number of the changed copy.
         seed: of the augmentation.
         device: where to compute; where the backbone is, by default.
 
@@ -41,7 +41,7 @@ class Extraction:
         >>> split = Split(rows, np.zeros(6, np.int64), list("abcdef"))
         >>> schema = Schema(Vectors.learn(rows), Classes(("no", "yes")))
         >>> [part.shape for part in Extraction(nn.Linear(2, 3), split, schema).parts()]
-        [(6, 1, 3)]
+        [(6, 3)]
     """
 
     def __init__(
@@ -51,46 +51,76 @@ class Extraction:
         schema: Schema,
         *,
         augment: Augment | None = None,
-        copies: int = 1,
+        copy: int = 0,
         seed: int = 0,
         device: torch.device | None = None,
     ) -> None:
         own = next((each.device for each in (*backbone.parameters(), *backbone.buffers())), torch.device("cpu"))
         self.backbone, self.split, self.schema, self.device = backbone, split, schema, device or own
-        self.augment, self.copies, self.seed = augment, copies, seed
+        self.augment, self.copy, self.seed = augment, copy, seed
         self.rows = rows_at_once(backbone, schema.inputs.shape, self.device, len(split))
-        self.channels_last: bool | None = None
+        self.channels_last = self._layout()
+        self.known = np.zeros(0, np.int64)
+        self._features = np.zeros((0, 0), np.float32)
 
     def first(self, rows: int) -> NDArray[np.float32]:
-        """Features [N, copies, D] of some rows, evenly spread."""
-        chosen = np.unique(np.linspace(0, len(self.split) - 1, min(rows, len(self.split))).astype(np.int64))
-        few = Extraction(self.backbone, self.split.take(chosen), self.schema, copies=1, device=self.device)
-        few.channels_last = self.channels_last = self._layout()
-        return np.concatenate(list(few.parts()))
+        """Features [n, D] of some rows, evenly spread: `parts` takes them from here."""
+        self.known = np.unique(np.linspace(0, len(self.split) - 1, min(rows, len(self.split))).astype(np.int64))
+        few = self.split if len(self.known) == len(self.split) else self.split.take(self.known)
+        found = [self._computed(prepared, self.known[start : start + len(prepared)]) for start, prepared in self._batches(few)]
+        self._features = np.concatenate(found)
+        return self._features
 
     def parts(self) -> Iterator[NDArray[np.float32]]:
-        """Features [B, copies, D], batch after batch, in the order of the rows.
+        """Features [B, D], batch after batch, in the order of the rows.
 
         Errors: `DataError` with the id of a row whose features are no finite numbers; `ArgumentError` where the backbone gives
             something else than [B, D].
         """
-        if self.channels_last is None:
-            self.channels_last = self._layout()
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        if len(self.known) == len(self.split):
+            yield self._features
+            return
+        for start, prepared in self._batches(self.split):
+            rows = np.arange(start, start + len(prepared))
+            here = np.searchsorted(self.known, [start, start + len(prepared)])
+            there = self._features[slice(*here)]
+            if not len(there):
+                yield self._computed(prepared, rows)
+                continue
+            new = np.ones(len(prepared), bool)
+            new[self.known[slice(*here)] - start] = False
+            part = np.empty((len(prepared), there.shape[1]), np.float32)
+            part[~new] = there
+            if new.any():
+                part[new] = self._computed(prepared[torch.from_numpy(new).to(prepared.device)], rows[new])
+            yield part
+
+    def _batches(self, split: Split) -> Iterator[tuple[int, Tensor]]:
+        """The place of the first row of each batch, and the batch."""
         self.backbone.to(self.device)
-        batches = Batches(
-            self.split, self.schema, self.rows, device=self.device, seed=self.seed, channels_last=self.channels_last
-        )
+        batches = Batches(split, self.schema, self.rows, device=self.device, seed=self.seed, channels_last=self.channels_last)
         start = 0
+        for prepared, _ in batches:
+            yield start, prepared
+            start += len(prepared)
+
+    def _computed(self, prepared: Tensor, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Features of prepared rows, whose numbers in the split these are."""
         with evaluating(self.backbone), torch.inference_mode():
-            for prepared, _ in batches:
-                numbers = torch.arange(start, start + len(prepared), device=self.device)
-                copies = [self._of(prepared if not copy else self._changed(prepared, copy, numbers, layout))
-                          for copy in range(self.copies)]  # fmt: skip
-                part = torch.stack(copies, 1).float().cpu()
-                self._check(part, start)
-                yield part.numpy()
-                start += len(prepared)
+            if self.copy:
+                assert self.augment is not None
+                prepared = self.augment(prepared, self.seed, self.copy, torch.from_numpy(rows).to(self.device))
+            if prepared.ndim == 4:
+                layout = torch.channels_last if self.channels_last else torch.contiguous_format
+                prepared = prepared.contiguous(memory_format=layout)
+            part = self._of(prepared).float().cpu()
+        bad = ~part.isfinite().all(1)
+        if bool(bad.any()):
+            raise DataError(
+                f"The features of {self.split.ids[rows[int(bad.int().argmax())]]} are no finite numbers",
+                do="Look at that input, and at whether the weights are whole.",
+            )
+        return part.numpy()
 
     def _of(self, prepared: Tensor) -> Tensor:
         features = self.backbone(prepared)
@@ -102,20 +132,6 @@ class Extraction:
                 do="Cut it with `transfer.cut`, which averages maps.",
             )
         return features
-
-    def _changed(self, prepared: Tensor, copy: int, numbers: Tensor, layout: torch.memory_format) -> Tensor:
-        assert self.augment is not None
-        changed = self.augment(prepared, self.seed, copy, numbers)
-        return changed.contiguous(memory_format=layout) if changed.ndim == 4 else changed
-
-    def _check(self, part: Tensor, start: int) -> None:
-        bad = ~part.isfinite().flatten(1).all(1)
-        if bool(bad.any()):
-            row = start + int(bad.int().argmax())
-            raise DataError(
-                f"The features of {self.split.ids[row]} are no finite numbers",
-                do="Look at that input, and at whether the weights are whole.",
-            )
 
     def _layout(self) -> bool:
         """Whether channels_last is the faster layout: measured, on a batch or a little more."""

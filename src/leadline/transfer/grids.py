@@ -16,7 +16,8 @@ from leadline.data.answers import Answers, Classes, Labels, Numbers
 from leadline.data.dataset import Dataset
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, unknown
-from leadline.optim import FittedHead, fit_head
+from leadline.optim import FittedHead
+from leadline.optim.heads import HeadProblem
 
 PENALTIES = (1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5)
 _ROUGH, _EXACT = 1e-3, 1e-5  # largest derivative: while comparing, and of the head that is kept
@@ -46,7 +47,8 @@ class GridHead:
     """The head that was chosen, with the table of all that were tried.
 
     `head` takes features as they are: their standardization is folded into it. `gradient` is the largest derivative of its
-    objective, `converged` whether that is below 0.00001, `score` the headline metric on the validation rows, `metric` its name.
+    objective, `converged` whether that is below the tolerance, `score` the headline metric on the validation rows, `metric` its
+    name.
 
     Example:
         >>> table = (GridRow(0.1, 0.5, 0.8, 1000, 9),)
@@ -77,13 +79,15 @@ def fit_head_grid(
     answers: Answers,
     *,
     penalties: Sequence[float] = PENALTIES,
+    tolerance: float = _EXACT,
 ) -> GridHead:
     """The best linear head for fixed features, its penalty chosen on validation rows.
 
     For each penalty, from strong to weak: min over W, b of (1/N) Σᵢ loss(W xᵢ + b, tᵢ) + (l2/2) ‖W‖², with x the features
-    standardized by the mean and the deviation of the training rows, solved by L-BFGS, or at once for numbers. The smallest
-    validation loss decides; when two weaker penalties in a row are worse, the rest is left out. Of 20,000 rows or more
-    10,000 say first where to look. The chosen head is then solved to a largest derivative of 0.00001.
+    standardized by the mean and the deviation of the training rows, solved by L-BFGS, or at once for numbers. Each begins with
+    the head of the penalty before, to a largest derivative of 0.001. The smallest validation loss decides; when two weaker
+    penalties in a row are worse, the rest is left out. Of 20,000 rows or more 10,000 say first where to look. The chosen head
+    is then solved to the tolerance.
 
     Shapes: features [N, D], [V, D] → a layer [B, D] → [B, K].
 
@@ -94,6 +98,7 @@ def fit_head_grid(
         valid_targets: theirs.
         answers: of the Schema; says what the targets are, and turns numbers into what is learned.
         penalties: the values of l2 to try, above 0.
+        tolerance: the largest derivative of the head that is chosen; 0.001 is enough to compare heads.
 
     Errors: `ArgumentError` for no penalties or ones out of range, no rows, or features of another number of columns.
 
@@ -120,25 +125,31 @@ def fit_head_grid(
         unknown("task with a linear head", answers.task, _LOSSES)
     learned, valid_learned = answers.prepare(targets), answers.prepare(valid_targets)
 
-    def table_of(x: Tensor, t: Tensor, grid: Sequence[float], past: int) -> list[GridRow]:
+    def tried(problem: HeadProblem, grid: Sequence[float], past: int) -> tuple[list[GridRow], dict[float, FittedHead]]:
         rows: list[GridRow] = []
+        heads: dict[float, FittedHead] = {}
+        fitted = None
         for l2 in grid:
-            fitted = _fit(x, t, answers, l2, _ROUGH)
+            fitted = heads[l2] = problem.solve(l2, tolerance=max(_ROUGH, tolerance), start=fitted)
             outputs = valid_features @ fitted.weight.mT + fitted.bias
             loss = _loss(outputs, valid_learned, answers)
-            rows.append(GridRow(l2, loss, score_of(outputs, valid_targets, answers), len(x), len(fitted.objective)))
+            score, evaluations = score_of(outputs, valid_targets, answers), len(fitted.objective)
+            rows.append(GridRow(l2, loss, score, len(problem.x), evaluations))
             if len(rows) - rows.index(_best(rows)) > past:
                 break
-        return rows
+        return rows, heads
 
-    grid, table = sorted(penalties, reverse=True), []
+    grid, table = sorted(penalties, reverse=True), list[GridRow]()
     if len(features) >= 2 * _SAMPLE and len(grid) > 2:
         some = torch.linspace(0, len(features) - 1, _SAMPLE, dtype=torch.float64).long()
-        table = table_of(features[some], learned[some], grid, _PAST)
+        table, _ = tried(_problem(features[some], learned[some], answers), grid, _PAST)
         grid = grid[grid.index(_best(table).l2) :]  # more rows never want a stronger penalty
-    whole = table_of(features, learned, grid, _PAST if not table else 1)
+    problem = _problem(features, learned, answers)
+    whole, heads = tried(problem, grid, _PAST if not table else 1)
     best, table = _best(whole), [*table, *whole]
-    fitted = _fit(features, learned, answers, best.l2, _EXACT)
+    fitted = heads[best.l2]
+    if tolerance < _ROUGH:
+        fitted = problem.solve(best.l2, tolerance=tolerance, start=fitted)
     head = _layer(fitted)
     with torch.no_grad():
         score = score_of(head(valid_features), valid_targets, answers)
@@ -216,9 +227,9 @@ def score_of(outputs: Tensor, targets: Tensor, answers: Answers) -> float:
     return float(metric.function(predictions_of(outputs, answers), targets))
 
 
-def _fit(features: Tensor, learned: Tensor, answers: Answers, l2: float, tolerance: float) -> FittedHead:
+def _problem(features: Tensor, learned: Tensor, answers: Answers) -> HeadProblem:
     outputs = answers.outputs if answers.task == "classes" else None
-    return fit_head(features, learned, loss=_LOSSES[answers.task], l2=l2, outputs=outputs, tolerance=tolerance)
+    return HeadProblem(features, learned, loss=_LOSSES[answers.task], outputs=outputs)
 
 
 def _loss(outputs: Tensor, learned: Tensor, answers: Answers) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,55 +15,54 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from leadline import files
 from leadline.data.augment import Augment
 from leadline.data.caching import cache_folder
 from leadline.data.dataset import Split
+from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
 from leadline.errors import ArgumentError, DataError
 from leadline.transfer.extracting import Extraction
 from leadline.transfer.halving import Halving
-from leadline.transfer.storing import checksum, gathered, make_room, mapped_array, read_record, touch, write_array
+from leadline.transfer.kept_copies import KeptCopy, computed_copies, joined_notes
+from leadline.transfer.networks import width_of
+from leadline.transfer.storing import checksum, mapped_array, read_record, touch
 
-_FORMAT = 1  # of what is kept; part of the key
+_FORMAT = 2  # of what is kept; part of the key
 _CHUNK = 1 << 25  # bytes hashed at a time
 _AGREE = 0.02  # of a feature's spread
-_MOST_KEPT = 10_000_000_000  # bytes in the cache folder; those that were not used for longest go first
-_FIRST = 512  # rows from which centre and scale are learned
 
 
 @dataclass(frozen=True)
 class KeptFeatures:
-    """Features [N, copies, D] of the rows of a split, as they are stored, with what turns them back.
+    """Features of the rows of a split: of the rows as they are, then of each changed copy.
 
-    `reused` says that an earlier start had computed them, `seconds` what it took now, and `note` what a person should know:
-    where they could not be kept, or not in half precision.
+    `reused` says that earlier starts had computed all of them, `seconds` what it took now, and `note` what a person should
+    know: where they could not be kept, or not in half precision.
 
     Example:
-        >>> kept = KeptFeatures(np.ones((2, 1, 3), np.float32), None, False, 0.1, None)
-        >>> kept.rows(np.array([1])).tolist()
-        [[1.0, 1.0, 1.0]]
+        >>> kept = KeptFeatures((KeptCopy(np.ones((2, 3), np.float32), None, None),), False, 0.1)
+        >>> kept.rows(np.array([1])).tolist(), len(kept.copies)
+        ([[1.0, 1.0, 1.0]], 1)
     """
 
-    stored: NDArray[Any]
-    halving: Halving | None
+    copies: tuple[KeptCopy, ...]
     reused: bool
     seconds: float
-    path: Path | None
     note: str = ""
 
     @property
-    def copies(self) -> int:
-        return int(self.stored.shape[1])
+    def path(self) -> Path | None:
+        """Where those of the rows as they are lie."""
+        return self.copies[0].path
 
     def rows(self, rows: NDArray[np.integer] | slice | None = None, *, copy: int = 0) -> Tensor:
         """Features float32 [N, D] of these rows, or of all; copy 0 is of the rows as they are, the others of changed ones."""
-        stored = self.stored[slice(None) if rows is None else rows, copy]
-        return torch.from_numpy(self.halving.read(stored) if self.halving is not None else np.array(stored, np.float32))
+        return self.copies[copy].read(slice(None) if rows is None else rows)
 
     def all_copies(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Features [copies · N, D] and the targets beside them: all copies as rows of their own, copy after copy."""
-        return torch.cat([self.rows(copy=copy) for copy in range(self.copies)]), torch.cat([targets] * self.copies)
+        count = len(self.copies)
+        return torch.cat([self.rows(copy=copy) for copy in range(count)]), torch.cat([targets] * count)
 
 
 def keep_features(
@@ -81,9 +80,10 @@ def keep_features(
 
     They are kept as float16, each feature centred and scaled, or as float32 where one does not fit into that; memory-mapped, so
     any number of rows can be used. The key is a SHA-256 of the weights and the layers of the backbone, the Schema's
-    preprocessing, the rows themselves, the number of copies and, where there are several, the augmentation and the seed.
+    preprocessing and the rows themselves; of a changed copy also of its number, the augmentation and the seed. So more copies,
+    or none, find what is there already.
 
-    Shapes: split inputs [N, …] → [N, copies, D].
+    Shapes: split inputs [N, …] → [N, D] for each copy.
 
     Args:
         backbone: gives [B, D] of prepared inputs, as `cut` makes it; is used in evaluation mode.
@@ -112,88 +112,106 @@ def keep_features(
         raise ArgumentError(
             "The copies of each row cannot be made", expected="1, or more and an augmentation that changes them", got=copies
         )
-    if not len(split):
-        raise ArgumentError("There are no rows to compute features of")
-    started = time.perf_counter()
-    changing = augment if copies > 1 else None
-    extraction = Extraction(backbone, split, schema, augment=changing, copies=copies, seed=seed, device=device)
-    folder, key = cache_folder(cache) / "features", _key(backbone, split, schema, changing, copies, seed)
-    path = folder / f"{key}.npy"
-    if (found := _open(path, len(split), copies)) is not None:
-        touch(path)
-        return KeptFeatures(*found, True, time.perf_counter() - started, path)
-    first = extraction.first(_FIRST)
-    shape = (len(split), copies, first.shape[-1])
-    halving: Halving | None = Halving.learn(first.reshape(-1, shape[2]))
-    try:
-        stored, kept_at, note = _compute(extraction, path, shape, halving)
-    except _TooLarge:
-        halving = None
-        stored, kept_at, note = _compute(extraction, path, shape, None)
-        note = ("Some features are too large for half precision, so they are kept in single precision. " + note).strip()
-    if kept_at is not None:
-        record = {"shape": shape, "checksum": checksum(stored), "halving": halving.to_json() if halving else None}
-        try:
-            files.write_json(path.with_suffix(".json"), record)
-        except OSError as error:
-            note = f"What belongs to the features could not be kept in {folder} ({error})."
-    return KeptFeatures(stored, halving, False, time.perf_counter() - started, kept_at, note)
+    started, folder = time.perf_counter(), cache_folder(cache) / "features"
+    key = _key(backbone, _rows_key(split, schema))
+    reused, notes, kept = True, list[str](), list[KeptCopy]()
+    for copy in range(copies):
+        path = folder / f"{key if not copy else _changed_key(key, augment, seed, copy)}.npy"
+        found = _open(path, len(split))
+        if found is None:
+            extraction = Extraction(backbone, split, schema, augment=augment, copy=copy, seed=seed, device=device)
+            ((found, note),) = computed_copies(extraction, [path])
+            reused = False
+            notes.append(note)
+        kept.append(found)
+    return KeptFeatures(tuple(kept), reused, time.perf_counter() - started, joined_notes(notes))
 
 
-class _TooLarge(Exception):  # noqa: N818 - not an error, but the reason to begin again
-    pass
+def keep_depths(
+    backbones: Sequence[nn.Module],
+    together: nn.Module | None,
+    split: Split,
+    schema: Schema,
+    *,
+    cache: Path | str | None = None,
+) -> list[KeptFeatures]:
+    """The same for several backbones that are parts of one network: what is missing of them comes from one pass.
+
+    Args:
+        backbones: give [B, Dₖ]; what is kept is kept as theirs.
+        together: gives what all of them give, side by side, as `depths_together` makes it; None computes each by itself.
+        split: the rows.
+        schema: prepares the inputs.
+        cache: the cache folder; the user's, by default.
+
+    Errors: as `keep_features`.
+
+    Example:
+        >>> import tempfile
+        >>> from leadline.data import Classes, Vectors
+        >>> rows = np.arange(12, dtype=np.float32).reshape(6, 2)
+        >>> split = Split(rows, np.zeros(6, np.int64), list("abcdef"))
+        >>> schema = Schema(Vectors.learn(rows), Classes(("no", "yes")))
+        >>> [kept.rows().shape for kept in keep_depths([nn.Linear(2, 3), nn.Linear(2, 4)], None, split, schema,
+        ...                                            cache=tempfile.mkdtemp())]
+        [torch.Size([6, 3]), torch.Size([6, 4])]
+    """
+    started, folder, rows = time.perf_counter(), cache_folder(cache) / "features", _rows_key(split, schema)
+    paths = [folder / f"{_key(backbone, rows)}.npy" for backbone in backbones]
+    found = {at: kept for at, path in enumerate(paths) if (kept := _open(path, len(split))) is not None}
+    missing, notes = [at for at in range(len(paths)) if at not in found], dict.fromkeys(range(len(paths)), "")
+    if together is not None and len(missing) > 1:
+        widths = [width_of(backbone, schema.inputs.shape) for backbone in backbones]
+        columns = [slice(sum(widths[:at]), sum(widths[: at + 1])) for at in missing]
+        made = computed_copies(Extraction(together, split, schema), [paths[at] for at in missing], columns)
+    else:
+        made = [computed_copies(Extraction(backbones[at], split, schema), [paths[at]])[0] for at in missing]
+    for at, (kept, note) in zip(missing, made, strict=True):
+        found[at], notes[at] = kept, note
+    seconds = (time.perf_counter() - started) / len(paths)
+    return [KeptFeatures((found[at],), at not in missing, seconds, notes[at]) for at in range(len(paths))]
 
 
-def _compute(
-    extraction: Extraction, path: Path, shape: tuple[int, ...], halving: Halving | None
-) -> tuple[NDArray[Any], Path | None, str]:
-    dtype = "float32" if halving is None else "float16"
-    try:
-        make_room(path.parent, _MOST_KEPT)
-        write_array(path, shape, dtype, _as_stored(extraction.parts(), halving))
-        if (stored := mapped_array(path, shape)) is not None:
-            return stored, path, ""
-        reason = "the file is not what was written"
-    except OSError as error:
-        if isinstance(error, ConnectionError):
-            raise
-        reason = error.strerror or str(error)
-    note = f"The features could not be kept in {path.parent} ({reason}), so each start computes them anew."
-    return gathered(_as_stored(extraction.parts(), halving), shape, dtype), None, note
-
-
-def _as_stored(parts: Iterator[NDArray[np.float32]], halving: Halving | None) -> Iterator[NDArray[Any]]:
-    for part in parts:
-        stored = part if halving is None else halving.store(part)
-        if stored is None:
-            raise _TooLarge
-        yield stored
-
-
-def _open(path: Path, rows: int, copies: int) -> tuple[NDArray[Any], Halving | None] | None:
+def _open(path: Path, rows: int) -> KeptCopy | None:
     """What is kept under a key, or None where it is missing or damaged."""
     record = read_record(path.with_suffix(".json"))
     try:
         stored = mapped_array(path, tuple(record["shape"]))
-        if stored is None or stored.shape[:2] != (rows, copies) or checksum(stored) != record["checksum"]:
+        if stored is None or stored.ndim != 2 or len(stored) != rows or checksum(stored) != record["checksum"]:
             return None
         halving = Halving.from_json(record["halving"]) if record["halving"] else None
-        return (stored, halving) if (halving is None) == (stored.dtype == np.float32) else None
+        if (halving is None) != (stored.dtype == np.float32):
+            return None
     except (KeyError, TypeError, ValueError):
         return None
+    touch(path)
+    return KeptCopy(stored, halving, path)
 
 
-def _key(backbone: nn.Module, split: Split, schema: Schema, augment: Augment | None, copies: int, seed: int) -> str:
-    whole = hashlib.sha256(json.dumps([_FORMAT, copies, schema.to_json()["inputs"]]).encode())
-    if augment is not None:
-        whole.update(f"{augment!r} {seed}".encode())
+def _rows_key(split: Split, schema: Schema) -> str:
+    """Of the rows and their preprocessing: hashed once, however many networks see them."""
+    if not len(split):
+        raise ArgumentError("There are no rows to compute features of")
+    whole = hashlib.sha256(json.dumps([_FORMAT, schema.to_json()["inputs"]]).encode())
+    if isinstance(split.inputs, Ragged):
+        whole.update(split.inputs.digest().encode())
+    else:
+        whole.update(f"{split.inputs.shape} {split.inputs.dtype}".encode())
+        _hash_rows(whole.update, split.inputs)
+    return whole.hexdigest()
+
+
+def _key(backbone: nn.Module, rows: str) -> str:
+    whole = hashlib.sha256(rows.encode())
     whole.update(repr(backbone).encode())  # layers without weights, and where it was cut
     for name, tensor in sorted([*backbone.named_parameters(), *backbone.named_buffers()], key=lambda pair: pair[0]):
         whole.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         _hash_rows(whole.update, tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    whole.update(f"{split.inputs.shape} {split.inputs.dtype}".encode())
-    _hash_rows(whole.update, split.inputs)
     return whole.hexdigest()
+
+
+def _changed_key(key: str, augment: Augment | None, seed: int, copy: int) -> str:
+    return hashlib.sha256(f"{key} {augment!r} {seed} {copy}".encode()).hexdigest()
 
 
 def _hash_rows(update: Callable[[Any], None], array: NDArray[Any]) -> None:
@@ -230,7 +248,7 @@ def check_features(
         True
     """
     chosen = np.unique(np.linspace(0, len(split) - 1, min(rows, len(split))).astype(np.int64))
-    live = torch.from_numpy(Extraction(backbone, split.take(chosen), schema).first(len(chosen))[:, 0])
+    live = torch.from_numpy(Extraction(backbone, split.take(chosen), schema).first(len(chosen)))
     stored = kept.rows(chosen)
     if head is not None:
         with torch.no_grad():

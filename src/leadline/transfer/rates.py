@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,12 +16,17 @@ from leadline.errors import ArgumentError
 from leadline.training import Step
 from leadline.transfer.depths import cut_depths, head_call
 from leadline.transfer.freezing import freeze_alone, frozen, unfreeze_alone
-from leadline.transfer.passing import calls_of
+from leadline.transfer.passing import Call, calls_of
+
+_WRITTEN = 8  # multiplications that take as long as to read and write a number
+_BACKWARD = 2.0  # of a layer that trains, beside its forward pass: for its weights and for what goes into it
 
 
 @dataclass(frozen=True)
 class TrainedStage:
     """Modules that train together: their names, the earliest first, and the depth at which the stage ends.
+
+    `work` is about what one input costs forward, in multiplications.
 
     Example:
         >>> TrainedStage("head", ("head",)).name
@@ -29,6 +35,7 @@ class TrainedStage:
 
     name: str
     modules: tuple[str, ...]
+    work: float = 1.0
 
 
 def stages_of(model: nn.Module, shape: Sequence[int]) -> list[TrainedStage]:
@@ -65,7 +72,19 @@ def stages_of(model: nn.Module, shape: Sequence[int]) -> list[TrainedStage]:
     for name, _ in model.named_modules():
         members[number[name]].append(name)
     ordered = [sorted(each, key=lambda name: (name == "", begun.get(name, 0))) for each in members]
-    return [TrainedStage(name, tuple(each)) for name, each in zip(names, ordered, strict=True) if each]
+    work = [0.0] * len(names)
+    for call in calls:
+        work[number[call.name]] += _work(model.get_submodule(call.name), call)
+    return [TrainedStage(name, tuple(each), cost) for name, each, cost in zip(names, ordered, work, strict=True) if each]
+
+
+def _work(module: nn.Module, call: Call) -> float:
+    """Multiplications of one call for one input: each matrix once for each position; the rest by what it writes."""
+    if next(module.children(), None) is not None or not call.left:
+        return 0.0
+    positions = math.prod(call.left[2:]) if len(call.left) > 3 else math.prod(call.left[1:-1])
+    matrices = sum(weight.numel() for weight in module.parameters(recurse=False) if weight.ndim > 1)
+    return float(matrices * positions + _WRITTEN * math.prod(call.left[1:]))
 
 
 def _first_call(name: str, begun: dict[str, int]) -> int:
@@ -187,6 +206,18 @@ class GradualUnfreezing:
         """How many stages train at this share of the training."""
         steps = max(1, len(self.stages) - 1)
         return 1 + sum(share >= self.until * at / steps for at in range(1, len(self.stages)))
+
+    def work(self, share: float) -> float:
+        """The part of the training's time that is over when this share of its steps is: steps cost more as stages thaw."""
+        ends = [self.until * at / max(1, len(self.stages) - 1) for at in range(1, len(self.stages))]
+        begins, ends = [0.0, *ends], [*ends, 1.0]
+        forward, costs = sum(stage.work for stage in self.stages), [0.0] * len(self.stages)
+        for count in range(1, len(self.stages) + 1):
+            trained = sum(stage.work for stage in self.stages[len(self.stages) - count :])
+            costs[count - 1] = forward + _BACKWARD * trained
+        whole = sum(cost * (end - begin) for cost, begin, end in zip(costs, begins, ends, strict=True))
+        done = sum(cost * max(0.0, min(share, end) - begin) for cost, begin, end in zip(costs, begins, ends, strict=True))
+        return done / whole if whole else share
 
     def _thaw(self, count: int) -> None:
         for at, modules in enumerate(self._own):

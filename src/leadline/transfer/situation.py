@@ -21,6 +21,7 @@ from leadline.transfer.skills import Skill
 
 _STEP = 3  # what a row costs in a training step, in passes forward
 _FEATURES_SHARE = 0.5  # of what may be spent here, for features at most
+_UNCOUNTED = 0.35  # of it, for what rows do not measure: solving heads, neighbours, intervals
 
 
 @dataclass(frozen=True)
@@ -122,18 +123,15 @@ def measure_situation(
         )
     started, rows = time.perf_counter(), len(dataset.train)
     attempts = Attempts(model, dataset, channels=channels, augment=augment, fresh=fresh, seed=seed, cache=cache)
-    whole = _STEP * epochs * rows
-    # The earlier depths cost a part of a pass; together they are taken for two thirds of one each.
-    passes = 1 + 2 / 3 * (len(attempts.depths) - 1)
-    affordable = int(_FEATURES_SHARE * share * whole / passes) - len(dataset.valid)
-    spent = 0.0
+    whole, spent = _STEP * epochs * rows, 0.0
     if force != "scratch":
-        attempts.heads(max(affordable, min(rows, 2 * batch)))
-        spent = passes * (min(rows, max(affordable, 2 * batch)) + len(dataset.valid))
-    if not force:
-        left = int((share * whole - spent) / _STEP)
-        attempts.short_trainings(left, batch, epochs * rows)
-        spent += _STEP * max(0, left)
+        affordable = int(_FEATURES_SHARE * share * whole / attempts.passes) - len(dataset.valid)
+        most = min(rows, max(affordable, 2 * batch))
+        attempts.heads(most)
+        spent = attempts.passes * (most + len(dataset.valid))
+    if not force and not attempts.solved:
+        left = int(((1 - _UNCOUNTED) * share * whole - spent) / _STEP)
+        spent += _STEP * attempts.short_trainings(left, batch, epochs * rows)
     per_class = _rows_per_class(dataset)
     decision = decide(attempts.candidates, attempts.targets, attempts.answers, per_class, force=force)
     return Situation(

@@ -8,9 +8,9 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +21,35 @@ Shape = tuple[int, ...]
 _SAMPLE = 256  # rows whose checksum tells a damaged file
 
 
-def write_array(path: Path, shape: Shape, dtype: str, parts: Iterable[NDArray[Any]]) -> None:
-    """Write the parts of an array one after the other to a .npy file.
+class Place(NamedTuple):
+    """Where an array goes, and its form."""
 
-    It is written as a stream: writing through a memory map would kill the process on a full disk.
+    path: Path
+    shape: Shape
+    dtype: str
 
-    Errors: `OSError` where the folder cannot be written or has not enough room; `StorageError` is one.
+
+def write_arrays(places: Sequence[Place], parts: Iterable[Sequence[NDArray[Any]]]) -> None:
+    """Write the parts of some arrays, side by side as they come, to a .npy file each; all of them or none.
+
+    They are written as streams: writing through a memory map would kill the process on a full disk.
+
+    Errors: `OSError` where a folder cannot be written or has not enough room; `StorageError` is one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kind = np.dtype(dtype)
-    if shutil.disk_usage(path.parent).free < 1.02 * kind.itemsize * float(np.prod(shape)):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with files.writing(path) as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": kind.str, "fortran_order": False, "shape": shape})
+    kinds = [np.dtype(place.dtype) for place in places]
+    needed = sum(kind.itemsize * float(np.prod(place.shape)) for kind, place in zip(kinds, places, strict=True))
+    for folder in {place.path.parent for place in places}:
+        folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(folder).free < 1.02 * needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with contextlib.ExitStack() as opened:
+        written = [opened.enter_context(files.writing(place.path)) for place in places]
+        for file, kind, place in zip(written, kinds, places, strict=True):
+            header = {"descr": kind.str, "fortran_order": False, "shape": place.shape}
+            np.lib.format.write_array_header_1_0(file, header)
         for part in parts:
-            file.write(np.ascontiguousarray(part, dtype=kind).tobytes())
+            for file, kind, values in zip(written, kinds, part, strict=True):
+                file.write(np.ascontiguousarray(values, dtype=kind).tobytes())
 
 
 def mapped_array(path: Path, shape: Shape) -> NDArray[Any] | None:
@@ -84,10 +98,11 @@ def read_record(path: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def gathered(parts: Iterator[NDArray[Any]], shape: Shape, dtype: str) -> NDArray[Any]:
-    """The parts as one array in memory."""
-    array, at = np.empty(shape, dtype), 0
+def gathered(places: Sequence[Place], parts: Iterable[Sequence[NDArray[Any]]]) -> list[NDArray[Any]]:
+    """The arrays of such parts in memory."""
+    arrays, at = [np.empty(place.shape, place.dtype) for place in places], 0
     for part in parts:
-        array[at : at + len(part)] = part
-        at += len(part)
-    return array
+        for array, values in zip(arrays, part, strict=True):
+            array[at : at + len(values)] = values
+        at += len(part[0])
+    return arrays
