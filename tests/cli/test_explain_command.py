@@ -31,12 +31,52 @@ def picture(tmp_path: Path) -> Path:
 def test_a_picture_gets_a_sheet_and_a_line(run: Run, picture: Path, type_in: TypeIn, tmp_path: Path) -> None:
     status, out, err = type_in("explain", run.folder, picture, "--out", tmp_path / "out", "--top", 2)
     assert (status, err) == (0, "")
-    assert out.startswith(f"{picture}  ")
-    assert out.splitlines()[0].count("%") == 2
-    assert "box" in out.splitlines()[0]
+    assert out.startswith(f"{picture}")
+    said = out.split("saved ")[0]
+    assert said.count("%") == 2
+    assert said.count("box") == 1
     with Image.open(tmp_path / "out" / "a.png") as sheet:
         assert sheet.width > 500
     assert type_in("explain", run.folder, picture, "--out", tmp_path / "out", "--method", "saliency")[0] == 0  # its own
+
+
+@pytest.mark.parametrize("columns", [50, 80])
+@pytest.mark.parametrize("long", [False, True])
+def test_lines_keep_to_the_width_of_the_terminal(
+    long: bool, columns: int, run: Run, picture: Path, type_in: TypeIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.chdir(picture.parent)
+    name = Path(f"{'long' * 9 if long else 'b'}.png")
+    picture.rename(name)
+    (name.parent / "c.png").write_bytes(name.read_bytes())
+    status, out, _ = type_in("explain", run.folder, name, "c.png", "--top", 10, "--method", "occlusion", "--out", "o")
+    lines = out.splitlines()
+    assert status == 0
+    assert max(map(len, lines)) <= columns
+    assert lines[-1] == "saved     2 sheets in o"
+    assert sum(line.startswith(f"{name}") for line in lines) == 1
+    rows = " ".join(line.strip() for line in lines[:-1])
+    assert rows.count(" %, ") == 18
+    assert rows.count("%") == 20
+    ends = [line.rstrip(",") for line in lines[:-1] if "box" not in line and ".png" not in line]
+    assert not any(line.endswith(tuple("0123456789")) for line in ends), "no class is parted from its number"
+    if not long:
+        assert [line[:7].strip() for line in lines[:-1] if line[:1] != " "] == ["b.png", "c.png"]
+        assert {line[5:7] for line in lines[:-1]} == {"  "}, "what is said stands in a column"
+
+
+def test_a_source_in_the_place_of_a_picture_gets_the_option_that_takes_it(run: Run, type_in: TypeIn, workplace: Path) -> None:
+    np.savez(workplace / "some data.npz", x=np.zeros(3))
+    for word, what in (("digits", "the name of a data set"), ("some data.npz", "a file of data")):
+        status, out, err = type_in("explain", run.folder, word)
+        said = " ".join(err.split())
+        assert (status, out) == (2, "")
+        assert f"{word} is {what}, not of a picture" in said
+        quoted = f"'{word}'" if " " in word else word
+        assert f"leadline explain {run.folder} --source {quoted}." in said
+    (workplace / "digits").mkdir()  # a folder of that name is one of pictures
+    assert "--source" not in type_in("explain", run.folder, "digits")[2]
 
 
 def test_json_and_several_pictures_one_of_them_bad(run: Run, picture: Path, type_in: TypeIn, tmp_path: Path) -> None:

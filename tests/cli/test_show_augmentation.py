@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 from leadline.cli.show_augmentation import command
 from leadline.errors import ArgumentError, LeadlineError, PlanError, RunExistsError
+from leadline.explain.labelled_sheets import sheet_png
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +66,39 @@ def test_the_first_column_is_the_picture_and_the_rest_differ(photos: Path, tmp_p
     said = type_in(photos, "--out", sheet, "--epochs", 2, "--set", "training.augment.contrast=0.9", *off)
     assert said.exit_code == 0, said.output
     with Image.open(sheet) as image:
-        row = np.asarray(image.convert("L"))[75:140, 150:].astype(float)
-    first, second = row[:, 30:130], row[:, 160:260]
+        row = np.asarray(image.convert("L")).astype(float)[100:140, 110:]
+    first, second = row[:, :112], row[:, 122:234]
     assert abs(first.std() - second.std()) > 3
+
+
+def test_what_is_mixed_in_is_explained_below_the_sheet(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[dict[str, Any]] = []
+
+    def drawing(rows: Any, **words: Any) -> bytes:
+        drawn.append({"captions": [cell.caption for row in rows for cell in row], **words})
+        return sheet_png(rows, **words)
+
+    monkeypatch.setattr("leadline.explain.labelled_sheets.sheet_png", drawing)
+    for number, mix in enumerate(([], ["--set", "training.augment.cutmix=1"])):
+        said = type_in(photos, "--out", tmp_path / f"{number}.png", "--epochs", 3, *mix)
+        assert said.exit_code == 0, said.output
+    plain, mixed = drawn
+    assert plain["note"] == ""
+    assert not any(plain["captions"])
+    first = next(caption for caption in mixed["captions"] if caption)
+    share, answer = first.split(" % ")
+    assert (
+        f"“{first}” means that {share} % of what is seen comes from another training picture, whose answer is {answer}"
+        in (mixed["note"])
+    )
+    assert f"{share} % {answer} and {100 - int(share)} % what stands at the left" in mixed["note"]
+    assert mixed["columns"] == ["as it is", "epoch 1", "epoch 2", "epoch 3"]
+    assert set(mixed["titles"]) == {"low", "high"}
+    heights = []
+    for number in range(2):
+        with Image.open(tmp_path / f"{number}.png") as image:
+            heights.append(image.height)
+    assert heights[1] > heights[0] + 30, "room for the words below each picture and for what they mean"
 
 
 def test_as_json_and_under_a_free_name(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

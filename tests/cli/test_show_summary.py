@@ -73,6 +73,17 @@ def test_a_builder_by_its_name_with_arguments(type_in: TypeIn) -> None:
     status, out, _ = type_in("show", "summary", "resnet18", "--input", "1x28x28", "--json")
     record = json.loads(out)
     assert (status, record["input_shapes"], record["rows"][-1]["output_shape"]) == (0, [[1, 28, 28]], [1000])
+    for word in ("resnet18", "resnet20(width=4)", "vgg11(hidden=8)"):
+        short, full = (type_in("show", "summary", word, "--input", size) for size in ("64", "3x64x64"))
+        assert short == full
+        assert (short[0], short[1].splitlines()[0].endswith("input 3×64×64")) == (0, True)
+    for size, such_as in (("224x200", "3x224x200"), ("1x3x224x224", "3x224x224")):
+        status, out, err = type_in("show", "summary", "resnet18", "--input", size)
+        assert (status, out) == (2, "")
+        assert f"resnet18 takes pictures. Expected their channels, height and width, such as {such_as}" in " ".join(err.split())
+    status, _, err = type_in("show", "summary", "resnet18", "--input", "0")
+    assert (status, "The input has no shape" in err) == (2, True)
+    assert "input 64\n" in type_in("show", "summary", "mlp", "--input", "64")[1], "what takes rows of numbers is given them"
     status, _, err = type_in("show", "summary", "alexnet")
     assert (status, "--input 3x224x224" in err) == (2, True)
     status, _, err = type_in("show", "summary", "resnet50", "--input", "224x224x3")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -52,6 +55,50 @@ def test_a_table_an_index_and_a_sheet(trained: Path, photos: Path, type_in: Type
     assert sheet.name in out
     with Image.open(sheet) as drawn:
         assert drawn.size[0] > 1000
+
+
+def test_a_picture_like_none_of_the_folder_is_said_to_be(trained: Path, photos: Path, type_in: TypeIn) -> None:
+    with Image.open(photos / "3.png") as picture:
+        Image.eval(picture, lambda shade: 16 - shade).save("other way round.png")
+    words = ("--among", photos, "--no-sheet")
+    pixels = np.stack([np.asarray(Image.open(path)).ravel().astype(float) for path in sorted(photos.glob("*.png"))])
+    pixels /= np.linalg.norm(pixels, axis=1, keepdims=True)
+    pairs = (pixels @ pixels.T)[np.triu_indices(len(pixels), 1)]
+    status, out, _ = type_in("similar", trained, "other way round.png", *words, "--json")
+    record = json.loads(out)
+    best = record["similar"][0]["similarity"]
+    typical = record["typical_pair"]
+    assert (status, record["measure"]) == (0, "cosine")
+    assert typical["low"] < typical["median"] < typical["high"]
+    # The features of a linear network are the pixels, each on a scale of its own: of the same order as these.
+    assert typical["median"] == pytest.approx(np.median(pairs), abs=0.6)
+    assert record["unsure"] == (best <= typical["high"])
+    assert record["unsure"]
+    said = " ".join(type_in("similar", trained, "other way round.png", *words)[1].split())
+    told = re.search(r"drawn at random have (\S+) \(eight of ten pairs (\S+) to (\S+)\)", said)
+    assert told is not None
+    assert [float(each) for each in told.groups()] == pytest.approx(
+        [typical[name] for name in ("median", "low", "high")], abs=6e-4
+    )
+    assert "the cosine of what the last layer sees" in said
+    assert f"unsure the nearest picture, at {best:.3f}, is " in said
+    assert ("nothing here looks like it" in said) == (best <= typical["median"])
+
+
+def test_a_copy_of_a_picture_is_not_unsure_and_two_pictures_have_no_pairs(trained: Path, photos: Path, type_in: TypeIn) -> None:
+    shutil.copy(photos / "3.png", "copy.png")
+    status, out, _ = type_in("similar", trained, "copy.png", "--among", photos, "--json")
+    record = json.loads(out)
+    assert (status, record["unsure"], record["similar"][0]["file"]) == (0, False, str(photos / "3.png"))
+    said = type_in("similar", trained, "copy.png", "--among", photos, "--no-sheet")[1]
+    assert "unsure" not in said
+    assert "measure   the cosine" in said
+    (photos.parent / "two").mkdir()
+    for name in ("1.png", "2.png"):
+        shutil.copy(photos / name, photos.parent / "two" / name)
+    record = json.loads(type_in("similar", trained, "copy.png", "--among", photos.parent / "two", "--json")[1])
+    assert (record["typical_pair"], record["unsure"]) == (None, False)
+    assert "measure" not in type_in("similar", trained, "copy.png", "--among", photos.parent / "two", "--no-sheet")[1]
 
 
 def test_json_names_files_in_full_and_draws_nothing_unasked(trained: Path, photos: Path, type_in: TypeIn) -> None:

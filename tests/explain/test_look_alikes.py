@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from leadline.errors import ArgumentError
 from leadline.explain import look_alikes
 from leadline.explain.contact_sheets import contact_sheet
-from leadline.explain.look_alikes import joined_groups, nearest_by_features, unit_rows
+from leadline.explain.look_alikes import PairCosines, joined_groups, nearest_by_features, pair_cosines, unit_rows
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
@@ -55,6 +55,36 @@ def test_a_query_without_length_is_equally_far_from_all() -> None:
     rows, cosines = nearest_by_features(unit_rows(np.eye(3)), np.zeros(3), 2)
     assert len(set(rows.tolist())) == 2
     assert cosines.tolist() == [0.0, 0.0]
+
+
+def test_the_cosines_of_few_rows_are_those_of_every_pair() -> None:
+    features = np.random.default_rng(0).normal(size=(60, 5)) + 1
+    stored = unit_rows(features, dtype=torch.float64)
+    whole = np.array([float(stored[one] @ stored[other]) for one in range(60) for other in range(one)])
+    expected = [np.quantile(whole, share) for share in (0.5, 0.1, 0.9)]
+    np.testing.assert_allclose(pair_cosines(stored, pairs=1770), expected, atol=1e-6)
+
+
+def test_the_cosines_of_many_rows_are_drawn_without_any_row_against_itself() -> None:
+    features = unit_rows(np.concatenate([np.eye(40), -np.eye(40)]))  # a row against itself would have 1
+    assert pair_cosines(features, pairs=3000) == PairCosines(0.0, 0.0, 0.0)
+    random = np.random.default_rng(0)
+    stored = unit_rows(random.normal(size=(3000, 16)))
+    found = pair_cosines(stored, pairs=4000)
+    assert found is not None
+    # Of directions at random cos has mean 0 and variance 1/D; 1.28 deviations cut off a tenth.
+    assert found.median == pytest.approx(0, abs=0.02)
+    assert found.high == pytest.approx(1.2816 / 4, abs=0.03)
+    assert found.low == pytest.approx(-found.high, abs=0.03)
+    assert pair_cosines(stored, pairs=4000) == found
+    assert pair_cosines(stored, pairs=4000, seed=1) != found
+
+
+def test_pairs_need_three_rows_and_a_matrix() -> None:
+    assert pair_cosines(unit_rows(np.eye(2))) is None
+    for features, pairs in ((torch.zeros(4), 5), (torch.zeros(4, 2), 0)):
+        with pytest.raises(ArgumentError, match="There are no pairs of rows"):
+            pair_cosines(features, pairs=pairs)
 
 
 def test_a_read_only_map_of_a_file_is_searched_as_it_is(tmp_path: Path) -> None:

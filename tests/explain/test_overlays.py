@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from leadline.errors import ArgumentError
+from leadline.explain import plane_drawing
 from leadline.explain.boxes import Box
 from leadline.explain.labelled_sheets import MADE_BY, Cell, sheet_png
 from leadline.explain.overlays import framed, heat_picture, mosaic, overlay, shown_picture, weight_picture
@@ -122,6 +123,47 @@ def test_a_sheet_shows_each_picture_and_says_whose_it_is() -> None:
         sheet_png([])
     with pytest.raises(ArgumentError, match="title for each row"):
         sheet_png([[Cell(red)]], titles=["a", "b"])
+    with pytest.raises(ArgumentError, match="title for each column or none; got 1 rows of up to 1 cells, with 0 and 2 titles"):
+        sheet_png([[Cell(red)]], columns=["a", "b"])
+
+
+def test_a_sheet_has_each_picture_in_its_place_pixel_by_pixel_below_the_title_of_its_column() -> None:
+    pictures = np.random.default_rng(0).integers(0, 200, (2, 3, 8, 8, 3), dtype=np.uint8)
+    rows = [[Cell(each) for each in of_row] for of_row in pictures]
+    plain, titled = (
+        np.asarray(opened(sheet_png(rows, titles=["\x1b[2J", "wide " * 99], columns=columns, cell=112)).convert("RGB"))
+        for columns in ((), ("as it is", "epoch 1", "x" * 300))
+    )
+    taller = len(titled) - len(plain)
+    assert taller > 0
+    for sheet, down in ((plain, 0), (titled, taller)):
+        for row in range(2):
+            for column in range(3):
+                top, left = 14 + row * (112 + 10) + down, 14 + 96 + column * (112 + 10)
+                cell = sheet[top : top + 112, left : left + 112]
+                assert np.array_equal(cell, pictures[row, column].repeat(14, axis=0).repeat(14, axis=1))
+    words = (titled[: 14 + taller] < 200).any(axis=2)
+    assert words[:, 110 : 110 + 112].any()
+    assert not (plain[:14] < 200).any()
+    assert words[:, -12:].sum() == 0, "a title that is too long is cut off"
+
+
+@pytest.mark.parametrize("by", ["class", "error"])
+@pytest.mark.parametrize("classes", [8, 30])
+def test_the_names_on_the_plane_cover_no_mark_and_no_thumbnail(by: str, classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = np.random.default_rng(0)
+    truth = drawn.integers(classes, size=900)
+    points = drawn.normal(size=(classes, 2))[truth] + 0.15 * drawn.normal(size=(900, 2))
+    said = np.where(drawn.random(900) < 0.1, (truth + 1) % classes, truth)
+    group = Group(tuple(f"class {at}" for at in range(classes)), truth, said)
+    thumbnails = [np.full((6, 6, 3), 90, np.uint8)] * 900
+    named = np.asarray(opened(plane_png(points, group, thumbnails, by=by)).convert("RGB")).astype(int)
+    monkeypatch.setattr(plane_drawing, "_names", lambda *_: None)
+    bare = np.asarray(opened(plane_png(points, group, thumbnails, by=by)).convert("RGB")).astype(int)
+    changed = np.abs(named - bare).max(axis=2)
+    assert (changed > 75).sum() > 100 * classes, "the names are there"
+    # A line below a mark, which lets a quarter of it through, changes it by less, save a few pixels of rims that are thinner.
+    assert (changed > 75)[(255 - bare).max(axis=2) > 90].sum() < 30
 
 
 @pytest.mark.parametrize("by", ["class", "error"])

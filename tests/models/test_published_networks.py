@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ from torch import nn
 from leadline import data, models
 from leadline.errors import ArgumentError, PlanError
 from leadline.models.dense_headed import DenseHeaded
+from leadline.models.picture_sizes import check_batch
 from leadline.models.small_resnets import SmallBlock
 from leadline.plan import propose
 from leadline.plan.building import network
@@ -177,6 +180,106 @@ def test_the_smallest_picture_is_taken_and_one_pixel_less_is_not(name: str) -> N
             model(torch.zeros(1, 1, 90, 90))
     with pytest.raises(ArgumentError, match=rf"{least - 1} × 90 are too small for {name}. Expected a side of at least {least}"):
         make(5, shape=(3, least - 1, 90), **arguments)
+
+
+RESNETS: dict[str, nn.Module] = {
+    "resnet18": models.resnet18(5, width=2),
+    "resnet50": models.resnet50(5, width=2),
+    "resnet20": models.resnet20(5, width=2),
+}
+
+
+@pytest.mark.parametrize("name", RESNETS)
+def test_a_resnet_takes_any_size_and_says_what_else_it_cannot_take(name: str) -> None:
+    model = RESNETS[name].eval()
+    with torch.no_grad():
+        assert model(torch.zeros(2, 3, 1, 7)).shape == (2, 5)
+        assert model(torch.zeros(0, 3, 33, 33)).shape == (0, 5)
+        for wrong, got in (
+            (torch.zeros(2, 1, 8, 8), r"float32 of shape \[2, 1, 8, 8\]"),
+            (torch.zeros(3, 8, 8), r"float32 of shape \[3, 8, 8\]"),
+            (torch.zeros(2, 8, 8, 3), r"float32 of shape \[2, 8, 8, 3\]"),
+            (torch.zeros(2, 3, 8, 0), r"float32 of shape \[2, 3, 8, 0\]"),
+            (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), r"uint8 of shape \[2, 3, 8, 8\]"),
+        ):
+            says = rf"^{name} cannot take these inputs. Expected floating-point numbers of shape \[B, 3, H, W\]; got {got}.$"
+            with pytest.raises(ArgumentError, match=says):
+                model(wrong)
+    assert not any("name" in key or "channels" in key for key in model.state_dict())
+
+
+@pytest.mark.parametrize("name", RESNETS)
+def test_a_resnet_is_still_traced_by_fx_and_compiled_in_one_piece(name: str) -> None:
+    model, x = RESNETS[name].eval(), torch.randn(2, 3, 17, 18)
+    expected = model(x)
+    traced = torch.fx.symbolic_trace(model)
+    assert torch.equal(traced(x), expected)
+    assert set(traced.state_dict()) == set(model.state_dict())
+    compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=True)
+    assert torch.allclose(compiled(x), expected, atol=1e-5)
+    with pytest.raises(Exception, match="cannot take these inputs"):
+        compiled(x[:, :1])
+    exported = torch.export.export(model, (x,)).module()
+    assert torch.allclose(exported(x), expected, atol=1e-5)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning)  # torch would rather have torch.export
+        written = torch.jit.trace(model, x)  # a check that looks at sizes warns here, and warnings are errors
+    assert torch.allclose(written(x), expected, atol=1e-5)
+
+
+def test_the_check_of_a_batch_takes_no_time() -> None:
+    x, model = torch.zeros(1, 3, 8, 8), RESNETS["resnet20"].eval()
+    with torch.inference_mode():
+        model(x)
+        passes, checks = [], []
+        for _ in range(9):
+            start = time.perf_counter()
+            model(x)
+            passes.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            for _ in range(100):
+                check_batch("resnet20", x, channels=3, least=1)
+            checks.append((time.perf_counter() - start) / 100)
+    assert min(checks) < min(passes) / 50, "of the smallest pass through the smallest of these networks"
+
+
+def narrow(name: str, width: int = 2, **arguments: int) -> Callable[[int, int], nn.Module]:
+    return lambda classes, channels: getattr(models, name)(classes, channels, width=width, **arguments)
+
+
+MADE_FOR_PICTURES: list[tuple[str, int, Callable[[int, int], nn.Module]]] = [
+    *((name, 17, narrow(name)) for name in ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")),
+    *((name, 33, narrow(name)) for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")),
+    *((name, 32, narrow(name, width=8, hidden=64)) for name in ("vgg11", "vgg13", "vgg16", "vgg19")),
+    ("alexnet", 63, lambda classes, channels: models.alexnet(classes, channels, hidden=64)),
+    ("alexnet_2012", 63, lambda classes, channels: models.alexnet_2012(classes, channels, hidden=64)),
+    ("squeezenet", 17, lambda classes, channels: models.squeezenet(classes, channels)),
+    ("lenet5", 28, lambda classes, channels: models.lenet5((channels, 28, 28), classes)),
+    ("three_convolutions", 12, lambda classes, channels: models.three_convolutions((channels, 12, 12), classes)),
+    ("fast_convnet", 12, lambda classes, channels: models.fast_convnet((channels, 12, 12), classes, width=4)),
+    ("convnet", 12, lambda classes, channels: models.convnet((channels, 12, 12), classes, width=4)),
+]
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+@pytest.mark.parametrize(("name", "side", "make"), MADE_FOR_PICTURES, ids=[name for name, _, _ in MADE_FOR_PICTURES])
+def test_pictures_of_one_and_of_five_channels(
+    name: str, side: int, make: Callable[[int, int], nn.Module], channels: int
+) -> None:
+    torch.manual_seed(0)
+    model, x = make(4, channels).eval(), torch.randn(3, channels, side, side, requires_grad=True)
+    logits = model(x)
+    assert logits.shape == (3, 4)
+    logits.square().sum().backward()
+    assert x.grad is not None
+    reached = x.grad.abs().amax(dim=(0, 2, 3))
+    assert (reached > 0).all(), "every channel is seen"
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_espcn_enlarges_pictures_of_one_and_of_five_channels(channels: int) -> None:
+    model = models.espcn((channels, 5, 6), width=4)
+    assert model(torch.zeros(2, channels, 5, 6)).shape == (2, channels, 15, 18)
 
 
 @pytest.mark.parametrize(

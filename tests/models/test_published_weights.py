@@ -80,6 +80,85 @@ def test_they_are_fetched_once_and_checked_by_as_many_digits_as_are_known(
     assert len(told) == 1
 
 
+@pytest.fixture
+def short(content: bytes, site: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The whole SHA-256 of weights of which the first two digits are published."""
+    whole = hashlib.sha256(content).hexdigest()
+    monkeypatch.setitem(PUBLISHED, "resnet20", replace(PUBLISHED["resnet20"], url=site, sha256=whole[:2]))
+    return whole
+
+
+def twin(whole: str) -> bytes:
+    """Other content with the same first two digits: with 8 it would take an attacker some minutes."""
+    return next(found for at in range(100_000) if hashlib.sha256(found := f"evil {at}".encode()).hexdigest()[:2] == whole[:2])
+
+
+def test_the_whole_sum_of_the_first_download_is_kept_and_asked_for_from_then_on(
+    short: str, content: bytes, tmp_path: Path
+) -> None:
+    path = published_file("resnet20", cache=tmp_path)
+    record = path.with_name("resnet20.th.sha256")
+    assert record.read_text() == short + "\n"
+    assert published_file("resnet20", cache=tmp_path).read_bytes() == content
+    path.write_bytes(twin(short))
+    with pytest.raises(DataError, match=f"not the one that was here before. Expected SHA-256 {short}, as .*{record.name}"):
+        published_file("resnet20", cache=tmp_path)
+    path.unlink()
+    assert published_file("resnet20", cache=tmp_path).read_bytes() == content, "the same is fetched again"
+    path.unlink()
+    record.write_text(hashlib.sha256(twin(short)).hexdigest())
+    with pytest.raises(DownloadError, match="is not the right file"):
+        published_file("resnet20", cache=tmp_path)
+    assert not path.exists()
+
+
+def test_a_sum_is_kept_of_what_lay_elsewhere_and_holds_for_every_place(
+    short: str, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADLINE_DATA", str(tmp_path / "data"))
+    own = tmp_path / "data" / "weights" / "resnet20.th"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(content)
+    assert published_file("resnet20", cache=tmp_path) == own
+    assert [path.name for path in own.parent.iterdir()] == ["resnet20.th"], "nothing is written beside a person's data"
+    assert (tmp_path / "downloads" / "weights" / "resnet20.th.sha256").read_text().strip() == short
+    own.unlink()
+    other = tmp_path / "torch" / "hub" / "checkpoints" / "resnet20.th"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(twin(short))
+    with pytest.raises(DataError, match="not the one that was here before"):
+        published_file("resnet20", cache=tmp_path)
+
+
+@pytest.mark.parametrize("kept", ["", "not a sum", "0" * 64, "é" * 64, "G" * 64])
+def test_a_kept_sum_that_cannot_be_one_is_made_anew(kept: str, short: str, tmp_path: Path) -> None:
+    record = tmp_path / "downloads" / "weights" / "resnet20.th.sha256"
+    record.parent.mkdir(parents=True)
+    record.write_text(kept, encoding="utf-8")
+    published_file("resnet20", cache=tmp_path)
+    assert record.read_text() == short + "\n"
+
+
+def test_where_nothing_can_be_written_the_published_digits_are_what_is_checked(
+    short: str, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADLINE_DATA", str(tmp_path / "data"))
+    own = tmp_path / "data" / "weights" / "resnet20.th"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(content)
+    (tmp_path / "downloads").write_text("a file where the folder would be")
+    assert published_file("resnet20", cache=tmp_path) == own
+
+
+def test_of_a_sum_that_is_known_whole_none_is_kept(
+    site: str, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256 = hashlib.sha256(content).hexdigest()
+    monkeypatch.setitem(PUBLISHED, "resnet20", replace(PUBLISHED["resnet20"], url=site, sha256=sha256))
+    path = published_file("resnet20", cache=tmp_path)
+    assert [each.name for each in path.parent.iterdir()] == ["resnet20.th"]
+
+
 def test_what_comes_with_other_digits_is_not_kept(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PUBLISHED, "resnet20", replace(PUBLISHED["resnet20"], url=site, sha256="00000000"))
     with pytest.raises(DownloadError, match="is not the right file"):

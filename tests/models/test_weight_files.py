@@ -7,10 +7,14 @@ import os
 import pickle
 import re
 import tempfile
+import warnings
+import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -87,7 +91,9 @@ def test_a_malicious_pickle_is_refused_and_not_run(how: str, tmp_path: Path) -> 
         read_weights(path)
     assert not trace.exists()
     assert "weights_only" not in str(caught.value)  # torch's own advice, to read it unguarded, is not passed on
-    if how != "new pickle":  # which torch does not read far enough to see
+    if how == "new pickle":  # which torch does not read far enough to see
+        assert "a pickle of another program (protocol 4)" in str(caught.value)
+    else:
         assert re.search("would run code of whoever made it.*system", str(caught.value))
     assert "\n" not in str(caught.value)
     # The trap is a real one: an unguarded reader springs it.
@@ -106,11 +112,13 @@ def test_a_whole_network_is_refused(tmp_path: Path) -> None:
     ("value", "says"),
     [
         ([1, 2], "a list"),
-        ({}, "holds no state dict"),
+        ({}, "holds no state dict.*got an empty one"),
         ({"epoch": 3, "history": [1.0]}, "a dict with epoch, history"),
         ({"a": torch.ones(1), "b": "text"}, "a dict with a, b"),
         ({1: torch.ones(1)}, "a dict with 1"),
-        (torch.ones(3), "a Tensor"),
+        (torch.ones(3), r"a Tensor of shape \[3\]"),
+        (torch.optim.SGD([torch.ones(1, requires_grad=True)]).state_dict(), "got the state of an optimizer"),
+        (dict.fromkeys("abcdefgh", 1), "a dict with a, b, c, d, e, f, …"),
         ({"n_averaged": torch.tensor(3)}, "a dict with n_averaged"),
         ({"model": {"model": {"model": {"model": {"model": {"a": torch.ones(1)}}}}}}, "a dict with model"),
     ],
@@ -127,17 +135,85 @@ def test_what_is_no_state_dict_is_refused(value: Any, says: str, tmp_path: Path)
         (b"", "an empty file"),
         (b"\n<!DOCTYPE html><html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "a pointer of Git LFS"),
-        (gzip.compress(b"weights", mtime=0), "begins with b'"),
-        (b"a,b\n1,2\n3,4\n5,6\n", "holds no weights"),
+        (gzip.compress(b"weights", mtime=0), "a gzip archive: unpack it first"),
+        (b"a,b\n1,2\n3,4\n5,6\n", "holds no weights.*got a text that begins with 'a,b'"),
+        ("größte Gewichte\n".encode() * 9, "a text that begins with 'größte Gewichte'"),
+        ("x" * 39 + "ß", "a text that begins with"),
+        (b"  \n\n", "a text without a word"),
+        (b"\x10\0\0", "got a file of 3 bytes"),
+        (b"\x10" + bytes(60), "a file that begins with b'.x10"),
+        (b"\x89PNG\r\n\x1a\n", r"a picture \(PNG\)"),
+        (b"\x93NUMPY\x01\0" + bytes(99), "an array of numpy"),
         (b"\x10\0\0\0\0\0\0\0{not json      }", "are damaged"),
-        (b"PK\x03\x04 not a zip", "is damaged"),
+        (b"PK\x03\x04 not a zip", "is damaged.*Got 14 bytes that begin as a zip archive does, and are none"),
         (b"\x80", "is damaged"),
     ],
 )
-def test_other_files_are_told_apart(content: bytes, says: str, tmp_path: Path) -> None:
-    (tmp_path / "w").write_bytes(content)
-    with pytest.raises(DataError, match=says):
+def test_other_files_are_told_apart(content: bytes | str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=says) as caught:
         read_weights(tmp_path / "w")
+    assert "\n" not in str(caught.value)
+
+
+def zipped(path: Path, **files: bytes) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+def traced(path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch would rather have torch.export
+        torch.jit.save(torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2)), path)
+
+
+@pytest.mark.parametrize(
+    ("write", "says"),
+    [
+        (lambda path: path.write_bytes(pickle.dumps({"a": 1})), "a pickle of another program"),
+        (lambda path: path.write_bytes(pickle.dumps({"w": torch.ones(2)})), "a pickle of another program"),
+        (lambda path: np.savez(path.open("wb"), x=np.ones(2)), r"arrays of numpy \(.npz\)"),
+        (lambda path: zipped(path, a=b"x", b=b"y"), "a zip archive with a, b"),
+        (lambda path: zipped(path), "got an empty zip archive"),
+        (traced, "a TorchScript program"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_archives_and_pickles_of_other_programs_are_told_apart(write: Callable[[Path], Any], says: str, tmp_path: Path) -> None:
+    write(tmp_path / "w")
+    with pytest.raises(DataError, match=says) as caught:
+        read_weights(tmp_path / "w")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["safetensors", "zip", "legacy"])
+def test_a_download_that_broke_off_says_how_much_of_it_came(form: str, tmp_path: Path) -> None:
+    path, state = tmp_path / "w", {"a": torch.ones(1000)}
+    if form == "safetensors":
+        save_file(state, path)
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=form == "zip")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:3000])
+    says = {
+        "safetensors": f"Got the first 3,000 of its {len(whole):,} bytes. Fetch or save the file again.",
+        "zip": "Got 3,000 bytes of a file that goes on: its end is missing. Fetch the file again",
+        "legacy": f"Got 3,000 bytes of a file that goes on for {len(whole) - 3000:,} more.",
+    }
+    with pytest.raises(DataError, match="damaged") as caught:
+        read_weights(path)
+    assert says[form] in str(caught.value)
+    if form == "safetensors":
+        path.write_bytes(whole[:20])
+        with pytest.raises(DataError, match="the first 20 bytes of a file whose header alone has"):
+            read_weights(path)
+
+
+def test_a_folder_of_weights_by_another_name_gets_the_name(tmp_path: Path) -> None:
+    torch.save(tensors(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(SourceNotFoundError, match=f"Name the file itself: {tmp_path / 'pytorch_model.bin'}"):
+        read_weights(tmp_path)
 
 
 def test_a_dictionary_that_holds_itself_is_refused(tmp_path: Path) -> None:

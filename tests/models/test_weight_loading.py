@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -62,7 +65,10 @@ def test_a_new_head_is_new_also_where_the_old_one_would_fit(tmp_path: Path) -> N
 def test_other_classes_are_refused_with_the_way_out_and_nothing_is_changed(tmp_path: Path) -> None:
     trained, fresh = small(10), small(4)
     before = copy.deepcopy(fresh)
-    with pytest.raises(ArgumentError, match="linear.weight is 10×8 in the file and 4×8 here.*head='new'"):
+    with pytest.raises(
+        ArgumentError,
+        match="linear.weight is 10×8 in the file and 4×8 here.*for 10 classes and this network has 4: .*head='new'",
+    ):
         load_weights(fresh, saved(trained, tmp_path / "w.pt"))
     assert same(before, fresh) == list(before.state_dict())
 
@@ -74,12 +80,102 @@ def test_other_channels_are_named(tmp_path: Path) -> None:
 
 def test_another_network_is_refused(tmp_path: Path) -> None:
     path = saved(models.squeezenet(10), tmp_path / "w.pt")
-    with pytest.raises(
-        ArgumentError, match="the file lacks conv1.weight, .* more; the network has no features.0.weight.*another"
-    ):
+    for partial in (False, True):
+        with pytest.raises(ArgumentError) as caught:
+            load_weights(small(), path, partial=partial)
+        assert str(caught.value) == (
+            f"The weights of {path} do not fit this network: they are of another one. "
+            "Expected those of resnet20 with width=2; got what looks like "
+            "squeezenet for 10 classes: the file lacks conv1.weight and 96 more; the network has no features.0.weight and 51 "
+            "more. Build the network that they are of: models.squeezenet(classes=10)."
+        )
+
+
+def test_weights_of_nobody_we_know_are_refused_as_well(tmp_path: Path) -> None:
+    path = saved(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)), tmp_path / "w.pt")
+    with pytest.raises(ArgumentError, match="the file lacks conv1.weight, .* more; the network has no 0.weight.*another"):
         load_weights(small(), path)
-    with pytest.raises(ArgumentError, match="another network"):
-        load_weights(small(), path, partial=True)
+
+
+WHOSE: list[tuple[Callable[[], nn.Module], str]] = [
+    (lambda: models.resnet34(7, width=4), "resnet34 with width=4 for 7 classes.*models.resnet34(classes=7, width=4)."),
+    (lambda: models.resnet50(7, 1, width=2), "resnet50 with width=2 for 7 classes.*(classes=7, channels=1, width=2)."),
+    (lambda: models.resnet56(1), "resnet56 for 1 class:.*models.resnet56(classes=1)."),
+    (lambda: models.vgg11(3, width=2, hidden=8), "vgg11 with width=2, hidden=8 for 3.*vgg11(classes=3, width=2, hidden=8)."),
+    (
+        lambda: models.vgg11(3, width=2, hidden=8, batch_norm=True),
+        "vgg11_bn with width=2, hidden=8.*models.vgg11(classes=3, batch_norm=True, width=2, hidden=8).",
+    ),
+    (lambda: models.alexnet(3, hidden=8), "alexnet with hidden=8 for 3 classes.*models.alexnet(classes=3, hidden=8)."),
+    (lambda: models.alexnet_2012(3, hidden=8), "alexnet_2012 with hidden=8.*models.alexnet_2012(classes=3, hidden=8)."),
+]
+
+
+@pytest.mark.parametrize(("make", "says"), WHOSE)
+def test_whose_weights_they_are_is_told(make: Callable[[], nn.Module], says: str, tmp_path: Path) -> None:
+    looks, call = says.split(".*")
+    with pytest.raises(ArgumentError) as caught:
+        load_weights(models.resnet18(5, width=2), saved(make(), tmp_path / "w.pt"))
+    text = str(caught.value)
+    assert "Expected those of resnet18 with width=2; got what looks like " + looks in text
+    assert text.endswith(call)
+    with pytest.raises(ArgumentError, match=f"Expected the names and shapes of this one; got what looks like {looks}"):
+        load_weights(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), tmp_path / "w.pt")
+
+
+def test_relatives_and_families_elsewhere_are_told(tmp_path: Path) -> None:
+    state = models.resnet50(3, width=2).state_dict()
+    state["layer1.0.conv2.weight"] = torch.ones(4, 2, 3, 3)  # as a ResNeXt has them
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(ArgumentError, match="looks like a relative of resnet50, with the same names and layers of other sizes"):
+        load_weights(models.resnet50(3, width=2), tmp_path / "w.pt")
+    torch.save({"features.denseblock1.denselayer1.conv1.weight": torch.ones(1)}, tmp_path / "w.pt")
+    with pytest.raises(ArgumentError, match="looks like a DenseNet: .*Build the network that they are of.$"):
+        load_weights(small(), tmp_path / "w.pt")
+
+
+def test_another_width_of_the_same_network_is_told(tmp_path: Path) -> None:
+    path = saved(models.resnet20(width=4), tmp_path / "w.pt")
+    with pytest.raises(ArgumentError, match="those of resnet20 with width=2; got what looks like resnet20 with width=4"):
+        load_weights(small(), path)
+
+
+def test_a_prefix_on_one_side_is_found(tmp_path: Path) -> None:
+    state = {f"backbone.{name}": value for name, value in small().state_dict().items()}
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(
+        ArgumentError, match="begin with 'backbone.' and are the same without it: save (.*), and load that"
+    ) as it:
+        load_weights(small(), tmp_path / "w.pt")
+    taken_off = re.search("save ({.*}), and load", str(it.value))
+    assert taken_off is not None
+    torch.save(eval(taken_off.group(1), {"state": state}), tmp_path / "w.pt")  # what it advises does it
+    load_weights(small(), tmp_path / "w.pt")
+    wrapped = nn.ModuleDict({"net": small()})
+    with pytest.raises(ArgumentError, match="names of the network begin with 'net.'.*load them into its part 'net'"):
+        load_weights(wrapped, tmp_path / "w.pt")
+    load_weights(wrapped["net"], tmp_path / "w.pt")
+
+
+def test_weights_without_a_last_layer_get_a_new_one(tmp_path: Path) -> None:
+    state = {name: value for name, value in small().state_dict().items() if not name.startswith("linear.")}
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(ArgumentError, match="The file has no last layer linear: leave .* with head='new'"):
+        load_weights(small(), tmp_path / "w.pt")
+    assert load_weights(small(), tmp_path / "w.pt", head="new").new_head == "linear"
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (None, "got a NoneType"),
+        ("", "got an empty text"),
+        ({"a": torch.ones(1)}, "got a dict. What is read already goes in by model.load_state_dict"),
+    ],
+)
+def test_what_is_no_source_is_refused(source: Any, says: str) -> None:
+    with pytest.raises(ArgumentError, match=f"There are no weights to load. Expected a file.*{says}"):
+        load_weights(small(), source)
 
 
 def test_a_name_almost_right_gets_the_nearest(tmp_path: Path) -> None:

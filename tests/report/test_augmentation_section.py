@@ -7,7 +7,6 @@ from PIL import Image
 
 from leadline import report
 from leadline.report.augmentation_section import augmentation_view
-from leadline.report.augmentation_sheet import draw_sheet
 
 
 def picture(fill: int, side: int = 8) -> str:
@@ -70,28 +69,3 @@ def test_the_page_stays_small() -> None:
     page = report.render({"results": {"name": "noise"}, "examples": {"augmented": rows}})
     assert len(page) < 2_000_000
     assert large in page
-
-
-def test_a_sheet_has_a_cell_for_each_picture_in_its_place() -> None:
-    random = np.random.default_rng(0)
-    pictures = random.integers(0, 256, (2, 3, 8, 8, 3), dtype=np.uint8)
-    rows = [{"label": f"row {at}", "pictures": pictures[at], "notes": ["", ""]} for at in range(2)]
-    with Image.open(io.BytesIO(draw_sheet("two rows", rows))) as image:
-        sheet = np.asarray(image.convert("RGB"))
-    for of_row in pictures:
-        for each in of_row:
-            enlarged = each.repeat(14, axis=0).repeat(14, axis=1)
-            windows = np.lib.stride_tricks.sliding_window_view(sheet[:, :, 0], (112, 112))
-            corners = np.argwhere((windows[:, :, 0, 0] == each[0, 0, 0]) & (windows[:, :, -1, -1] == each[-1, -1, 0]))
-            assert any(np.array_equal(sheet[y : y + 112, x : x + 112], enlarged) for y, x in corners)
-
-
-def test_grey_wide_large_and_strangely_named_pictures_fit() -> None:
-    rows = [
-        {"label": "x" * 300, "pictures": np.zeros((2, 30, 200, 1), np.uint8), "notes": ["y" * 300]},
-        {"label": "\x1b[2J 日本", "pictures": np.zeros((2, 30, 200, 4), np.uint8), "notes": [""]},
-        {"label": "", "pictures": np.zeros((2, 30, 200, 2), np.uint8), "notes": [""]},
-    ]
-    with Image.open(io.BytesIO(draw_sheet("t" * 900, rows))) as image:
-        assert image.size[0] < 500
-        assert image.mode == "RGB"

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from leadline.cli.inputs import inputs_from
-from leadline.cli.printing import labelled, paragraph, printable
-from leadline.errors import DataError, LeadlineError
+from leadline.cli.printing import labelled, paragraph, printable, width
+from leadline.errors import ArgumentError, DataError, LeadlineError
 from leadline.spelling import counted
 
 if TYPE_CHECKING:
     from leadline.runs import Run
     from leadline.runs.explaining import Seen
+
+_SOURCES = {".npz", ".csv", ".tsv", ".parquet", ".gz"}  # what holds data, and never one picture
+_LEAST = 32  # columns beside a picture's name; with less room what is said of it stands below
 
 
 @click.command("explain", short_help="Where a network looks in a picture.", no_args_is_help=True)
@@ -60,6 +66,7 @@ def command(
         raise click.UsageError("--source is for the figures of the network itself; leave the pictures out.")
     from leadline import runs
 
+    _check_pictures(pictures, run)
     opened = runs.open(run)
     folder = out if out is not None else opened.folder / "explained"
     if pictures:
@@ -67,6 +74,21 @@ def command(
         _explain(opened, pictures, folder, words, layer, classes, top, as_json)
     else:
         _draw(opened, source, folder, layer, as_json)
+
+
+def _check_pictures(words: Sequence[str], run: str) -> None:
+    """A source of data in the place of a picture gets the option that takes one."""
+    from leadline.data.sources import KNOWN
+
+    for word in words:
+        named = word in KNOWN and not Path(word).exists()
+        if named or (Path(word).suffix.lower() in _SOURCES and Path(word).is_file()):
+            instead = f"leadline explain {shlex.quote(run)} --source {shlex.quote(word)}"
+            raise ArgumentError(
+                f"{printable(word)} is {'the name of a data set' if named else 'a file of data'}, not of a picture",
+                expected="pictures to look at: files, folders, or an .npy array of one a row",
+                do=f"To draw the network itself on these data: {instead}.",
+            )
 
 
 def _explain(
@@ -106,14 +128,23 @@ def _explain(
 
 
 def _line(seen: Seen, column: int) -> str:
-    """One row of the table: picture, classes with their probabilities, box."""
-    said = ", ".join(
+    """One row of the table: picture, classes with their probabilities, box; below the picture where that has a long name."""
+    said = [
         f"{name} {100 * value:.1f} %" if seen.prediction.probabilities else f"{name} {value:.5g}"
         for name, value in zip(seen.classes, seen.values, strict=True)
-    )
-    box = seen.box_in_file
-    place = "" if box is None else f"  box {box.left:.0f},{box.top:.0f} – {box.right:.0f},{box.bottom:.0f}"
-    return printable(f"{printable(seen.id):<{column}}  {said}{place}")
+    ]
+    parts = [*(f"{each}," for each in said[:-1]), said[-1]]
+    if (box := seen.box_in_file) is not None:
+        parts.append(f" box {box.left:.0f},{box.top:.0f} – {box.right:.0f},{box.bottom:.0f}")
+    beside = column + 2 + _LEAST <= width()
+    room = width() - (column + 2 if beside else 4)
+    # A class is not parted from its number, unless it is longer than a line.
+    whole = [printable(part) for part in parts]
+    words = " ".join(part if len(part) > room else part.replace(" ", "\N{NO-BREAK SPACE}") for part in whole)
+    lines = [line.replace("\N{NO-BREAK SPACE}", " ") for line in textwrap.wrap(words, room, break_on_hyphens=False)]
+    name = printable(seen.id)
+    first = [f"{name:<{column}}  {lines.pop(0)}"] if beside else [name]
+    return "\n".join([*first, *(" " * (column + 2 if beside else 4) + line.strip() for line in lines)])
 
 
 def _draw(run: Run, source: str | None, folder: Path, layer: str | None, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,13 @@ from leadline.cli.options import as_typed, given_changes, source_and_changes
 from leadline.cli.printing import labelled
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from leadline.data import Dataset
     from leadline.plan import Plan
 
-_ROWS = 10
+_ROWS, _CELL = 10, 112  # pictures, and pixels of one's longer side
 
 
 @click.command("augmentation", short_help="Pictures before and after augmentation, and why.", no_args_is_help=True)
@@ -40,7 +44,7 @@ def command(source: str, given: dict[str, Any], epochs: int, output: Path | None
     from leadline.errors import ArgumentError, RunExistsError
     from leadline.files import writing
     from leadline.plan import Plan, propose
-    from leadline.runs.reloading import load_for
+    from leadline.runs.reloading import load_to_propose
 
     if output is not None and output.suffix.lower() != ".png":
         raise ArgumentError("The output is not a PNG file", expected="a name that ends in .png", got=str(output))
@@ -48,7 +52,7 @@ def command(source: str, given: dict[str, Any], epochs: int, output: Path | None
         raise RunExistsError(f"{output} exists already", do="Choose another name, or remove it first.")
     changes = given_changes(given)
     of_data = {key: value for key, value in changes.items() if key.startswith("data.")}
-    dataset = load_for(Plan().but(of_data), source)
+    dataset = load_to_propose(Plan().but(of_data), changes, source)
     if not isinstance(dataset.schema.inputs, Pictures):
         raise ArgumentError(
             f"{as_typed(source)} holds no pictures, and only pictures are augmented", got=dataset.schema.inputs.describe()
@@ -89,7 +93,7 @@ def augment_choices(plan: Plan) -> list[dict[str, Any]]:
 
 def _drawn(plan: Plan, dataset: Dataset, epochs: int) -> bytes:
     from leadline.data.augment_views import augmented_views, rows_of_each_class
-    from leadline.report.augmentation_sheet import draw_sheet
+    from leadline.explain.labelled_sheets import Cell, sheet_png
     from leadline.runs.examples import answer_words, mixture_notes
 
     training = plan.training
@@ -102,15 +106,48 @@ def _drawn(plan: Plan, dataset: Dataset, epochs: int) -> bytes:
         seed=training.seed,
     )
     settings = ", ".join(f"{row['key']} {row['value']}" for row in augment_choices(plan) if row["changes"])
+    notes = [mixture_notes(dataset, view) for view in views]
     rows = [
-        {
-            "label": str(answer_words(dataset.schema.answers, dataset.train.targets[view.row])),
-            "pictures": view.shades,
-            "notes": mixture_notes(dataset, view),
-        }
-        for view in views
+        [Cell(_shown(shades), note) for shades, note in zip(view.shades, ["", *noted], strict=True)]
+        for view, noted in zip(views, notes, strict=True)
     ]
-    return draw_sheet(f"{dataset.name} · {settings}", rows)
+    return sheet_png(
+        rows,
+        titles=[str(answer_words(dataset.schema.answers, dataset.train.targets[view.row])) for view in views],
+        columns=["as it is", *(f"epoch {epoch}" for epoch in range(1, epochs + 1))],
+        heading=f"{dataset.name} · {settings}",
+        note=mixing_note([note for noted in notes for note in noted]),
+        cell=_CELL,
+    )
+
+
+def mixing_note(notes: Sequence[str]) -> str:
+    """What the words below a mixed picture mean, by the first example among them; empty where nothing is mixed.
+
+    Args:
+        notes: as `mixture_notes` gives them.
+
+    Example:
+        >>> mixing_note(["", "40 % cat"])[:70]
+        'What stands below a picture is mixed into it: “40 % cat” means that 40'
+    """
+    if (first := next((note for note in notes if note), None)) is None:
+        return ""
+    share, _, answer = first.partition(" % ")
+    return (
+        f"What stands below a picture is mixed into it: “{first}” means that {share} % of what is seen comes from another "
+        f"training picture, whose answer is {answer}, and that the answer to learn is mixed alike: {share} % {answer} and "
+        f"{100 - int(share)} % what stands at the left. "
+        "Mixup lets the other picture shine through, cutmix puts a window of it in."
+    )
+
+
+def _shown(shades: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """In three channels: of two the first is shown, of more than three the first three."""
+    import numpy as np
+
+    few = shades[:, :, :1] if shades.shape[2] < 3 else shades[:, :, :3]
+    return np.repeat(few, 3, axis=2) if few.shape[2] == 1 else few
 
 
 def _free_name(name: str) -> Path:

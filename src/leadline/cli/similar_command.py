@@ -17,6 +17,7 @@ from leadline.errors import ArgumentError, DataError, LeadlineError, RunExistsEr
 
 if TYPE_CHECKING:
     from leadline.data.dataset import Excluded
+    from leadline.explain.look_alikes import PairCosines
     from leadline.runs import Run
     from leadline.runs.similar_index import SimilarIndex
 
@@ -72,10 +73,11 @@ def command(
         _duplicates(among, as_json)
         return
     index = _indexed(opened, among, as_json)
+    typical = index.typical()
     bad = 0
     for picture in pictures:
         try:
-            _one(index, picture, top, as_json, sheet, draw=sheet is not None or not (no_sheet or as_json))
+            _one(index, typical, picture, top, as_json, sheet, draw=sheet is not None or not (no_sheet or as_json))
         except LeadlineError as error:
             if len(pictures) == 1:
                 raise
@@ -112,7 +114,16 @@ def _indexed(run: Run, among: Path, as_json: bool) -> SimilarIndex:
     return index
 
 
-def _one(index: SimilarIndex, picture: str, top: int, as_json: bool, sheet: Path | None, *, draw: bool) -> None:
+def _one(
+    index: SimilarIndex,
+    typical: PairCosines | None,
+    picture: str,
+    top: int,
+    as_json: bool,
+    sheet: Path | None,
+    *,
+    draw: bool,
+) -> None:
     path = Path(picture)
     own = index.name_of_file(path)
     found = [pair for pair in index.nearest(path, top + (own is not None)) if pair[0] != own][:top]
@@ -121,19 +132,48 @@ def _one(index: SimilarIndex, picture: str, top: int, as_json: bool, sheet: Path
         _Found(rank, name, index.folder / name, cosine, answer)
         for rank, ((name, cosine), answer) in enumerate(zip(found, answers[1:], strict=True), 1)
     ]
-    drawn = _draw(index, path, answers[0], rows, sheet) if draw else None
+    drawn = _draw(index, path, [answers[0], *_scale(typical)], rows, sheet) if draw else None
+    unsure = _unsure(rows, typical)
     if as_json:
         similar = [
             {"rank": row.rank, "file": str(row.file), "similarity": round(row.cosine, 4), "answer": row.answer} for row in rows
         ]
-        record = {"id": picture, "answer": answers[0], "similar": similar, "sheet": None if drawn is None else str(drawn)}
-        click.echo(json.dumps(record))
+        measured: dict[str, Any] = {"measure": "cosine", "typical_pair": None, "unsure": bool(unsure)}
+        if typical is not None:
+            measured["typical_pair"] = {name: round(value, 4) for name, value in typical._asdict().items()}
+        record = {"id": picture, "answer": answers[0], **measured, "similar": similar}
+        click.echo(json.dumps({**record, "sheet": None if drawn is None else str(drawn)}))
         return
     click.echo(labelled("picture", f"{picture}  {answers[0]}" + (" (itself left out)" if own is not None else "")))
     for line in _table(rows):
         click.echo(line)
+    if typical is not None:
+        click.echo(labelled("measure", _measure(typical)))
+    if unsure:
+        click.echo(labelled("unsure", unsure))
     if drawn is not None:
         click.echo(labelled("sheet", str(drawn)))
+
+
+def _measure(typical: PairCosines) -> str:
+    return (
+        "the cosine of what the last layer sees: 1 for the same, 0 for nothing in common; two pictures of this folder drawn "
+        f"at random have {typical.median:.3f} (eight of ten pairs {typical.low:.3f} to {typical.high:.3f})"
+    )
+
+
+def _scale(typical: PairCosines | None) -> list[str]:
+    return [] if typical is None else ["the numbers are cosines;", f"a pair at random has {typical.median:.3f}"]
+
+
+def _unsure(rows: Sequence[_Found], typical: PairCosines | None) -> str:
+    """Why the best of what was found is no look-alike; empty where it may be one."""
+    if not rows or typical is None or rows[0].cosine > typical.high:
+        return ""
+    best = f"the nearest picture, at {rows[0].cosine:.3f}, is"
+    if rows[0].cosine <= typical.median:
+        return f"{best} no nearer than two pictures of this folder drawn at random: nothing here looks like it to this network"
+    return f"{best} hardly nearer than two pictures of this folder drawn at random, and at least 1 such pair in 10 is as near"
 
 
 def _answers(run: Run, paths: Sequence[Path]) -> list[str]:
@@ -154,7 +194,7 @@ def _table(rows: Sequence[_Found]) -> list[str]:
     """Rank, similarity, answer and name in columns; names that are too long lose their beginning."""
     wide = max(len("answer"), min(max((len(row.answer) for row in rows), default=0), 24))
     room = max(width() - wide - 20, 16)
-    lines = [f"{'rank':>4}  {'similarity':>10}  {'answer':<{wide}}  file"]
+    lines = [f"{'rank':>4}  {'cosine':>10}  {'answer':<{wide}}  file"]
     for row in rows:
         answer, name = printable(row.answer), printable(row.name)
         answer = answer if len(answer) <= wide else answer[: wide - 1] + "…"
@@ -163,7 +203,7 @@ def _table(rows: Sequence[_Found]) -> list[str]:
     return lines
 
 
-def _draw(index: SimilarIndex, query: Path, answer: str, rows: Sequence[_Found], sheet: Path | None) -> Path | None:
+def _draw(index: SimilarIndex, query: Path, said: Sequence[str], rows: Sequence[_Found], sheet: Path | None) -> Path | None:
     """Write the contact sheet to the file asked for, or beside the Run; None where that may not be written to."""
     import io
 
@@ -175,7 +215,7 @@ def _draw(index: SimilarIndex, query: Path, answer: str, rows: Sequence[_Found],
     target = sheet or index.run.folder / "similar" / f"{query.stem}-{_short_hash(query)}.png"
     captions = [[f"{row.rank}   {row.cosine:.3f}", row.answer, row.file.name] for row in rows]
     small = [_scaled(row.file) for row in rows]
-    shown = contact_sheet(_scaled(query), small, captions, title=[query.name, answer])
+    shown = contact_sheet(_scaled(query), small, captions, title=[query.name, *said])
     content = io.BytesIO()
     Image.fromarray(shown).save(content, _KINDS[target.suffix.lower()])
     try:

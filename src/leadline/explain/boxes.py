@@ -61,30 +61,12 @@ def box_of(heat: NDArray[Any], *, share: float = 0.2) -> Box | None:
         )
     if not heat.size or heat.max() <= 0:
         return None
-    left_over = heat >= share * heat.max()
-    largest = np.zeros_like(left_over)
-    while left_over.sum() > largest.sum():
-        region = _region(left_over)
-        left_over &= ~region
-        largest = max(largest, region, key=np.sum)
-    rows, columns = np.flatnonzero(largest.any(axis=1)), np.flatnonzero(largest.any(axis=0))
-    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+    from scipy import ndimage
 
-
-def _region(above: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The connected region that holds the first of the places above."""
-    region = np.zeros_like(above)
-    region.ravel()[int(above.argmax())] = True
-    size = 0
-    while (now := int(region.sum())) > size:
-        size = now
-        grown = region.copy()
-        grown[1:] |= region[:-1]
-        grown[:-1] |= region[1:]
-        grown[:, 1:] |= region[:, :-1]
-        grown[:, :-1] |= region[:, 1:]
-        region = grown & above
-    return region
+    regions, _ = ndimage.label(heat >= share * heat.max())
+    largest = int(np.bincount(regions.ravel())[1:].argmax()) + 1  # 0 is what lies below; of equal ones the first
+    rows, columns = ndimage.find_objects(regions, max_label=largest)[-1]
+    return Box(rows.start, columns.start, rows.stop, columns.stop)
 
 
 def enlarged(heat: NDArray[Any], height: int, width: int) -> NDArray[np.float32]:

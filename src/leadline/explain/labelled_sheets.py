@@ -6,7 +6,8 @@ import io
 import math
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -40,6 +41,7 @@ def sheet_png(
     rows: Sequence[Sequence[Cell]],
     *,
     titles: Sequence[str] = (),
+    columns: Sequence[str] = (),
     heading: str = "",
     note: str = "",
     cell: int = 180,
@@ -49,44 +51,48 @@ def sheet_png(
     Args:
         rows: of cells; they may differ in length.
         titles: left of the rows, one for each, or none.
+        columns: above the columns, one for each, or none.
         heading: above them all.
         note: below them all: how to read it.
         cell: side of a cell in pixels.
 
-    Errors: `ArgumentError` for no cell, or another number of titles than of rows.
+    Errors: `ArgumentError` for no cell, or another number of titles than of rows, or of columns than the longest row has.
 
     Example:
         >>> png = sheet_png([[Cell(np.zeros((8, 8, 3), np.uint8), "nothing")]], heading="Night")
         >>> png[1:4]
         b'PNG'
     """
-    columns = max((len(row) for row in rows), default=0)
-    if not columns or (titles and len(titles) != len(rows)):
+    most = max((len(row) for row in rows), default=0)
+    if not most or (titles and len(titles) != len(rows)) or (columns and len(columns) != most):
         raise ArgumentError(
             "There is no sheet to draw",
-            expected="rows with cells, and a title for each row or none",
-            got=(len(rows), len(titles)),
+            expected="rows with cells, a title for each row or none, and a title for each column or none",
+            got=f"{len(rows)} rows of up to {most} cells, with {len(titles)} and {len(columns)} titles",
         )
     captions = [[_lines(each.caption, cell, 2) for each in row] for row in rows]
     below = [max((len(lines) for lines in row), default=0) * _LINE for row in captions]
     left = _MARGIN + (_LEFT if titles else 0)
-    width = max(left + columns * (cell + _GAP) - _GAP + _MARGIN, 260)
+    width = max(left + most * (cell + _GAP) - _GAP + _MARGIN, 260)
     headings, notes = _lines(heading, int(0.85 * (width - 2 * _MARGIN)), 3), _lines(note, width - 2 * _MARGIN, 6)
-    top = _MARGIN + len(headings) * (_LINE + 5) + (6 if headings else 0)
+    top = _MARGIN + len(headings) * (_LINE + 5) + (6 if headings else 0) + (_LINE + 3 if columns else 0)
     height = top + sum(cell + each + _GAP for each in below) + len(notes) * _LINE + _MARGIN
     canvas = np.full((height, width, 3), 255, np.uint8)
     figure = _figure(width, height)
     write = _Writer(figure, width, height)
     for at, line in enumerate(headings):
         write(line, _MARGIN, _MARGIN + at * (_LINE + 5), size=11, weight="bold")
+    for at, column in enumerate(columns):
+        for line in _lines(column, cell, 1):
+            write(line, left + at * (cell + _GAP) + cell / 2, top - _LINE - 1, size=9, align="center", color=_MUTED)
     for number, (row, lines, room) in enumerate(zip(rows, captions, below, strict=True)):
         for at, line in enumerate(_lines(titles[number], _LEFT - 8, 4) if titles else []):
             write(line, _MARGIN, top + at * _LINE, size=9, color=_INK if at == 0 else _MUTED)
-        for column, each in enumerate(row):
-            x = left + column * (cell + _GAP)
+        for place, each in enumerate(row):
+            x = left + place * (cell + _GAP)
             if each.picture is not None:
                 _put(canvas, _fitted(each.picture, cell), x, top, cell)
-            for at, line in enumerate(lines[column]):
+            for at, line in enumerate(lines[place]):
                 color = _INK if at == 0 else _MUTED
                 write(line, x + cell / 2, top + cell + 2 + at * _LINE, size=8.5, align="center", color=color)
         top += cell + room + _GAP
@@ -103,10 +109,22 @@ def png_of(figure: Figure) -> bytes:
         figure: of matplotlib.
     """
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with any_letters():
         figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": MADE_BY})
     return buffer.getvalue()
+
+
+@contextmanager
+def any_letters() -> Iterator[None]:
+    """Names may be written in letters that matplotlib's font lacks: it draws boxes, and need not warn of each.
+
+    Example:
+        >>> with any_letters():
+        ...     warnings.warn("Glyph 26085 missing from font(s) DejaVu Sans.", stacklevel=2)
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def _figure(width: int, height: int) -> Figure:

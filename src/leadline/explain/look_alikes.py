@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from leadline.errors import ArgumentError
 
 _SLACK = 1.6e-3  # twice what half precision of query (2⁻¹¹) and result (2⁻¹²) can change: no true neighbour is passed over
 _MORE = 64  # rows beyond those asked for whose exact cosines are looked at; four times as many where that is not enough
+_PAIRS = 512  # compared at a time
 _BATCH = 1 << 26  # numbers of a part of the features in full precision
 
 
@@ -78,6 +79,60 @@ def nearest_by_features(features: Any, queries: Any, count: int = 12) -> tuple[N
     rows = torch.stack([row for row, _ in found]) if found else torch.zeros(0, count, dtype=torch.int64)
     cosines = torch.stack([cosine for _, cosine in found]) if found else torch.zeros(0, count)
     return (rows[0].numpy(), cosines[0].numpy()) if single else (rows.numpy(), cosines.numpy())
+
+
+class PairCosines(NamedTuple):
+    """How alike pairs of rows are that have nothing to do with each other: the cosine that half of them reach, and the ones
+    between which eight of ten lie.
+
+    Example:
+        >>> PairCosines(0.4, 0.2, 0.7).median
+        0.4
+    """
+
+    median: float
+    low: float
+    high: float
+
+
+def pair_cosines(features: Any, *, pairs: int = 5000, seed: int = 0) -> PairCosines | None:
+    """The cosines of pairs of rows drawn at random: what a search must rise above to have found something.
+
+    Features that are never negative, as behind a ReLU, have high cosines even for pictures of different things, so a cosine
+    says little until it is held against these.
+
+    Shapes: [N, D] → median, 10 % and 90 % quantile of cos(x, y) over pairs of different rows; None for fewer than three rows.
+
+    Args:
+        features: rows of length 1, as `unit_rows` makes them; may be memory-mapped.
+        pairs: how many at most; where there are no more in all, each is taken once.
+        seed: of the draw.
+
+    Errors: `ArgumentError` for what is no matrix, or fewer than 1 pair.
+
+    Example:
+        >>> pair_cosines(unit_rows(np.eye(4)))
+        PairCosines(median=0.0, low=0.0, high=0.0)
+    """
+    among = _tensor_of(features)
+    if among.ndim != 2 or pairs < 1:
+        raise ArgumentError("There are no pairs of rows", expected="[N, D] and at least 1 pair", got=tuple(among.shape))
+    count = len(among)
+    if count < 3:
+        return None
+    if count * (count - 1) // 2 <= pairs:
+        one, other = (torch.from_numpy(each) for each in np.triu_indices(count, 1))
+    else:
+        random = np.random.default_rng(seed)
+        first = random.integers(count, size=pairs)
+        # A second one among the others, each as likely.
+        second = (first + random.integers(1, count, size=pairs)) % count
+        one, other = torch.from_numpy(first), torch.from_numpy(second)
+    # A part at a time: rows may be as wide as a map.
+    parts = [slice(start, start + _PAIRS) for start in range(0, len(one), _PAIRS)]
+    cosines = torch.cat([(among[one[part]].float() * among[other[part]].float()).sum(dim=1) for part in parts]).clamp(-1, 1)
+    low, median, high = torch.quantile(cosines, torch.tensor([0.1, 0.5, 0.9])).tolist()
+    return PairCosines(median, low, high)
 
 
 def _tensor_of(values: Any) -> Tensor:

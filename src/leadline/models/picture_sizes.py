@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from leadline.errors import ArgumentError
@@ -42,7 +43,10 @@ def check_pictures(network: str, shape: Sequence[int] | None, *, least: int) -> 
 
 
 def check_batch(network: str, x: Tensor, *, channels: int, least: int) -> None:
-    """The same for a batch that arrives, whatever the network was built for.
+    """The same for a batch that arrives, whatever the network was built for: a few comparisons of whole numbers.
+
+    What torch.fx or torch.jit sends through in the place of a batch, to write down what is done with it, has no numbers yet and
+    passes.
 
     Args:
         network: its name, for the error.
@@ -50,11 +54,19 @@ def check_batch(network: str, x: Tensor, *, channels: int, least: int) -> None:
         channels: of a picture.
         least: as in `check_pictures`.
 
-    Errors: `ArgumentError` that names the network and the shape.
+    Errors: `ArgumentError` that names the network, the type and the shape.
 
     Example:
         >>> import torch
         >>> check_batch("alexnet", torch.zeros(2, 3, 64, 64), channels=3, least=63)
+        >>> check_batch("resnet18", torch.zeros(2, 1, 64, 64), channels=3, least=1)
+        Traceback (most recent call last):
+        ...
+        leadline.errors.ArgumentError: resnet18 cannot take these inputs. Expected floating-point numbers of shape [B, 3, H, W];
+        got float32 of shape [2, 1, 64, 64].
     """
-    if x.ndim != 4 or x.shape[1] != channels or min(x.shape[2:]) < least:
-        refuse(network, x, f"shape [B, {channels}, H, W] with H and W of at least {least}")
+    if not isinstance(x, Tensor) or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return
+    if x.ndim != 4 or x.shape[1] != channels or min(x.shape[2:]) < least or not x.is_floating_point():
+        sizes = f" with H and W of at least {least}" if least > 1 else ""
+        refuse(network, x, f"floating-point numbers of shape [B, {channels}, H, W]{sizes}")

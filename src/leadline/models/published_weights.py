@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import string
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from leadline import files
 from leadline.data.caching import cache_folder
 from leadline.data.download import Progress, fetch
-from leadline.errors import DataError, DownloadError, unknown
+from leadline.errors import DataError, DownloadError, StorageError, unknown
 
 _TORCH = "https://download.pytorch.org/models/"
+_DIGITS = 64  # of a whole SHA-256
 _AKAMASTER = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models/"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -26,7 +29,7 @@ class PublishedWeights:
     Args:
         builder: the name in `MODELS` of the network that they are for.
         url: where the file is.
-        sha256: of the file, whole, or its first 8 digits where no more is published.
+        sha256: of the file, whole, or its first 8 digits where no more is published; see `published_file`.
         megabytes: of the file, in units of 2²⁰ bytes.
         classes: outputs of its head.
         trained_on: what pictures.
@@ -88,7 +91,9 @@ def published_file(name: str, *, cache: Path | str | None = None, progress: Prog
     """The file of published weights on this machine, downloaded where it is not there yet.
 
     It is looked for in `weights/` below LEADLINE_DATA, in the cache of Leadline and in that of torch, and its SHA-256 is
-    checked wherever it is found.
+    checked wherever it is found. Where `PUBLISHED` has no more than the first 8 digits, the whole SHA-256 of the first file
+    that has them is kept in the cache of Leadline, as `FILE.sha256` where the download would lie, and from then on every file,
+    and every later download, must have all 64 of them: 8 digits guard against damage, 64 against exchange.
 
     Args:
         name: a key of `PUBLISHED`.
@@ -107,25 +112,72 @@ def published_file(name: str, *, cache: Path | str | None = None, progress: Prog
     if name not in PUBLISHED:
         unknown("set of published weights", name, PUBLISHED)
     known = PUBLISHED[name]
+    target = cache_folder(cache) / "downloads" / "weights" / known.file
+    sha256 = _first_seen(known, target) or known.sha256
     for path in places_of(known, cache):
         if path.is_file():
-            if not files.sha256(path).startswith(known.sha256):
-                raise DataError(
-                    f"{path} is not the published file of that name",
-                    expected=f"SHA-256 {known.sha256}{'' if len(known.sha256) == 64 else '…'}",
-                    got=files.sha256(path),
-                    do="Remove it: it is then fetched anew.",
-                )
+            got = files.sha256(path)
+            if not got.startswith(sha256):
+                raise _other_content(path, known, sha256, got, target)
+            _keep(got, sha256, target)
             return path
-    target = cache_folder(cache) / "downloads" / "weights" / known.file
     try:
-        return fetch(known.url, target, sha256=known.sha256, progress=progress)
+        fetched = fetch(known.url, target, sha256=sha256, progress=progress)
     except DownloadError as error:
         raise DownloadError(
             f"The weights {name!r} ({known.megabytes:g} MB, {known.trained_on}) are not on this machine and cannot be fetched. "
             + str(error).rstrip("."),
             do=f"Elsewhere: curl -L -o {known.file} {known.url} and then put the file at {target}.",
         ) from error
+    if len(sha256) < _DIGITS:
+        _keep(files.sha256(fetched), sha256, target)
+    return fetched
+
+
+def _first_seen(known: PublishedWeights, target: Path) -> str:
+    """The whole SHA-256 of the first file of these weights that was here; "" where none was, or it is known anyway."""
+    if len(known.sha256) == _DIGITS:
+        return ""
+    try:
+        kept = record_of(target).read_text("ascii").strip()
+    except (OSError, ValueError):  # there is none, or it is not ours
+        return ""
+    whole = len(kept) == _DIGITS and not set(kept) - set(string.hexdigits.lower())
+    return kept if whole and kept.startswith(known.sha256) else ""
+
+
+def record_of(target: Path) -> Path:
+    """The file beside a download in which its SHA-256 is kept.
+
+    Example:
+        >>> record_of(Path("weights") / "resnet18-f37072fd.pth").name
+        'resnet18-f37072fd.pth.sha256'
+    """
+    return target.with_name(target.name + ".sha256")
+
+
+def _keep(whole: str, before: str, target: Path) -> None:
+    """Remember a SHA-256 of which only the first digits were known; where nothing can be written, they stay what is checked."""
+    if len(before) < _DIGITS:
+        with suppress(StorageError, OSError):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            files.write_text(record_of(target), whole + "\n")
+
+
+def _other_content(path: Path, known: PublishedWeights, sha256: str, got: str, target: Path) -> DataError:
+    if len(known.sha256) < len(sha256) and got.startswith(known.sha256):
+        return DataError(
+            f"{path} has the first digits of the published file, and is not the one that was here before",
+            expected=f"SHA-256 {sha256}, as {record_of(target)} has kept it",
+            got=got,
+            do="Trust neither until you know which is right; remove the wrong file, and the kept digits if they are wrong.",
+        )
+    return DataError(
+        f"{path} is not the published file of that name",
+        expected=f"SHA-256 {sha256}{'' if len(sha256) == _DIGITS else '…'}",
+        got=got,
+        do="Remove it: it is then fetched anew.",
+    )
 
 
 def places_of(known: PublishedWeights, cache: Path | str | None = None) -> Iterator[Path]:

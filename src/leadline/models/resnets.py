@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from leadline.layers.arguments import check_whole
+from leadline.models.picture_sizes import check_batch
 
 # Name → residual blocks in each of the four stages, and whether they are bottlenecks.
 SIZES: dict[str, tuple[tuple[int, int, int, int], bool]] = {
@@ -102,15 +103,24 @@ class ResNet(nn.Module):
         channels: of the pictures.
         width: filters of the first stage.
         bottleneck: whether the blocks are bottlenecks.
+        name: of the network, for errors.
 
-    Errors: `ArgumentError` for a number below 1.
+    Errors: `ArgumentError` for a number below 1, or a batch of anything else than pictures of these channels.
     """
 
     def __init__(
-        self, blocks: Sequence[int], *, classes: int, channels: int = 3, width: int = 64, bottleneck: bool = False
+        self,
+        blocks: Sequence[int],
+        *,
+        classes: int,
+        channels: int = 3,
+        width: int = 64,
+        bottleneck: bool = False,
+        name: str = "ResNet",
     ) -> None:
         super().__init__()
-        check_whole("ResNet", {"classes": classes, "channels": channels, "width": width})
+        check_whole(name, {"classes": classes, "channels": channels, "width": width})
+        self.name, self.channels = name, channels
         self.conv1 = nn.Conv2d(channels, width, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
@@ -127,6 +137,7 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
+        check_batch(self.name, x, channels=self.channels, least=1)
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.avgpool(x).flatten(1))  # type: ignore[no-any-return]
@@ -203,7 +214,7 @@ def resnet152(classes: int = 1000, channels: int = 3, *, width: int = 64) -> nn.
 
 def _made(name: str, classes: int, channels: int, width: int) -> ResNet:
     blocks, bottleneck = SIZES[name]
-    return ResNet(blocks, classes=classes, channels=channels, width=width, bottleneck=bottleneck)
+    return ResNet(blocks, classes=classes, channels=channels, width=width, bottleneck=bottleneck, name=name)
 
 
 def _stage(channels: int, filters: int, blocks: int, stride: int, bottleneck: bool) -> nn.Sequential:

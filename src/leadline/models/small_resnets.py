@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from leadline.layers.arguments import check_whole
+from leadline.models.picture_sizes import check_batch
 
 # Name → residual blocks in each of the three stages; with two layers a block the depth is 6n + 2.
 SIZES = {"resnet20": 3, "resnet32": 5, "resnet44": 7, "resnet56": 9, "resnet110": 18}
@@ -61,13 +62,15 @@ class SmallResNet(nn.Module):
         classes: outputs.
         channels: of the pictures.
         width: filters of the first stage.
+        name: of the network, for errors.
 
-    Errors: `ArgumentError` for a number below 1.
+    Errors: `ArgumentError` for a number below 1, or a batch of anything else than pictures of these channels.
     """
 
-    def __init__(self, blocks: int, *, classes: int, channels: int = 3, width: int = 16) -> None:
+    def __init__(self, blocks: int, *, classes: int, channels: int = 3, width: int = 16, name: str = "SmallResNet") -> None:
         super().__init__()
-        check_whole("SmallResNet", {"classes": classes, "channels": channels, "width": width})
+        check_whole(name, {"classes": classes, "channels": channels, "width": width})
+        self.name, self.channels = name, channels
         self.conv1 = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
@@ -81,6 +84,7 @@ class SmallResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
 
     def forward(self, x: Tensor) -> Tensor:
+        check_batch(self.name, x, channels=self.channels, least=1)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.layer3(self.layer2(self.layer1(x)))
         return self.linear(self.avgpool(x).flatten(1))  # type: ignore[no-any-return]
@@ -104,7 +108,7 @@ def resnet20(classes: int = 10, channels: int = 3, *, width: int = 16) -> nn.Mod
 
     Source: He, Zhang, Ren and Sun (2015), Deep residual learning for image recognition, section 4.2.
     """
-    return SmallResNet(SIZES["resnet20"], classes=classes, channels=channels, width=width)
+    return _made("resnet20", classes, channels, width)
 
 
 def resnet32(classes: int = 10, channels: int = 3, *, width: int = 16) -> nn.Module:
@@ -116,7 +120,7 @@ def resnet32(classes: int = 10, channels: int = 3, *, width: int = 16) -> nn.Mod
         >>> sum(p.numel() for p in resnet32().parameters())
         464154
     """
-    return SmallResNet(SIZES["resnet32"], classes=classes, channels=channels, width=width)
+    return _made("resnet32", classes, channels, width)
 
 
 def resnet44(classes: int = 10, channels: int = 3, *, width: int = 16) -> nn.Module:
@@ -128,7 +132,7 @@ def resnet44(classes: int = 10, channels: int = 3, *, width: int = 16) -> nn.Mod
         >>> sum(p.numel() for p in resnet44().parameters())
         658586
     """
-    return SmallResNet(SIZES["resnet44"], classes=classes, channels=channels, width=width)
+    return _made("resnet44", classes, channels, width)
 
 
 def resnet56(classes: int = 10, channels: int = 3, *, width: int = 16) -> nn.Module:
@@ -140,7 +144,7 @@ def resnet56(classes: int = 10, channels: int = 3, *, width: int = 16) -> nn.Mod
         >>> sum(p.numel() for p in resnet56().parameters())
         853018
     """
-    return SmallResNet(SIZES["resnet56"], classes=classes, channels=channels, width=width)
+    return _made("resnet56", classes, channels, width)
 
 
 def resnet110(classes: int = 10, channels: int = 3, *, width: int = 16) -> nn.Module:
@@ -152,7 +156,11 @@ def resnet110(classes: int = 10, channels: int = 3, *, width: int = 16) -> nn.Mo
         >>> sum(p.numel() for p in resnet110().parameters())
         1727962
     """
-    return SmallResNet(SIZES["resnet110"], classes=classes, channels=channels, width=width)
+    return _made("resnet110", classes, channels, width)
+
+
+def _made(name: str, classes: int, channels: int, width: int) -> SmallResNet:
+    return SmallResNet(SIZES[name], classes=classes, channels=channels, width=width, name=name)
 
 
 def _stage(channels: int, filters: int, blocks: int, stride: int) -> nn.Sequential:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from leadline.errors import DataError, SourceNotFoundError
+from leadline.models.foreign_files import looks_like, other_pickle
 from leadline.models.keras_squeezenets import read_keras_squeezenet
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -23,7 +25,9 @@ _LONGEST_HEADER = 100_000_000  # bytes, of a safetensors file
 # What trainings wrap their weights in, the most telling first, and what wrappers of modules put before each name.
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "model_state")
 _CALLED = re.compile(r"(?:GLOBAL|Trying to (?:call|load|instantiate) (?:reduce for )?\S*?)\s*((?:\w+\.)+\w+)")
+_EARLY = re.compile(r"expected (\d+) more bytes")
 _PREFIXES = ("module.", "_orig_mod.")
+_ENDINGS = {".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt", ".h5"}
 _DEEPEST = 3  # wrappers within wrappers; a stranger's dictionary may well hold itself
 
 
@@ -48,12 +52,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     file = path / "model.safetensors" if path.is_dir() else path
     if not file.is_file():
+        beside = sorted(each.name for each in path.iterdir() if each.suffix in _ENDINGS) if path.is_dir() else []
         raise SourceNotFoundError(
-            f"There are no weights at {path}", expected="a file of weights, or a folder with model.safetensors in it"
+            f"There are no weights at {path}",
+            expected="a file of weights, or a folder with model.safetensors in it",
+            do=f"Name the file itself: {path / beside[0]}." if beside else None,
         )
     try:
         with file.open("rb") as opened:
-            first = opened.read(16)
+            first = opened.read(40)
     except OSError as error:
         raise DataError(f"The weights in {file} cannot be read", got=error.strerror, do="Check its permissions.") from error
     if first.startswith(_HDF5):
@@ -63,24 +70,30 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         try:
             return _plain(load_file(file), file)
         except SafetensorError as error:
-            raise DataError(f"The weights in {file} are damaged", got=str(error), do="Fetch or save the file again.") from error
+            got = _too_short(file) or str(error)
+            raise DataError(f"The weights in {file} are damaged", got=got, do="Fetch or save the file again.") from error
     if first.startswith((_ZIP, _PICKLE)):
         return _plain(_unpickled(file), file)
     raise DataError(
         f"{file} holds no weights",
         expected="a safetensors file, a state dict saved by torch, or the SqueezeNet of Keras",
-        got=_looks_like(first),
+        got=looks_like(first, file.stat().st_size),
     )
 
 
-def _looks_like(first: bytes) -> str:
-    if not first:
-        return "an empty file"
-    if first.lstrip()[:1] == b"<":
-        return "a web page: the download was of a page about the file"
-    if first.startswith(b"version https://"):
-        return "a pointer of Git LFS to the file: `git lfs pull` fetches it"
-    return f"a file that begins with {first[:8]!r}"
+def _too_short(file: Path) -> str:
+    """How much of a safetensors file is missing, by what its header tells; empty where nothing is, or the header does not."""
+    have = file.stat().st_size
+    with file.open("rb") as opened:
+        header = int.from_bytes(opened.read(8), "little")
+        if header > have - 8:
+            return f"the first {have:,} bytes of a file whose header alone has {header:,}"
+        try:
+            parts = json.loads(opened.read(header)).values()
+            need = 8 + header + max((part["data_offsets"][1] for part in parts if "data_offsets" in part), default=0)
+        except (ValueError, TypeError, AttributeError, LookupError):
+            return ""
+    return f"the first {have:,} of its {need:,} bytes" if have < need else ""
 
 
 def _unpickled(file: Path) -> Any:
@@ -97,12 +110,30 @@ def _unpickled(file: Path) -> Any:
                 got=f"a use of {found.group(1)}",
                 do="Where you trust it, load it where it was made and save model.state_dict() alone.",
             ) from error
-        said = next((line for line in str(error).splitlines() if "Unsupported" in line), None)
+        if kind := other_pickle(file):
+            raise DataError(
+                f"{file} holds no weights that torch.save has written; nothing of it was run",
+                expected="a state dict: names and tensors",
+                got=kind,
+                do="Where you trust it, load it where it was made and write model.state_dict() with torch.save.",
+            ) from error
         raise DataError(
-            f"{file} is damaged, or a pickle of something else than weights; nothing of it was run",
-            got=(said or next(iter(str(error).strip().splitlines()), type(error).__name__)).strip().split(". ")[0],
+            f"{file} is damaged, so no weights can be read from it; nothing of it was run",
+            got=_damage(error, file),
             do="Fetch the file again, or save model.state_dict() alone with torch.save.",
         ) from error
+
+
+def _damage(error: Exception, file: Path) -> str:
+    size = f"{file.stat().st_size:,} bytes"
+    said = str(error)
+    if found := _EARLY.search(said):
+        return f"{size} of a file that goes on for {int(found.group(1)):,} more"
+    if any(words in said for words in ("central directory", "Ran out of input", "unexpected EOF")) or not said:
+        return f"{size} of a file that goes on: its end is missing"
+    if "not a ZIP archive" in said:
+        return f"{size} that begin as a zip archive does, and are none"
+    return said.strip().splitlines()[0].split(". ")[0].strip()
 
 
 def _plain(value: Any, file: Path) -> dict[str, Tensor]:
@@ -110,10 +141,12 @@ def _plain(value: Any, file: Path) -> dict[str, Tensor]:
     names = _state_dict(value)
     names.pop("n_averaged", None)  # a counter of torch's averaged models
     if not names:
-        inside = f"a {type(value).__name__}" + (
-            f" with {', '.join(map(str, list(value)[:6]))}" if isinstance(value, Mapping) else ""
+        raise DataError(
+            f"{file} holds no state dict",
+            expected="names and tensors, alone or below one of " + ", ".join(_WRAPPERS),
+            got=_inside(value),
+            do="Write model.state_dict() alone with torch.save.",
         )
-        raise DataError(f"{file} holds no state dict", expected="names and tensors", got=inside)
     while prefix := next((each for each in _PREFIXES if all(name.startswith(each) for name in names)), None):
         names = {name.removeprefix(prefix): tensor for name, tensor in names.items()}
     return names
@@ -126,3 +159,12 @@ def _state_dict(value: Any, depth: int = 0) -> dict[str, Tensor]:
     if all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in value.items()):
         return dict(value)
     return next((found for key in _WRAPPERS if (found := _state_dict(value.get(key), depth + 1))), {})
+
+
+def _inside(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return f"a {type(value).__name__}" + (f" of shape {list(value.shape)}" if isinstance(value, Tensor) else "")
+    if {"state", "param_groups"} <= value.keys():
+        return "the state of an optimizer"
+    names = ", ".join(map(str, list(value)[:6]))
+    return f"a {type(value).__name__} with {names}{', …' if len(value) > 6 else ''}" if value else "an empty one"

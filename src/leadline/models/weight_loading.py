@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from leadline.data.download import Progress
 from leadline.errors import ArgumentError, DataError, SourceNotFoundError, nearest, unknown
 from leadline.models.published_weights import PUBLISHED, published_file
+from leadline.models.recognizing import recognized
 from leadline.models.timm_backbones import PREFIX, timm_weights
 from leadline.models.weight_files import read_weights
 from leadline.spelling import counted
@@ -51,19 +53,24 @@ class LoadedWeights:
         sentences += [f"{text[0].upper()}{text[1:]}." for text in self.differences()]
         return " ".join(sentences)
 
-    def differences(self) -> list[str]:
-        """Between file and network, in words; empty where all fits."""
+    def differences(self, named: int = _NAMED) -> list[str]:
+        """Between file and network, in words; empty where all fits.
+
+        Args:
+            named: of each kind, so many names are listed before the rest is counted.
+        """
         said = []
         if self.other_shapes:
             said.append(
                 _listed(
-                    [f"{name} is {_size(file)} in the file and {_size(ours)} here" for name, file, ours in self.other_shapes]
+                    [f"{name} is {_size(file)} in the file and {_size(ours)} here" for name, file, ours in self.other_shapes],
+                    named,
                 )
             )
         if self.missing:
-            said.append(f"the file lacks {_listed(self.missing)}")
+            said.append(f"the file lacks {_listed(self.missing, named)}")
         if self.unexpected:
-            said.append(f"the network has no {_listed(self.unexpected)}")
+            said.append(f"the network has no {_listed(self.unexpected, named)}")
         return said
 
 
@@ -139,6 +146,14 @@ def last_layer(model: nn.Module) -> str:
 
 
 def _read(source: Path | str, cache: Path | str | None, progress: Progress | None) -> tuple[str, dict[str, Tensor]]:
+    if not isinstance(source, str | os.PathLike) or not str(source):
+        given = isinstance(source, Mapping)
+        raise ArgumentError(
+            "There are no weights to load",
+            expected="a file, a folder, or the name of published weights",
+            got="an empty text" if source == "" else f"a {type(source).__name__}",
+            do="What is read already goes in by model.load_state_dict(…)." if given else None,
+        )
     path = Path(source).expanduser()
     if path.is_file() or (path / "model.safetensors").is_file():
         return str(source), read_weights(path)
@@ -172,35 +187,77 @@ def _compared(source: str, given: Mapping[str, Tensor], ours: Mapping[str, Tenso
 
 
 def _unfit(record: LoadedWeights, given: Mapping[str, Tensor], ours: Mapping[str, Tensor], head: str) -> ArgumentError:
+    """Why the weights do not fit, and whose they look like where that can be told."""
+    file, own = recognized(given), recognized(ours)
+    other = file is not None and (own is None or (file.name, file.words) != (own.name, own.words))
+    if file is not None and other and ours and not _prefix_advice(given, ours):
+        classes = f" for {counted(file.classes, 'class', 'classes')}" if file.classes else ""
+        return ArgumentError(
+            f"The weights of {record.source} do not fit this network: they are of another one",
+            expected=f"those of {own.words}" if own is not None else "the names and shapes of this one",
+            got=f"what looks like {file.words}{classes}: {'; '.join(record.differences(1))}",
+            do=f"Build the network that they are of{f': {file.call}' if file.call else ''}.",
+        )
+    differences = "; ".join(record.differences()) or "it has no weights"
     return ArgumentError(
-        f"The weights of {record.source} do not fit this network",
-        got="; ".join(record.differences()) or "a network without weights",
-        do=_advice(record, given, ours, head),
+        f"The weights of {record.source} do not fit this network: {differences}", do=_advice(record, given, ours, head)
     )
 
 
 def _advice(record: LoadedWeights, given: Mapping[str, Tensor], ours: Mapping[str, Tensor], head: str) -> str | None:
     """What to do about the most telling difference."""
+    if said := _prefix_advice(given, ours):
+        return said
     if not record.loaded:
-        return "They are of another network: build the one that they were trained in."
+        return "They are of another network: build the one that they were trained in." if ours else None
     wrong = [*record.missing, *record.unexpected, *(name for name, _, _ in record.other_shapes)]
     if head and all(name.startswith(f"{head}.") for name in wrong):
-        return f"For other classes leave the last layer {head} as it is: head='new'."
+        return f"{_other_head(record, head)} leave the last layer {head} of the network as it is with head='new'."
     first = next(iter(ours))
     if record.other_shapes and record.other_shapes[0][0] == first and given[first].ndim == 4:
         channels, own = given[first].shape[1], ours[first].shape[1]
         if channels != own and given[first].shape[0] == ours[first].shape[0]:
             return f"They are for pictures of {channels} channels, and this network takes {own}."
-    for name in record.unexpected:
-        if close := nearest(name, record.missing):
-            return f"Is the file's {name!r} the network's {close!r}? Rename it there."
+    if len(record.unexpected) == len(record.missing):  # else they are hardly the same layers under other names
+        for name in record.unexpected:
+            if close := nearest(name, [each for each in record.missing if ours[each].shape == given[name].shape]):
+                return f"Is the file's {name!r} the network's {close!r}? Rename it there."
     return "Build the network that they were trained in, or take what fits with partial=True."
 
 
-def _listed(names: Iterable[str]) -> str:
+def _prefix_advice(given: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> str:
+    """What to do where one side has a part before all its names, and nothing else differs among them; else empty."""
+    theirs, own = ([name for name in names if not name.endswith(_COUNTER)] for names in (given, ours))
+    if (prefix := _prefix(theirs)) and {name.removeprefix(prefix) for name in theirs} == set(own):
+        taken_off = f"{{name.removeprefix({prefix!r}): value for name, value in state.items()}}"
+        return f"All names of the file begin with {prefix!r} and are the same without it: save {taken_off}, and load that."
+    if (prefix := _prefix(own)) and {name.removeprefix(prefix) for name in own} == set(theirs):
+        part = prefix.removesuffix(".")
+        return f"All names of the network begin with {prefix!r} and are the same without it: load them into its part {part!r}."
+    return ""
+
+
+def _other_head(record: LoadedWeights, head: str) -> str:
+    for _, file, own in record.other_shapes:
+        if file and own and file[0] != own[0] and file[1:] == own[1:]:
+            return f"They are for {counted(file[0], 'class', 'classes')} and this network has {own[0]:,}:"
+    return f"The file has no last layer {head}{'' if record.missing else ' of this kind'}:"
+
+
+def _prefix(names: Iterable[str]) -> str:
+    """The parts before a dot with which all names begin."""
+    common = ""
+    for parts in zip(*(name.split(".")[:-1] for name in names), strict=False):
+        if len(set(parts)) > 1:
+            break
+        common += f"{parts[0]}."
+    return common
+
+
+def _listed(names: Iterable[str], named: int) -> str:
     names = list(names)
-    rest = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(names) - named
+    return ", ".join(names[:named]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -20,7 +20,7 @@ from leadline.data.dataset import Excluded
 from leadline.data.folders import pictures_below
 from leadline.data.pictures import Pictures
 from leadline.errors import ArgumentError, DataError, LeadlineError, SourceNotFoundError
-from leadline.explain.look_alikes import nearest_by_features, unit_rows
+from leadline.explain.look_alikes import PairCosines, nearest_by_features, pair_cosines, unit_rows
 from leadline.runs.index_file import Entry, key_of, paths_for, read_index, write_index
 from leadline.runs.run import Run
 
@@ -74,6 +74,10 @@ class SimilarIndex:
         features = self.run.predictor.features(np.ascontiguousarray(self.run.schema.inputs.encode(picture)[None]))
         rows, cosines = nearest_by_features(self.features, features[0], count)
         return [(self.names[row], float(cosine)) for row, cosine in zip(rows.tolist(), cosines.tolist(), strict=True)]
+
+    def typical(self) -> PairCosines | None:
+        """The cosines of pairs of its pictures drawn at random, by which a find is judged; None for fewer than three."""
+        return pair_cosines(self.features)
 
     def name_of_file(self, path: Path | str) -> str | None:
         """The name under which a file stands here, or None."""
