@@ -115,6 +115,14 @@ def test_a_training_of_many_networks_at_once_names_the_sample_that_is_no_number(
         run_loop(many.population, many, epochs=1)
 
 
+def test_steps_behind_the_end_of_a_series_are_no_fault_and_a_gap_within_is() -> None:
+    series = torch.zeros(2, 4, 2)
+    series[0, 2:] = torch.nan
+    assert strange_sample([(series, torch.zeros(2))], 0) == ""
+    series[1, 1] = torch.nan
+    assert strange_sample([(series, torch.zeros(2))], 0) == "row 1 of batch 0"
+
+
 def test_where_all_samples_are_numbers_the_rate_is_suspected() -> None:
     rows = [(torch.full((4, 3), 1e30), torch.tensor([0, 1, 0, 1]))] * 3
     with pytest.raises(TrainingError, match="though all inputs and targets are.*learning rate"):

@@ -8,8 +8,11 @@ from leadline.data.enlarging import LargePictures, SmallPictures
 from leadline.data.loading import load, read
 from leadline.data.near_copies import NearCopies, find_near_copies
 from leadline.data.pictures import Pictures
+from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
+from leadline.data.series import Series
 from leadline.data.tables.table import Table
+from leadline.data.texts import Texts
 from leadline.data.vectors import Vectors
 
 __all__ = [
@@ -24,10 +27,13 @@ __all__ = [
     "Numbers",
     "Origin",
     "Pictures",
+    "Ragged",
     "Schema",
+    "Series",
     "SmallPictures",
     "Split",
     "Table",
+    "Texts",
     "Vectors",
     "find_near_copies",
     "load",

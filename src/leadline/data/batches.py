@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from leadline.data.augment import Augment
+from leadline.data.bucketing import bucketed_order
 from leadline.data.dataset import Split
 from leadline.data.enlarging import LargePictures
+from leadline.data.padding import RaggedRows, as_tensor, picked
+from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
 from leadline.errors import ArgumentError
 
@@ -24,7 +26,9 @@ class Batches:
     """Batches `(inputs, targets)` of one split, prepared by the Schema.
 
     The order of an epoch is `torch.randperm(N, generator=manual_seed(seed · 1_000_003 + epoch))` and augmentation is hashed
-    from (seed, epoch, row), so an epoch can be entered at any batch without replaying what came before.
+    from (seed, epoch, row), so an epoch can be entered at any batch without replaying what came before. Rows of different
+    lengths come out padded to the longest of their batch, with what the Schema's inputs pad with (targets for each step with
+    −100 or NaN); the order of an epoch then puts rows of like length together, see `bucketing.bucketed_order`.
 
     Args:
         split: the rows, as stored.
@@ -39,6 +43,7 @@ class Batches:
         channels_last: the memory layout of pictures.
 
     Example:
+        >>> import numpy as np
         >>> from leadline.data import Classes, Vectors
         >>> rows = np.arange(10, dtype=np.float32).reshape(5, 2)
         >>> split = Split(rows, np.array([0, 1, 0, 1, 1]), ids=list("abcde"))
@@ -69,16 +74,15 @@ class Batches:
             augment.check(schema.inputs.shape)
         self.classes = schema.answers.outputs if schema.task == "classes" else 0
         self.prepare = schema.inputs.preparer(self.device, channels_last=channels_last)
-        self.stored = _tensor(split.inputs)
+        self.stored = _stored(split.inputs, schema.inputs)
+        self._lengths = self.stored.lengths if isinstance(self.stored, RaggedRows) else None
         self.resident = _fits(self.stored, self.device)
         if self.resident:
             self.stored = self.stored.to(self.device)
-        self.targets = _tensor(split.targets)
         # Pictures as targets stay bytes until they are learned: as floats they would take four times the memory.
         self._prepare_late = schema.answers.prepare if isinstance(schema.answers, LargePictures) else None
-        if self._prepare_late is None:
-            self.targets = schema.answers.prepare(self.targets).to(self.device)
-        elif _fits(self.targets, self.device):
+        self.targets = _targets(split.targets, None if self._prepare_late else schema.answers.prepare)
+        if self._prepare_late is None or _fits(self.targets, self.device):
             self.targets = self.targets.to(self.device)
 
     def __len__(self) -> int:
@@ -92,23 +96,37 @@ class Batches:
         """The row numbers in the order of this epoch, int64 [N], on the CPU."""
         if not self.shuffle:
             return torch.arange(self.rows)
-        return torch.randperm(self.rows, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch))
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        if self._lengths is not None:
+            return bucketed_order(self._lengths, self.batch_size, generator)
+        return torch.randperm(self.rows, generator=generator)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of one epoch from number `first` on."""
-        order = self.order(epoch)
+        return self._in_order(self.order(epoch), epoch, first)
+
+    def by_length(self) -> tuple[Iterable[tuple[Tensor, Tensor]], Tensor | None]:
+        """All batches with the least padding, the longest rows first, and the place of each row among them, int64 [N].
+
+        Where rows are shuffled or all of one length these are the batches of epoch 0 as they are, and None.
+        """
+        if self.shuffle or self._lengths is None or bool((self._lengths == self._lengths[0]).all()):
+            return self, None
+        order = self._lengths.argsort(descending=True, stable=True)
+        return self._in_order(order, epoch=0, first=0), order.argsort().to(self.device)
+
+    def _in_order(self, order: Tensor, epoch: int, first: int) -> Iterator[tuple[Tensor, Tensor]]:
         there = order.to(self.device)  # once an epoch: a copy for each batch would make the device wait
         places = [slice(at * self.batch_size, (at + 1) * self.batch_size) for at in range(first, len(self))]
         if self.resident:
-            stored_batches: Iterator[Tensor] = (self.stored.index_select(0, there[place]) for place in places)
+            stored_batches: Iterator[Tensor] = (picked(self.stored, order, there, place) for place in places)
         else:
             stored_batches = self._gathered([order[place] for place in places])
         for place, stored in zip(places, stored_batches, strict=True):
-            rows = there[place]
-            targets = self.targets.index_select(0, rows if self.targets.device == rows.device else order[place])
+            targets = picked(self.targets, order, there, place)
             if self._prepare_late is not None:
                 targets = self._prepare_late(targets.to(self.device, non_blocking=True))
-            yield self.varied(self.prepare(stored), targets, epoch, rows)
+            yield self.varied(self.prepare(stored), targets, epoch, there[place])
 
     def varied(self, inputs: Tensor, targets: Tensor, epoch: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         """One batch, prepared, as the network sees it in this epoch: augmented, where the training augments.
@@ -140,14 +158,23 @@ class Batches:
         return stored.pin_memory() if self.device.type == "cuda" else stored
 
 
-def _tensor(array: NDArray[np.generic]) -> Tensor:
-    """A tensor on the array's own memory: a memory-mapped array is not read before its rows are asked for."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(array)
+def _stored(inputs: NDArray[Any] | Ragged, kind: Any) -> Tensor | RaggedRows:
+    """The rows on their own memory, with what fills them up where they differ in length."""
+    if not isinstance(inputs, Ragged):
+        return as_tensor(inputs)
+    if not hasattr(kind, "padding"):
+        raise ArgumentError("The rows differ in length, and nothing says what fills them up", got=kind.describe())
+    return RaggedRows.of(inputs, kind.padding)
 
 
-def _fits(inputs: Tensor, device: torch.device) -> bool:
+def _targets(targets: NDArray[Any] | Ragged, prepare: Callable[[Tensor], Tensor] | None) -> Tensor | RaggedRows:
+    if isinstance(targets, Ragged):
+        return RaggedRows.of(targets, prepare=prepare)
+    stored = as_tensor(targets)
+    return stored if prepare is None else prepare(stored)
+
+
+def _fits(inputs: Tensor | RaggedRows, device: torch.device) -> bool:
     if device.type != "cuda":
         return device.type == "cpu"
     free, _ = torch.cuda.mem_get_info(device)

@@ -50,7 +50,7 @@ def about_near_copies(parts: Mapping[str, Split], *, key: str | None = None, cac
 
 
 def _looked_for(parts: Mapping[str, Split]) -> list[str]:
-    small = {part: Thumbnails.of(split.inputs[:_MOST]) for part, split in parts.items()}
+    small = {part: Thumbnails.of(split.array[:_MOST]) for part, split in parts.items()}
     notes, exhaustive = [], True
     for asked, among in _WHERE:
         if asked not in small or among not in small:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
 from leadline.data.tables.table import Table
 from leadline.errors import ArgumentError
@@ -18,6 +19,8 @@ from leadline.errors import ArgumentError
 @dataclass(frozen=True)
 class Split:
     """Rows that belong together: `inputs` [N, …] as the Schema encodes them, `targets` [N] or [N, K], `ids` one per row.
+
+    Rows of different lengths (texts, series) are `Ragged`; so are their targets where each step has its own.
 
     An id is the path of a picture relative to its source, `file:line` for a csv, or `part:row` for arrays; it stays with its
     row from file to report. `notes` are what was noticed where rows were read for a Schema that existed.
@@ -28,8 +31,8 @@ class Split:
         ['c', 'a']
     """
 
-    inputs: NDArray[np.generic]
-    targets: NDArray[np.generic]
+    inputs: NDArray[np.generic] | Ragged
+    targets: Any  # an array, or Ragged
     ids: Sequence[str]
     notes: tuple[str, ...] = ()
 
@@ -37,13 +40,33 @@ class Split:
         lengths = {"inputs": len(self.inputs), "targets": len(self.targets), "ids": len(self.ids)}
         if len(set(lengths.values())) > 1:
             raise ArgumentError("The parts of a split differ in length", expected="as many of each", got=lengths)
+        if isinstance(self.inputs, Ragged) and isinstance(self.targets, Ragged):
+            self._check_steps(self.inputs.lengths, self.targets.lengths)
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def array(self) -> NDArray[Any]:
+        """The inputs of rows that all have one shape."""
+        assert not isinstance(self.inputs, Ragged)
+        return self.inputs
+
     def take(self, rows: NDArray[np.integer]) -> Split:
         """The rows with these numbers, in this order, as a new split (a copy)."""
-        return Split(np.asarray(self.inputs[rows]), self.targets[rows], [self.ids[row] for row in rows])
+        inputs = self.inputs[rows]
+        return Split(
+            inputs if isinstance(inputs, Ragged) else np.asarray(inputs), self.targets[rows], [self.ids[row] for row in rows]
+        )
+
+    def _check_steps(self, inputs: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
+        if len(wrong := np.flatnonzero(inputs != targets)):
+            row = int(wrong[0])
+            raise ArgumentError(
+                "A row has not one target for each step",
+                expected=f"{inputs[row]:,} targets for {self.ids[row]!r}",
+                got=f"{targets[row]:,} ({len(wrong):,} of {len(self):,} rows are so)",
+            )
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
-"""A folder of photos as a source: one sub-folder per class, with or without train, valid and test above them."""
+"""A folder of photos as a source: one sub-folder per class, with or without train, valid and test above them.
+
+A folder may change while it is read: what has vanished since it was listed is set aside by whoever opens it, and what has come
+is counted (`pictures_added`). Nothing here fails because a folder is no longer there.
+"""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,12 +53,14 @@ def list_folder(root: Path) -> Listing:
     else:
         found, more = _classes(folders), []
     names = [_relative(path, root) for _, _, path in found]
-    ignored = _ignored(root, set(names))
+    ignored, closed = _ignored(root, set(names))
     if not found:
-        raise DataError(f"The folder {root} holds no pictures in sub-folders", expected=_EXPECTED, got=_contents(root, ignored))
+        got = " ".join([_contents(root, ignored), *closed]).rstrip(".")
+        raise DataError(f"The folder {root} holds no pictures in sub-folders", expected=_EXPECTED, got=got)
     targets = np.array([label for _, label, _ in found])
     part_of = np.array([part for part, _, _ in found]) if found[0][0] else None
-    return Listing(root, names, targets, part_of, notes=(*notes, *more, *_empty(folders, found), *ignored_notes(ignored)))
+    notes = [*notes, *more, *_empty(folders, found), *ignored_notes(ignored), *closed]
+    return Listing(root, names, targets, part_of, notes=tuple(notes))
 
 
 def part_named(folder: str) -> str | None:
@@ -80,6 +86,31 @@ def pictures_below(folder: Path) -> Iterator[Path]:
     for path in _files_below(folder):
         if path.suffix.lower() in EXTENSIONS:
             yield path
+
+
+def pictures_added(folder: Path, before: Set[Path]) -> list[str]:
+    """A sentence on pictures that lie in a folder now and did not when it was listed, for whoever has read it since.
+
+    Args:
+        folder: that was read.
+        before: its `pictures_below` before that.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> (folder / "late.png").touch()
+        >>> pictures_added(folder, frozenset())
+        ['1 picture came into the folder while it was read and is left out: late.png.']
+    """
+    added = [_relative(path, folder) for path in pictures_below(folder) if path not in before]
+    if not added:
+        return []
+    those = counted(
+        len(added),
+        "picture came into the folder while it was read and is left out",
+        "pictures came into the folder while it was read and are left out",
+    )
+    return [f"{those}: {', '.join(added[:3])}{', …' if len(added) > 3 else ''}."]
 
 
 def ignored_notes(extensions: Counter[str]) -> list[str]:
@@ -143,12 +174,18 @@ def _contents(root: Path, ignored: Counter[str]) -> str:
     return " ".join(ignored_notes(ignored)).rstrip(".") or "an empty folder"
 
 
-def _ignored(root: Path, used: set[str]) -> Counter[str]:
-    return Counter(path.suffix.lower() for path in _files_below(root) if _relative(path, root) not in used)
+def _ignored(root: Path, used: set[str]) -> tuple[Counter[str], list[str]]:
+    """How many files of each extension are passed over, and a sentence on folders that nothing could be read of."""
+    closed: list[OSError] = []
+    passed = Counter(path.suffix.lower() for path in _files_below(root, closed.append) if _relative(path, root) not in used)
+    if not closed:
+        return passed, []
+    shown = ", ".join(f"{error.filename} ({error.strerror})" for error in closed[:3])
+    return passed, [f"{counted(len(closed), 'folder')} could not be read: {shown}{', …' if len(closed) > 3 else ''}."]
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
+def _files_below(folder: Path, closed: Callable[[OSError], object] | None = None) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder, onerror=closed):
         folders[:] = sorted(name for name in folders if not _hidden(name))
         for name in sorted(names):
             if not _hidden(name):
@@ -156,11 +193,19 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _pictures_in(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS and not _hidden(path.name))
+    return (path for path in _entries(folder) if path.suffix.lower() in EXTENSIONS)
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted((path for path in folder.iterdir() if path.is_dir() and not _hidden(path.name)), key=lambda path: path.name)
+    return [path for path in _entries(folder) if path.is_dir()]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is to be seen in a folder, by name; nothing where it has vanished or is closed to the reader."""
+    try:
+        return sorted((path for path in folder.iterdir() if not _hidden(path.name)), key=lambda path: path.name)
+    except OSError:
+        return []
 
 
 def _hidden(name: str) -> bool:

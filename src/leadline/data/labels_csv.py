@@ -72,11 +72,11 @@ def list_csv(path: Path, root: Path, *, target: str | None = None, task: str | N
         DataError: no column names pictures, or it is not clear which holds the labels.
     """
     paths = {picture.relative_to(root).as_posix(): picture for picture in pictures_below(root)}
-    table = _read(path, paths)
-    lookup = _lookup(paths)
-    file_column = _file_column(table, lookup, path)
-    chosen = _target_columns(table, file_column, target, path)
-    targets, columns = _targets(table, chosen, task)
+    table = read_label_table(path, paths)
+    lookup = spellings_of(paths)
+    file_column = column_of_files(table, lookup, path)
+    chosen = columns_of_labels(table, file_column, target, path)
+    targets, columns = labels_of_rows(table, chosen, task)
     names = [lookup.get(value, value) for value in table.column(file_column)]
     missing = tuple((row, f"{path.name} names it, but it is not there") for row, name in enumerate(names) if name not in paths)
     unused = Counter(Path(name).suffix.lower() for name in paths.keys() - set(names))
@@ -87,7 +87,8 @@ def list_csv(path: Path, root: Path, *, target: str | None = None, task: str | N
     return Listing(root, names, targets, columns=columns, notes=(*notes, *ignored_notes(unused)), missing=missing)
 
 
-def _read(path: Path, paths: dict[str, Path]) -> LabelTable:
+def read_label_table(path: Path, paths: dict[str, Path]) -> LabelTable:
+    """The lines of a csv of labels; its first one holds names of columns unless it names one of the files."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -98,7 +99,7 @@ def _read(path: Path, paths: dict[str, Path]) -> LabelTable:
     if not lines:
         raise DataError(f"{path} is empty", expected="a line for each picture")
     columns = [field.strip() for field in lines[0]]
-    lookup = _lookup(paths)
+    lookup = spellings_of(paths)
     if any(field in lookup for field in columns):  # no header: the first line is a picture already
         columns = [f"column {number}" for number in range(1, len(columns) + 1)]
     else:
@@ -107,7 +108,7 @@ def _read(path: Path, paths: dict[str, Path]) -> LabelTable:
     return LabelTable(columns, rows, len(lines) - len(rows))
 
 
-def _lookup(paths: dict[str, Path]) -> dict[str, str]:
+def spellings_of(paths: dict[str, Path]) -> dict[str, str]:
     """What may stand in a csv for each picture: its path, its name, either without the extension."""
     lookup: dict[str, str] = {}
     for spelled in (
@@ -120,7 +121,8 @@ def _lookup(paths: dict[str, Path]) -> dict[str, str]:
     return lookup
 
 
-def _file_column(table: LabelTable, lookup: dict[str, str], path: Path) -> str:
+def column_of_files(table: LabelTable, lookup: dict[str, str], path: Path) -> str:
+    """The column that names most of the files beside the csv."""
     hits = {name: sum(value in lookup for value in table.column(name)[:_TRIED]) for name in table.columns}
     best = max(hits, key=lambda name: hits[name])
     if 2 * hits[best] < max(1, len(table.rows[:_TRIED])):
@@ -130,7 +132,8 @@ def _file_column(table: LabelTable, lookup: dict[str, str], path: Path) -> str:
     return best
 
 
-def _target_columns(table: LabelTable, file_column: str, target: str | None, path: Path) -> list[str]:
+def columns_of_labels(table: LabelTable, file_column: str, target: str | None, path: Path) -> list[str]:
+    """The columns of the labels: those asked for, the only other one, one with a usual name, or several of numbers."""
     others = [name for name in table.columns if name != file_column]
     if target:
         chosen = [target] if target in others else [name.strip() for name in target.split(",")]
@@ -152,7 +155,8 @@ def _target_columns(table: LabelTable, file_column: str, target: str | None, pat
     )
 
 
-def _targets(table: LabelTable, chosen: Sequence[str], task: str | None) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+def labels_of_rows(table: LabelTable, chosen: Sequence[str], task: str | None) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+    """The values of the columns of labels, with the names of the columns where there are several."""
     values = [table.column(name) for name in chosen]
     numbers = [_as_numbers(column) for column in values]
     if len(chosen) > 1 and all(column is not None for column in numbers):

@@ -19,14 +19,20 @@ from leadline.data.enlarging import LargePictures, SmallPictures
 from leadline.data.labelling import Meaning
 from leadline.data.pictures import Pictures
 from leadline.data.pictures_cache import rows_of
+from leadline.data.ragged import Ragged
 from leadline.data.raw import PARTS, Raw, set_aside
 from leadline.data.schema import Inputs, Schema
+from leadline.data.series import Series
+from leadline.data.series_rows import is_series
 from leadline.data.sources import SEPARATOR, Reading, frame_of, name_of, nowhere, read_raw
 from leadline.data.super_resolution import load_pairs, read_pairs
 from leadline.data.tables.bundled import BUNDLED, bundled_frame
 from leadline.data.tables.frame import Frame, ids_of
 from leadline.data.tables.rows import rows_again
 from leadline.data.tables.table import Table
+from leadline.data.text_folders import encode_texts
+from leadline.data.text_tables import learn_texts, read_texts_again
+from leadline.data.texts import Texts
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, DataError, nearest
 from leadline.spelling import counted
@@ -192,16 +198,31 @@ def read(
         return read_pairs(source, schema, cache=cache, progress=progress)
     shape = (inputs.height, inputs.width, inputs.channels) if isinstance(inputs, Pictures) else None
     reading = Reading(target=target, task=schema.task, shape=shape, cache=cache, progress=progress)
-    raw = _table_again(source, targets, schema) if isinstance(inputs, Table) else read_raw(source, targets, reading)
+    if isinstance(inputs, Table):
+        raw = rows_again(_frame_again(source, targets, inputs), schema.answers, inputs.targets, inputs.decimals)
+    elif isinstance(inputs, Texts) and inputs.column and not _is_list(source):
+        raw = read_texts_again(_frame_again(source, targets, inputs), inputs, schema.answers)
+    else:
+        raw = read_raw(source, targets, reading)
     raw = _aligned(raw, schema.answers)
     meaning, bad = _understand(raw, schema.task)
     rows, _ = set_aside(raw.ids, bad, raw.lost)
     rows = _chosen(raw, rows, part)
     # Before the targets: the wrong kind of data shows here first.
     notes = raw.notes
+    stored: NDArray[Any] | Ragged
     if isinstance(inputs, Table):
         stored, more = inputs.read_frame(raw.frame[rows])
         notes = (*notes, *more)
+    elif isinstance(inputs, Texts):
+        if not raw.is_text:
+            raise DataError("The network was trained on texts", expected=inputs.describe(), got="other data")
+        stored = encode_texts(raw.array, rows, inputs)
+    elif isinstance(inputs, Series):
+        if not is_series(raw.inputs):
+            raise DataError("The network was trained on series", expected=inputs.describe(), got="other data")
+        series: Any = raw.inputs
+        stored = Ragged.of([inputs.encode(series[row]) for row in rows.tolist()])
     else:
         stored = _stored(rows_of(raw.array, rows, cache), schema)
     assert not isinstance(schema.answers, LargePictures)  # those were read above
@@ -232,8 +253,15 @@ def _understand(raw: Raw, task: str | None) -> tuple[Meaning, dict[int, str]]:
 
 def _learn_inputs(
     raw: Raw, parts: Mapping[str, Rows], meaning: Meaning, reading: Reading
-) -> tuple[Inputs, dict[str, NDArray[Any]]]:
+) -> tuple[Inputs, Mapping[str, NDArray[Any] | Ragged]]:
     """What the inputs are, from the training rows alone, and the rows of each part as a split stores them."""
+    if raw.is_text:
+        texts = learn_texts(raw, parts["train"])
+        return texts, {part: encode_texts(raw.array, parts[part], texts) for part in PARTS}
+    if is_series(raw.inputs):
+        whole: Any = raw.inputs
+        series = {part: whole[parts[part]] for part in PARTS}
+        return Series.learn(series["train"]), series
     if not raw.is_table:
         stored = {part: rows_of(raw.array, parts[part], reading.cache) for part in PARTS}
         return (Vectors if raw.array.ndim == 2 else Pictures).learn(stored["train"]), stored
@@ -252,21 +280,23 @@ def _learn_inputs(
     return table, {part: encoded[rows] for part, rows in parts.items()}
 
 
-def _table_again(source: Any, targets: Any, schema: Schema) -> Raw:
-    """The rows of a table for the columns and targets of a training that exists."""
-    assert isinstance(schema.inputs, Table)
+def _frame_again(source: Any, targets: Any, inputs: Table | Texts) -> Frame:
+    """The rows of a table for a training that exists."""
     if isinstance(source, str) and source in BUNDLED:
-        frame: Frame | None = bundled_frame(source)[0]
-    else:
-        if isinstance(source, (str, Path)) and not any(
-            Path(part).expanduser().exists() for part in str(source).split(SEPARATOR)
-        ):
-            raise nowhere(source, Path(source).expanduser().absolute())
-        # Names where the training had names, none where it had none: a file of rows need not be told again.
-        frame = frame_of(source, Reading(header=schema.inputs.header, encoding=schema.inputs.encoding), targets)
+        return bundled_frame(source)[0]
+    if isinstance(source, (str, Path)) and not any(Path(part).expanduser().exists() for part in str(source).split(SEPARATOR)):
+        raise nowhere(source, Path(source).expanduser().absolute())
+    # Names where the training had names, none where it had none: a file of rows need not be told again.
+    encoding = inputs.encoding if isinstance(inputs, Table) else None
+    frame = frame_of(source, Reading(header=inputs.header, encoding=encoding), targets)
     if frame is None:
         raise DataError("The network was trained on a table", expected="csv, tsv or parquet files, or a data frame")
-    return rows_again(frame, schema.answers, schema.inputs.targets, schema.inputs.decimals)
+    return frame
+
+
+def _is_list(source: Any) -> bool:
+    """Whether texts are given in memory rather than in a table."""
+    return isinstance(source, (list, tuple)) or (isinstance(source, np.ndarray) and source.dtype.kind in "OU")
 
 
 def _chosen(raw: Raw, rows: Rows, part: str | None) -> Rows:

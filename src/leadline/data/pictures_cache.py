@@ -33,6 +33,7 @@ Progress = Callable[[int, int], None]
 Shape = tuple[int, int, int]
 T = TypeVar("T")
 
+CHANGED = "it changed while the folder was read"  # or vanished
 _FORMAT = 1  # of what is kept; part of the key, so that another way of decoding starts afresh
 _SIZES = (32, 48, 64, 96)  # stored sizes to choose from: larger ones cost more time than most first trainings have
 _KEEP = 40  # pixels up to which pictures of one size are kept exactly as they are
@@ -87,9 +88,10 @@ def decode_all(
     key = hashlib.sha256("".join([asked, *(digest for digest, _ in surveyed)]).encode()).hexdigest()
     if (found := _open(folder, key, len(paths))) is None:
         shape = shape or _choose(dict(zip(names, (measure for _, measure in surveyed), strict=True)), size, channels)
-        found = _decode(paths, shape, folder, key, counted)
-    with contextlib.suppress(OSError):  # said already where the pictures themselves could not be kept
-        files.write_json(seen, {"key": key})
+        found = _decode(paths, [digest for digest, _ in surveyed], shape, folder, key, counted)
+    if CHANGED not in found.bad.values():
+        with contextlib.suppress(OSError):  # said already where the pictures themselves could not be kept
+            files.write_json(seen, {"key": key})
     return found
 
 
@@ -153,13 +155,17 @@ def _choose(measures: dict[str, tuple[int, int, bool] | str], size: int | None, 
     return side, side, channels
 
 
-def _decode(paths: Sequence[Path], shape: Shape, folder: Path, key: str, counted: Halves) -> Decoded:
+def _decode(paths: Sequence[Path], digests: Sequence[str], shape: Shape, folder: Path, key: str, counted: Halves) -> Decoded:
     bad: dict[int, str] = {}
+    known = dict(zip(paths, digests, strict=True))
+
+    def decoded(path: Path) -> NDArray[np.uint8] | str:
+        return _attempt_same(path, known[path], shape)
 
     def rows() -> Iterator[NDArray[np.uint8]]:
         bad.clear()
         ahead = max(1, _IN_FLIGHT // int(np.prod(shape)))
-        for row, result in enumerate(counted.through(in_threads(lambda path: decoding.attempt(path, *shape), paths, ahead))):
+        for row, result in enumerate(counted.through(in_threads(decoded, paths, ahead))):
             if isinstance(result, str):
                 bad[row] = result
                 result = np.zeros(shape, np.uint8)
@@ -179,7 +185,8 @@ def _decode(paths: Sequence[Path], shape: Shape, folder: Path, key: str, counted
         for row, picture in enumerate(rows()):
             pictures[row] = picture
     copies = first_copies(pictures)
-    if not notes:
+    # The key is of what the files held when they were surveyed: other pixels must not be found under it.
+    if not notes and CHANGED not in bad.values():
         others = {str(row): int(copies[row]) for row in np.flatnonzero(copies != np.arange(len(paths)))}
         record = {"shape": whole, "bad": bad, "copies": others, "checksum": checksum(pictures)}
         try:
@@ -187,6 +194,18 @@ def _decode(paths: Sequence[Path], shape: Shape, folder: Path, key: str, counted
         except OSError as error:
             notes = (f"What was noticed while decoding could not be kept in {folder} ({error}).",)
     return Decoded(pictures, bad, copies, key, notes)
+
+
+def _attempt_same(path: Path, digest: str, shape: Shape) -> NDArray[np.uint8] | str:
+    """The picture, or why there is none, where the file holds what it held when it was surveyed."""
+    if not digest:  # it was not there, or could not be read, and so it should be still
+        result = decoding.attempt(path, *shape)
+        return result if isinstance(result, str) else CHANGED
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return CHANGED
+    return decoding.attempt(content, *shape) if hashlib.sha256(content).hexdigest() == digest else CHANGED
 
 
 def _open(folder: Path, key: str, count: int) -> Decoded | None:

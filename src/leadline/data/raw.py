@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from leadline.data.dataset import Excluded
 from leadline.data.duplicates import first_copies
+from leadline.data.ragged import Ragged
 from leadline.data.tables.frame import NO_ROWS
 from leadline.errors import DataError
 
@@ -41,7 +42,8 @@ class Raw:
 
     Attributes:
         name: of the source, for people.
-        inputs: float32 [N, D], or pictures [N, H, W, C] as uint8 or float32, or a table's columns without the targets.
+        inputs: float32 [N, D], pictures [N, H, W, C] as uint8 or float32, series float32 [N, T, C] or Ragged, texts as an array
+            of str [N], or a table's columns without the targets.
         targets: [N] or [N, L]: class names, numbers, or columns of 0 and 1.
         ids: one for each row.
         parts: "train", "valid" or "test" for each row, where the source says so.
@@ -59,7 +61,7 @@ class Raw:
     """
 
     name: str
-    inputs: NDArray[Any] | pl.DataFrame
+    inputs: NDArray[Any] | Ragged | pl.DataFrame
     targets: NDArray[Any]
     ids: Sequence[str]
     parts: NDArray[np.str_] | None = None
@@ -89,7 +91,12 @@ class Raw:
     @property
     def is_table(self) -> bool:
         """Whether the inputs are columns of cells rather than an array."""
-        return not isinstance(self.inputs, np.ndarray)
+        return not isinstance(self.inputs, (np.ndarray, Ragged))
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the inputs are texts, as they were read."""
+        return isinstance(self.inputs, np.ndarray) and self.inputs.dtype.kind == "O"
 
     @property
     def array(self) -> NDArray[Any]:
@@ -100,12 +107,13 @@ class Raw:
     @property
     def frame(self) -> pl.DataFrame:
         """The inputs of a table."""
-        assert not isinstance(self.inputs, np.ndarray)
+        assert not isinstance(self.inputs, (np.ndarray, Ragged))
         return self.inputs
 
     def hash(self) -> str:
         """SHA-256 of everything a training can depend on: inputs, targets and the source's own parts."""
-        whole = hashlib.sha256((self.digest or digest_of(self.array)).encode())
+        inputs = self.digest or (self.inputs.digest() if isinstance(self.inputs, Ragged) else digest_of(self.array))
+        whole = hashlib.sha256(inputs.encode())
         whole.update(digest_of(self.targets).encode())
         if self.parts is not None:
             whole.update(digest_of(self.parts).encode())
@@ -113,7 +121,9 @@ class Raw:
 
     def first_copies(self) -> NDArray[np.int64]:
         """For each row the number of the first row with exactly the same input, int64 [N]."""
-        return first_copies(self.array) if self.copies is None else self.copies
+        if self.copies is not None:
+            return self.copies
+        return first_copies(self.inputs.padded(np.nan) if isinstance(self.inputs, Ragged) else self.array)
 
 
 def digest_of(array: NDArray[Any]) -> str:

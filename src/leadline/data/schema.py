@@ -8,14 +8,14 @@ from typing import Any
 from leadline.data.answers import Answers, answers_from_json
 from leadline.data.enlarging import SmallPictures
 from leadline.data.pictures import Pictures
+from leadline.data.series import Series
 from leadline.data.tables.table import Table
+from leadline.data.texts import Texts
 from leadline.data.vectors import Vectors
 from leadline.errors import RunError, unknown
 
-Inputs = Pictures | Vectors | Table | SmallPictures
-_INPUTS: dict[str, type[Pictures] | type[Vectors] | type[Table] | type[SmallPictures]] = {
-    kind.kind: kind for kind in (Pictures, Vectors, Table, SmallPictures)
-}
+Inputs = Pictures | Vectors | Table | Texts | Series | SmallPictures
+_INPUTS: dict[str, type[Inputs]] = {kind.kind: kind for kind in (Pictures, Vectors, Table, Texts, Series, SmallPictures)}
 
 
 @dataclass(frozen=True)

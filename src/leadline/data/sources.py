@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,23 @@ from leadline.data.named import NAMES, read_named
 from leadline.data.npz import read_npz
 from leadline.data.pictures_cache import Shape, decode_all
 from leadline.data.raw import Raw
+from leadline.data.series_rows import series_from_arrays
+from leadline.data.series_sources import read_series, series_files
 from leadline.data.tables import arrow_frames, table_files
 from leadline.data.tables.bundled import BUNDLED, bundled_frame
 from leadline.data.tables.frame import Frame
 from leadline.data.tables.rows import table_rows
+from leadline.data.text_folders import is_text_folder, read_text_folder, texts_from_list
+from leadline.data.text_tables import rows_of_texts, told_target
 from leadline.errors import ArgumentError, DataError, SourceNotFoundError, nearest
 
 _ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz"})
 KNOWN = (*NAMES, *BUNDLED)
 _UNDERSTOOD = (
-    f"a table (csv, tsv, parquet), a folder of photos, a .npz or IDX file, a csv beside photos, or one of {', '.join(KNOWN)}"
+    "a table (csv, tsv, parquet), a folder of photos or of texts, a .npz, IDX or .ts file, a csv beside photos, or one of "
+    + ", ".join(KNOWN)
 )
+_LOOKED_AT = 20  # entries of a list of texts or paths
 SEPARATOR = "\n"  # between the paths of several files in the name of a source: no sane path holds it
 
 
@@ -73,9 +79,35 @@ def read_raw(source: Any, targets: Any, reading: Reading) -> Raw:
         return from_mapping(source)
     if isinstance(source, tuple) and len(source) == 2 and targets is None:
         source, targets = source
+    if _differ_in_length(source):
+        return series_from_arrays(source, _given(targets))
     if paths := _paths(source):
+        if not any(map(_is_path, paths[:_LOOKED_AT])):
+            return texts_from_list([str(text) for text in source], _given(targets))
         return _decoded(_listed(paths, targets), "photos", reading)
     return from_arrays(source, targets)
+
+
+def _given(targets: Any) -> Any:
+    if targets is None:
+        raise ArgumentError("The rows have no targets", expected="load(inputs, targets)")
+    return targets
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text is meant as the path of a file, rather than to be read itself."""
+    path = Path(text)
+    try:
+        return path.suffix.lower() in EXTENSIONS or table_files.is_table(path) or path.exists()
+    except OSError:  # too long for a name
+        return False
+
+
+def _differ_in_length(source: Any) -> bool:
+    """Whether these are arrays of numbers that differ in their first axis: series."""
+    if not isinstance(source, (list, tuple)) or len(source) < 2 or not all(hasattr(row, "shape") for row in source):
+        return False
+    return all(1 <= len(row.shape) <= 2 for row in source) and len({int(row.shape[0]) for row in source}) > 1
 
 
 def _width(targets: Any) -> int:
@@ -127,23 +159,23 @@ def _read_path(source: str | Path, reading: Reading) -> Raw:
             raise DataError(
                 "Several files must be tables", expected="csv, tsv or parquet files", got=str(source).split(SEPARATOR)
             )
-        return table_rows(frame, reading)
+        return _table_or_texts(frame, reading)
     path = Path(source).expanduser().absolute()
     if not path.exists():
+        if files := series_files(path):
+            return read_series(files)
         raise nowhere(source, path)
     if path.is_dir():
-        if find_pair(path):
-            return read_idx_folder(path)
-        if not any(True for _ in pictures_below(path)) and (frame := frame_of(path, reading)) is not None:
-            return table_rows(frame, reading)
-        return _read_photos(path, reading)
+        return _read_folder(path, reading)
+    if not reading.target and (files := series_files(path)):
+        return read_series(files)
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return read_npz(path)
     if suffix == ".csv" and names_pictures(path):
         return _decoded(list_csv(path, path.parent, target=reading.target, task=reading.task), path.stem, reading)
     if (frame := frame_of(path, reading)) is not None:
-        return table_rows(frame, reading)
+        return _table_or_texts(frame, reading)
     if suffix in _ARCHIVES or path.name.lower().endswith(".tar.gz") or zipfile.is_zipfile(path):
         raise DataError(f"{path} is an archive", expected="the folder inside it", do="Unpack it first and name the folder.")
     with path.open("rb") as file:
@@ -152,6 +184,29 @@ def _read_path(source: str | Path, reading: Reading) -> Raw:
         return read_idx(path)
     got = "a single picture" if suffix in EXTENSIONS else f"a file of kind {suffix or 'unknown'}"
     raise DataError(f"{path} is not a source that is understood", expected=_UNDERSTOOD, got=got)
+
+
+def _read_folder(path: Path, reading: Reading) -> Raw:
+    if find_pair(path):
+        return read_idx_folder(path)
+    if not any(True for _ in pictures_below(path)):
+        if files := series_files(path):
+            return read_series(files)
+        if is_text_folder(path):
+            return read_text_folder(
+                path, target=reading.target, task=reading.task, encoding=reading.encoding, progress=reading.progress
+            )
+        if (frame := frame_of(path, reading)) is not None:
+            return _table_or_texts(frame, reading)
+    return _read_photos(path, reading)
+
+
+def _table_or_texts(frame: Frame, reading: Reading) -> Raw:
+    """The rows of a table; as texts, where a column of them is all that there is to learn from."""
+    told = told_target(frame.data) if reading.target is None and not reading.kinds else None
+    raw = table_rows(frame, reading if told is None else replace(reading, target=told[0]))
+    raw = raw if told is None else replace(raw, notes=(*raw.notes, told[1]))
+    return rows_of_texts(raw, reading.kinds)
 
 
 def _read_photos(path: Path, reading: Reading) -> Raw:

@@ -87,12 +87,20 @@ def strange_sample(batches: Iterable[Any], epoch: int) -> str:
         axes = 1 if rows is None else 2
         for tensor in tensors:
             if isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.ndim >= axes:
-                strange = ~tensor.isfinite().reshape(*tensor.shape[:axes], -1).all(dim=-1)
+                strange = ~_finite(tensor, axes).reshape(*tensor.shape[:axes], -1).all(dim=-1)
                 if bool(strange.any()):
                     place = strange.nonzero()[0].tolist()
                     row = None if rows is None else int(rows[place[1], place[0]])
                     return _name(batches, epoch, number, place[-1], row)
     return ""
+
+
+def _finite(tensor: Tensor, axes: int) -> Tensor:
+    """Which values are finite numbers; of series [..., T, C] the steps behind the end, NaN in all channels, are no fault."""
+    if tensor.ndim != axes + 2:
+        return tensor.isfinite()
+    behind = tensor.isnan().all(-1).flip(-1).cumprod(-1).flip(-1).bool()
+    return tensor.isfinite().all(-1) | behind
 
 
 def _name(batches: Any, epoch: int, number: int, place: int, row: int | None) -> str:

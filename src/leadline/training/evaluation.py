@@ -8,9 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from leadline.data.padding import joined_rows, no_target
+
 
 def outputs_of(model: nn.Module, batches: Iterable[Any]) -> tuple[Tensor, Tensor]:
     """Outputs [N, …] and targets [N, …] over all batches, on the device, without gradients, in the mode the model is in.
+
+    Rows of different lengths are gone through by their length, which spares padding, and come back in the order of the rows;
+    where each step has an output, the outputs behind the end of a row stand beside targets of −100 or NaN.
 
     Example:
         >>> batches = [(torch.ones(2, 3), torch.tensor([0, 1])), (torch.ones(1, 3), torch.tensor([1]))]
@@ -19,11 +24,13 @@ def outputs_of(model: nn.Module, batches: Iterable[Any]) -> tuple[Tensor, Tensor
         (torch.Size([3, 3]), tensor([0, 1, 1]))
     """
     outputs, targets = [], []
+    batches, place = batches.by_length() if hasattr(batches, "by_length") else (batches, None)
     with torch.inference_mode():
         for inputs, answers in batches:
             outputs.append(model(inputs).float())
             targets.append(answers)
-    return torch.cat(outputs), torch.cat(targets)
+    whole, wanted = joined_rows(outputs, 0.0), joined_rows(targets, no_target(targets[0].dtype))
+    return (whole, wanted) if place is None else (whole[place], wanted[place])
 
 
 class Evaluation:

@@ -64,7 +64,7 @@ def table_rows(frame: Frame, reading: _Reading, usual: str | None = None) -> Raw
     bad = dict(targets.bad)
     apart = list(names)
     groups = order = None
-    copies, alike = _copies(frame.data.drop(names))
+    copies, alike = _copies(frame.data.drop(names), len(frame.ids))
     if reading.group:
         group = _there(frame, reading.group, "group", names)
         groups, without = _groups(frame.data[group], group)
@@ -75,6 +75,7 @@ def table_rows(frame: Frame, reading: _Reading, usual: str | None = None) -> Raw
     if reading.time:
         order, without = _order(frame, [_there(frame, name, "time", names) for name in _split(reading.time, frame)])
         bad = without | bad
+    _check_left(frame, apart)
     return Raw(
         name=frame.name,
         inputs=frame.data.drop(apart),
@@ -113,6 +114,16 @@ def rows_again(frame: Frame, answers: Answers, names: tuple[str, ...], decimals:
         lost=frame.excluded,
         digest=frame.digest,
     )
+
+
+def _check_left(frame: Frame, apart: list[str]) -> None:
+    """Whether there is anything beside the targets and the groups."""
+    if set(apart) >= set(frame.data.columns):
+        raise DataError(
+            "No column is left to learn from",
+            expected="at least one beside " + " and ".join(map(repr, apart[:5])),
+            got=f"{counted(len(frame.data.columns), 'column')}, none of them another",
+        )
 
 
 def _with_targets(frame: Frame, names: tuple[str, ...]) -> tuple[Frame, str | None]:
@@ -197,17 +208,20 @@ def _as_numbers(moments: pl.Series) -> NDArray[np.float64]:
     return np.asarray(moments.to_physical().cast(pl.Float64).to_numpy(), np.float64)
 
 
-def _copies(frame: pl.DataFrame) -> tuple[NDArray[np.int64], str | None]:
+def _copies(frame: pl.DataFrame, count: int) -> tuple[NDArray[np.int64], str | None]:
     """For each row the number of the first with the same inputs, int64 [N]; identifiers, which the network does not see, apart.
 
     Where the columns allow no more different rows than there are, rows are alike by chance and tell nothing of each other:
-    there each row is its own, and a note says so.
+    there each row is its own, and a note says so. Where every column is an identifier, or there is none, nothing can be alike:
+    learning the columns says what is missing.
     """
     import polars as pl
 
-    rows = np.arange(len(frame), dtype=np.int64)
+    rows = np.arange(count, dtype=np.int64)
     different = {name: frame[name].n_unique() for name in frame.columns}
-    seen = [name for name in frame.columns if different[name] < len(frame) or not _identifies(name, frame[name])]
+    seen = [name for name in frame.columns if different[name] < count or not _identifies(name, frame[name])]
+    if not seen:
+        return rows, None
     hashes = frame.select(seen).hash_rows().to_frame("hash").with_row_index("row")
     first = hashes.select(pl.col("row").first().over("hash"))["row"].to_numpy().astype(np.int64)
     repeated = int((first != rows).sum())

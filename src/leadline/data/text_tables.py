@@ -1,0 +1,219 @@
+"""Tables that hold a text in each row and its class or number: which they are, and their rows as texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leadline.data.answers import Answers
+from leadline.data.raw import Raw, TableSource
+from leadline.data.tables.cells import Cells
+from leadline.data.tables.frame import Frame
+from leadline.data.tables.kinds import learn_column
+from leadline.data.tables.rows import rows_again
+from leadline.data.text_folders import digest_of_texts, first_copies_of_texts
+from leadline.data.texts import Texts
+from leadline.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_DIFFERENT, _FEW = 0.3, 20  # share of the texts that differ, and the least number of rows that says anything
+_WORDS, _LETTERS = 2.0, 20.0  # on average: two words, or, in scripts without spaces, twenty letters, are a sentence
+_MOST_LETTERS = 0.7  # share of the characters of a name
+_MOST_CLASSES = 100
+_RECURRING = 5  # rows of each class on average
+_EMPTY = "its text is empty"
+BY_CHANCE = "so few different ones are possible that this is chance."  # of rows alike, as `table_rows` says it
+_IDENTIFIER = re.compile(r"(?i:(^|[\W_])(id|ids|index|idx|key|uuid|guid|url|link)$)|[a-z]I[Dd]$")
+
+
+@dataclass(frozen=True)
+class TextSource(TableSource):
+    """How the source of a table is laid out, and which column is its text."""
+
+    text: str
+
+
+def text_column(data: pl.DataFrame, kinds: Mapping[str, str] | None = None) -> str | None:
+    """The column of a table that is a text, where there is nothing else to learn from; None where there is.
+
+    That is the only column whose cells are mostly sentences (or the one that `kinds` calls "text"), where all others are
+    identifiers, constant, empty or to be left out; or, where no column is a sentence, the only one, if it holds names.
+
+    Args:
+        data: the columns without the targets.
+        kinds: column name → kind, where it is chosen.
+
+    Example:
+        >>> import polars as pl
+        >>> texts = [f"number {n} is a good text" for n in range(30)]
+        >>> text_column(pl.DataFrame({"id": range(30), "said": texts}))
+        'said'
+        >>> text_column(pl.DataFrame({"stars": [1, 2, 5] * 10, "said": texts})) is None
+        True
+    """
+    kinds = kinds or {}
+    texts: list[str] = []
+    names: list[str] = []
+    for name in data.columns:
+        chosen, cells = kinds.get(name), Cells(data[name])
+        if chosen == "leave out" or not cells.present.any():
+            continue
+        if chosen == "text" or (chosen is None and _holds_sentences(cells)):
+            texts.append(name)
+        elif chosen is None and _holds_names(cells):
+            names.append(name)
+        elif chosen is not None or not (_identifies(name, cells) or learn_column(name, cells).kind == "left out"):
+            return None
+        if len(texts) > 1:
+            return None
+    if texts:
+        # Beside a sentence a column of names is one of identifiers only where no two rows share one.
+        return texts[0] if all(learn_column(name, Cells(data[name])).kind == "left out" for name in names) else None
+    return names[0] if len(names) == 1 else None
+
+
+def told_target(data: pl.DataFrame) -> tuple[str, str] | None:
+    """The target of a table of two columns, one of sentences and one of few classes, with a note; None for all other tables.
+
+    Example:
+        >>> import polars as pl
+        >>> texts = [f"number {n} is a good text" for n in range(30)]
+        >>> told_target(pl.DataFrame({"column 1": ["ham", "spam"] * 15, "column 2": texts}))[0]
+        'column 1'
+    """
+    if data.width != 2:
+        return None
+    sentences = [name for name in data.columns if _holds_sentences(Cells(data[name]))]
+    if len(sentences) != 1:
+        return None
+    other = next(name for name in data.columns if name not in sentences)
+    cells = Cells(data[other])
+    different = cells.text.drop_nulls().n_unique()
+    if not 2 <= different <= min(_MOST_CLASSES, int(cells.present.sum()) / _RECURRING):
+        return None
+    return other, f"The target is the column {other!r}: the other one, {sentences[0]!r}, holds texts; --target names another."
+
+
+def rows_of_texts(raw: Raw, kinds: Mapping[str, str] | None = None) -> Raw:
+    """The rows of a table as texts, where a text is all that there is to learn from; the very same rows where it is not.
+
+    Args:
+        raw: as `tables.rows.table_rows` gives it.
+        kinds: column name → kind, where it is chosen.
+
+    Returns:
+        Raw, whose inputs are an array of str [N], whose table is a `TextSource`, and with a note that names the column; rows
+        without a text are bad.
+
+    Example:
+        >>> import polars as pl
+        >>> frame = pl.DataFrame({"said": [f"number {n} is a good text" for n in range(30)]})
+        >>> raw = rows_of_texts(Raw("letters", frame, np.arange(30) % 2, [str(n) for n in range(30)], digest=""))
+        >>> raw.inputs[0], raw.notes
+        ('number 0 is a good text', ("The texts are the column 'said'.",))
+    """
+    if not raw.is_table or (column := text_column(raw.frame, kinds)) is None:
+        return raw
+    others = [name for name in raw.frame.columns if name != column]
+    beside = f" The others ({', '.join(others[:6])}) are left out." if others else ""
+    note = f"The texts are the column {column!r}.{beside}"
+    # What rows alike say of a table's columns is not so of texts.
+    kept = [each for each in raw.notes if not each.endswith(BY_CHANCE)]
+    return _with_texts(replace(raw, notes=(*kept, note)), column)
+
+
+def learn_texts(raw: Raw, train: NDArray[np.int64]) -> Texts:
+    """What the training rows of texts teach; of a table, with the names of the columns of the text and the targets.
+
+    Args:
+        raw: whose inputs are texts [N].
+        train: row numbers.
+
+    Example:
+        >>> raw = Raw("letters", np.array(["this is good", "that is not"], object), np.array([1, 0]), ["0", "1"], digest="")
+        >>> learn_texts(raw, np.array([0, 1])).vocabulary
+        ('', '<unk>', 'is')
+    """
+    texts = Texts.learn([raw.array[row] for row in train.tolist()])
+    if not isinstance(raw.table, TextSource):
+        return texts
+    return replace(texts, column=raw.table.text, targets=raw.table.targets, header=raw.table.header)
+
+
+def read_texts_again(frame: Frame, inputs: Texts, answers: Answers, decimals: Sequence[str] = ()) -> Raw:
+    """The rows of a table to be judged by, for a training on texts that exists.
+
+    Args:
+        frame: as read.
+        inputs: of the training, with the name of its column.
+        answers: of the training.
+        decimals: the decimal marks of targets that are numbers.
+
+    Errors: `DataError` where the text or the targets are not there.
+    """
+    raw = rows_again(frame, answers, inputs.targets, tuple(decimals))
+    column = inputs.column if inputs.column in raw.frame.columns else text_column(raw.frame)
+    if column is None:
+        close = nearest(inputs.column or "", raw.frame.columns)
+        raise DataError(
+            f"There is no column {inputs.column!r} of texts",
+            expected="one of the columns to hold the texts",
+            got=", ".join(map(repr, raw.frame.columns[:15])),
+            do=f"Is {close!r} meant? Give it that name." if close else None,
+        )
+    return _with_texts(raw, column)
+
+
+def _with_texts(raw: Raw, column: str) -> Raw:
+    texts = _texts_of(raw.frame[column])
+    bad = {row: _EMPTY for row, text in enumerate(texts) if not text.strip()} | dict(raw.bad)
+    inputs = np.empty(len(texts), object)
+    inputs[:] = texts
+    copies = first_copies_of_texts(texts)
+    for row in bad:
+        copies[row] = row
+    table = None
+    if raw.table is not None:
+        table = TextSource(raw.table.targets, raw.table.header, raw.table.columns, raw.table.decimals, column)
+    return replace(raw, inputs=inputs, bad=bad, copies=copies, table=table, digest=raw.digest or digest_of_texts(texts))
+
+
+def _texts_of(series: pl.Series) -> list[str]:
+    import polars as pl
+
+    return [text or "" for text in series.cast(pl.String).to_list()]
+
+
+def _holds_sentences(cells: Cells) -> bool:
+    present = int(cells.present.sum())
+    if not cells.is_text or not present:
+        return False
+    text = cells.text.drop_nulls()
+    different = text.n_unique()
+    if different < min(_FEW, present) or different < _DIFFERENT * present:
+        return False
+    words = float(text.str.count_matches(r"\p{L}{2,}").mean() or 0)  # type: ignore[arg-type]
+    letters = float(text.str.count_matches(r"\p{L}").mean() or 0)  # type: ignore[arg-type]
+    return words >= _WORDS or letters >= _LETTERS
+
+
+def _identifies(name: str, cells: Cells) -> bool:
+    """Whether a column is called an identifier and its values seldom come twice, as where each class counts its own."""
+    return bool(_IDENTIFIER.search(name)) and cells.text.drop_nulls().n_unique() >= _DIFFERENT * int(cells.present.sum())
+
+
+def _holds_names(cells: Cells) -> bool:
+    """Whether the cells are words of their own kind, such as names: of letters, and most of them different."""
+    present = int(cells.present.sum())
+    if not cells.is_text or present < _FEW:
+        return False
+    text = cells.text.drop_nulls()
+    letters, characters = text.str.count_matches(r"\p{L}").sum(), text.str.len_chars().sum()
+    return 2 * text.n_unique() > present and float(letters) >= _MOST_LETTERS * float(characters)

@@ -1,0 +1,152 @@
+"""Tables of texts: which they are, and their rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from leadline.data.answers import Classes
+from leadline.data.sources import Reading
+from leadline.data.tables.csv_files import read_csv
+from leadline.data.tables.rows import table_rows
+from leadline.data.text_tables import BY_CHANCE, learn_texts, read_texts_again, rows_of_texts, text_column, told_target
+from leadline.data.texts import Texts
+from leadline.errors import DataError
+
+ROWS = 60
+WORDS = ["call", "free", "later", "win", "home", "prize", "tomorrow", "love"]
+
+
+def sentences(count: int = ROWS) -> list[str]:
+    random = np.random.default_rng(0)
+    return [" ".join(random.choice(WORDS, 6)) + f" {number}" for number in range(count)]
+
+
+def names(count: int = ROWS) -> list[str]:
+    random = np.random.default_rng(0)
+    return ["".join(random.choice(list("abcdefgh"), 7)).capitalize() for _ in range(count)]
+
+
+CLASSES = ["ham", "spam"] * (ROWS // 2)
+
+
+@pytest.mark.parametrize(
+    ("columns", "kinds", "expected"),
+    [
+        ({"text": sentences()}, {}, "text"),
+        ({"id": list(range(ROWS)), "text": sentences(), "lang": ["en"] * ROWS, "nothing": [None] * ROWS}, {}, "text"),
+        ({"code": [f"tt{n:07}" for n in range(ROWS)], "text": sentences()}, {}, "text"),
+        ({"id": [n // 2 for n in range(ROWS)], "text": sentences()}, {}, "text"),  # each class counts its own
+        ({"size": [n // 2 for n in range(ROWS)], "text": sentences()}, {}, None),
+        ({"text": sentences(), "stars": [1, 2, 3] * 20}, {}, None),
+        ({"text": sentences(), "stars": [1, 2, 3] * 20}, {"stars": "leave out"}, "text"),
+        ({"text": sentences(), "title": sentences()[::-1]}, {}, None),
+        ({"text": sentences(), "title": sentences()[::-1]}, {"title": "leave out"}, "text"),
+        ({"text": sentences(), "city": ["Bonn", "Ulm", "Kiel"] * 20}, {}, None),
+        ({"text": sentences()}, {"text": "category"}, None),
+        ({"name": names()}, {}, "name"),
+        ({"name": names(), "id": list(range(ROWS))}, {}, "name"),
+        ({"name": names(), "age": [20, 30, 40] * 20}, {}, None),
+        ({"name": ["good", "bad"] * 30}, {}, None),
+        ({"name": ["good", "bad"] * 30}, {"name": "text"}, "name"),
+        ({"size": [n * 1.5 for n in range(ROWS)]}, {}, None),
+        ({"code": [f"{n:07}x" for n in range(ROWS)]}, {}, None),
+        ({"text": ["この映画はとても良いと思いますよ、本当に。" + str(n) for n in range(ROWS)]}, {}, "text"),
+    ],
+)
+def test_where_a_text_is_all_there_is(columns: dict[str, list[object]], kinds: dict[str, str], expected: str | None) -> None:
+    assert text_column(pl.DataFrame(columns), kinds) == expected
+
+
+def test_the_target_beside_a_text() -> None:
+    found = told_target(pl.DataFrame({"column 1": CLASSES, "column 2": sentences()}))
+    assert found is not None
+    assert found[0] == "column 1"
+    assert "'column 2', holds texts" in found[1]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"a": sentences(), "b": sentences()[::-1]},
+        {"a": sentences(), "b": ["one"] * ROWS},
+        {"a": sentences(), "b": list(range(ROWS))},
+        {"a": CLASSES, "b": [1, 2, 3] * 20},
+        {"a": CLASSES, "b": sentences(), "c": CLASSES},
+        {"a": sentences()},
+    ],
+)
+def test_no_target_can_be_told(columns: dict[str, list[object]]) -> None:
+    assert told_target(pl.DataFrame(columns)) is None
+
+
+def write(folder: Path, texts: list[str], header: str = "label\ttext\n") -> Path:
+    path = folder / "sms.tsv"
+    path.write_text(header + "".join(f"{label}\t{text}\n" for label, text in zip(CLASSES, texts, strict=False)))
+    return path
+
+
+def test_the_rows_of_a_table_become_texts(tmp_path: Path) -> None:
+    texts = sentences()
+    texts[3], texts[5] = "", texts[4].upper()
+    frame = read_csv(write(tmp_path, texts))
+    table = table_rows(frame, Reading(target="label"))
+    raw = rows_of_texts(table)
+    assert not raw.is_table
+    learned = learn_texts(raw, np.arange(40))
+    assert (learned.column, learned.targets, learned.header) == ("text", ("label",), True)
+    assert replace(learned, column=None, targets=()) == Texts.learn(texts[:40])
+    assert raw.inputs.tolist() == texts
+    assert raw.targets.tolist() == CLASSES
+    assert raw.bad == {3: "its text is empty"}
+    assert raw.copies is not None
+    assert raw.copies[5] == 4
+    assert raw.notes == ("The texts are the column 'text'.",)
+    assert len(raw.hash()) == 64
+
+
+def test_other_tables_stay_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("label,size\n" + "".join(f"{label},{n * 0.5}\n" for n, label in enumerate(CLASSES)))
+    table = table_rows(read_csv(path), Reading(target="label"))
+    assert rows_of_texts(table) is table
+
+
+def test_rows_for_a_training_that_exists(tmp_path: Path) -> None:
+    texts = sentences()
+    frame = read_csv(write(tmp_path, texts))
+    inputs = Texts(("", "<unk>"), longest=5, column="text", targets=("label",))
+    raw = read_texts_again(frame, inputs, Classes(("ham", "spam")))
+    assert raw.inputs.tolist() == texts
+    assert raw.targets.tolist() == CLASSES
+    renamed = read_csv(write(tmp_path, texts, "label\tmessage\n"))
+    assert read_texts_again(renamed, inputs, Classes(("ham", "spam"))).inputs.tolist() == texts
+    other = tmp_path / "other.csv"
+    other.write_text("label,size\n" + "".join(f"{label},{n * 0.5}\n" for n, label in enumerate(CLASSES)))
+    with pytest.raises(DataError, match="There is no column 'text' of texts"):
+        read_texts_again(read_csv(other), inputs, Classes(("ham", "spam")))
+
+
+def test_rows_with_invalid_bytes_are_set_aside_and_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, sentences())
+    path.write_bytes(path.read_bytes().replace(b"later", b"lat\xe9r", 1).replace(b"home", "höme".encode()))
+    raw = rows_of_texts(table_rows(read_csv(path), Reading(target="label")))
+    assert len(raw) == ROWS - 1
+    assert [row.id for row in raw.lost] == ["sms.tsv:2"]
+
+
+def test_alike_texts_are_copies_and_no_chance(tmp_path: Path) -> None:
+    texts = sentences(4000)
+    texts[1::200] = texts[::200]
+    path = tmp_path / "a.tsv"
+    path.write_text("label\ttext\n" + "".join(f"{CLASSES[n % 2]}\t{text}\n" for n, text in enumerate(texts)))
+    table = table_rows(read_csv(path), Reading(target="label"))
+    assert any(note.endswith(BY_CHANCE) for note in table.notes)  # which is what is said of tables with few values
+    raw = rows_of_texts(table)
+    assert not any(note.endswith(BY_CHANCE) for note in raw.notes)
+    assert raw.copies is not None
+    assert (raw.copies != np.arange(4000)).sum() == 20
