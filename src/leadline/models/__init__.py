@@ -7,6 +7,7 @@ and, keyword-only, what a person may set. `timm:NAME` stands for a network of ti
 from leadline.models.alexnets import alexnet, alexnet_2012
 from leadline.models.classic_convnets import lenet5, three_convolutions
 from leadline.models.convnets import convnet
+from leadline.models.embedding_averages import AveragedEmbeddings, averaged_embeddings
 from leadline.models.enlarging import BesideBicubic, bicubic_filters
 from leadline.models.ensembles import Ensemble
 from leadline.models.fast_convnets import fast_convnet
@@ -14,13 +15,18 @@ from leadline.models.layer_rows import from_rows, row_notes, without_contained
 from leadline.models.linear_models import linear
 from leadline.models.perceptrons import mlp
 from leadline.models.published_weights import IMAGENET_MEAN, IMAGENET_STD, PUBLISHED, PublishedWeights, published_file
+from leadline.models.recurrent_cells import RecurrentStack
+from leadline.models.recurrent_networks import recurrent
 from leadline.models.resnets import resnet18, resnet34, resnet50, resnet101, resnet152
 from leadline.models.rosenblatt import PerceptronRule, perceptron
 from leadline.models.separating import PerceptronFit, fit_perceptron
+from leadline.models.series_convnets import SeriesConvnet, series_convnet
 from leadline.models.small_resnets import resnet20, resnet32, resnet44, resnet56, resnet110
 from leadline.models.squeezenets import squeezenet
 from leadline.models.subpixel_networks import espcn
 from leadline.models.tabular_networks import tabular
+from leadline.models.text_convnets import TextConvnet, text_convnet
+from leadline.models.tfidf_networks import TfidfLinear, tfidf_linear
 from leadline.models.timm_backbones import BuilderTable
 from leadline.models.vggs import vgg11, vgg13, vgg16, vgg19
 from leadline.models.weight_files import read_weights
@@ -54,23 +60,37 @@ MODELS = BuilderTable(
         "resnet152": resnet152,
         "squeezenet": squeezenet,
         "espcn": espcn,
+        "tfidf_linear": tfidf_linear,
+        "averaged_embeddings": averaged_embeddings,
+        "text_convnet": text_convnet,
+        "series_convnet": series_convnet,
+        "recurrent": recurrent,
         "layers": from_rows,
     }
 )
+OF_ANY_LENGTH = ("tfidf_linear", "averaged_embeddings", "text_convnet", "series_convnet", "recurrent")
+"""Those for texts and series whose rows differ in length."""
 
 __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "MODELS",
+    "OF_ANY_LENGTH",
     "PUBLISHED",
+    "AveragedEmbeddings",
     "BesideBicubic",
     "Ensemble",
     "LoadedWeights",
     "PerceptronFit",
     "PerceptronRule",
     "PublishedWeights",
+    "RecurrentStack",
+    "SeriesConvnet",
+    "TextConvnet",
+    "TfidfLinear",
     "alexnet",
     "alexnet_2012",
+    "averaged_embeddings",
     "bicubic_filters",
     "convnet",
     "espcn",
@@ -85,6 +105,7 @@ __all__ = [
     "perceptron",
     "published_file",
     "read_weights",
+    "recurrent",
     "resnet18",
     "resnet20",
     "resnet32",
@@ -96,8 +117,11 @@ __all__ = [
     "resnet110",
     "resnet152",
     "row_notes",
+    "series_convnet",
     "squeezenet",
     "tabular",
+    "text_convnet",
+    "tfidf_linear",
     "three_convolutions",
     "vgg11",
     "vgg13",
