@@ -6,6 +6,7 @@ far it sees, whether its backward pass is right, where it looks in a picture, an
 
 from leadline.explain.activation_maps import ClassMap, class_activation, grad_cam
 from leadline.explain.boxes import Box, box_of, enlarged
+from leadline.explain.colored_text import text_png
 from leadline.explain.contact_sheets import contact_sheet
 from leadline.explain.dependence import Dependence, partial_dependence
 from leadline.explain.duplicate_pictures import DuplicateGroups, duplicate_groups
@@ -13,10 +14,13 @@ from leadline.explain.field_drawing import draw_receptive_field, effective_field
 from leadline.explain.field_records import Along, Field, LayerField, ReceptiveFields
 from leadline.explain.fields import receptive_field
 from leadline.explain.filters import class_templates, first_filters
+from leadline.explain.gates_in_time import GateReading, gate_readings
 from leadline.explain.gradient_checks import gradient_check
 from leadline.explain.gradient_results import GradientCheck, GradientEntry, TensorCheck
+from leadline.explain.gradients_in_time import TimeGradient, gradient_through_time
 from leadline.explain.importance import Importance, permutation_importance
 from leadline.explain.labelled_sheets import Cell, sheet_png
+from leadline.explain.leaving_out_words import word_importance
 from leadline.explain.look_alikes import joined_groups, nearest_by_features, unit_rows
 from leadline.explain.occluding import edge_color, log_odds, occlusion
 from leadline.explain.overlays import framed, heat_picture, mosaic, overlay, shown_picture, weight_picture
@@ -25,6 +29,7 @@ from leadline.explain.patches import Patch, exciting_patches
 from leadline.explain.plane_drawing import Group, plane_png
 from leadline.explain.planes import Plane, feature_plane
 from leadline.explain.saliencies import saliency
+from leadline.explain.sequence_drawing import gates_png, time_gradient_png
 from leadline.explain.summaries import Summary, SummaryRow, summary
 
 __all__ = [
@@ -35,6 +40,7 @@ __all__ = [
     "Dependence",
     "DuplicateGroups",
     "Field",
+    "GateReading",
     "GradientCheck",
     "GradientEntry",
     "Group",
@@ -47,6 +53,7 @@ __all__ = [
     "Summary",
     "SummaryRow",
     "TensorCheck",
+    "TimeGradient",
     "box_of",
     "class_activation",
     "class_templates",
@@ -61,8 +68,11 @@ __all__ = [
     "feature_plane",
     "first_filters",
     "framed",
+    "gate_readings",
+    "gates_png",
     "grad_cam",
     "gradient_check",
+    "gradient_through_time",
     "heat_picture",
     "joined_groups",
     "log_odds",
@@ -79,6 +89,9 @@ __all__ = [
     "sheet_png",
     "shown_picture",
     "summary",
+    "text_png",
+    "time_gradient_png",
     "unit_rows",
     "weight_picture",
+    "word_importance",
 ]
