@@ -20,16 +20,8 @@ settings.load_profile("tests")
 # Before anything imports torch or numpy: two xdist workers with two threads each would be four threads on two cores.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
-# What the person at this machine has set must not change what the tests see.
-for variable in ("LEADLINE_DATA", "LEADLINE_WEIGHTS", "TORCH_HOME"):
-    os.environ.pop(variable, None)
-# A terminal of a known width; click and rich read it.
-os.environ["COLUMNS"] = "80"
-
-_CACHE = Path(tempfile.mkdtemp(prefix="leadline-tests-"))
-os.environ["LEADLINE_CACHE"] = str(_CACHE)
-os.environ["XDG_CACHE_HOME"] = str(_CACHE / "xdg")  # where torch keeps the weights it has fetched
 _connect = socket.socket.connect
+_surroundings = pytest.MonkeyPatch()
 
 
 def _connect_nearby(self: socket.socket, address: Any) -> None:
@@ -39,12 +31,26 @@ def _connect_nearby(self: socket.socket, address: Any) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    socket.socket.connect = _connect_nearby  # type: ignore[method-assign,assignment]
+    """The same surroundings on every machine, from before the first test file is imported until after the last test.
+
+    A fixture of the session would come too late for what test files look up when they are collected, and would not hold for
+    the examples in the docstrings, which lie outside of this folder.
+    """
+    # The data and weights that a person keeps must not change what is proposed, found or left to be fetched.
+    for name in ("LEADLINE_DATA", "LEADLINE_WEIGHTS", "TORCH_HOME"):
+        _surroundings.delenv(name, raising=False)
+    # A terminal of a known width; click and rich read it.
+    _surroundings.setenv("COLUMNS", "80")
+    cache = Path(tempfile.mkdtemp(prefix="leadline-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))
+    _surroundings.setenv("LEADLINE_CACHE", str(cache))
+    _surroundings.setenv("XDG_CACHE_HOME", str(cache / "xdg"))  # where torch keeps the weights it has fetched
+    _surroundings.setattr(socket.socket, "connect", _connect_nearby)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    socket.socket.connect = _connect  # type: ignore[method-assign]
-    shutil.rmtree(_CACHE, ignore_errors=True)
+    """Everything as it was: pytest may have been called from a program that goes on."""
+    _surroundings.undo()
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         plan,
         report,
         runs,
+        text,
         training,
         transfer,
     )
@@ -55,6 +56,7 @@ __all__ = [
     "report",
     "resume",
     "runs",
+    "text",
     "train",
     "training",
     "transfer",

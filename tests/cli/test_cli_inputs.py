@@ -46,6 +46,31 @@ def test_an_array_stands_for_its_rows(tmp_path: Path) -> None:
     np.testing.assert_array_equal([values for _, values in inputs], rows)
 
 
+@pytest.mark.parametrize("keys", [("x", "y"), ("train", "test"), ("x_train", "x_test"), ("features",)])
+def test_an_archive_stands_for_the_rows_of_its_inputs(keys: tuple[str, ...], tmp_path: Path) -> None:
+    arrays = {key: np.arange(24.0).reshape(2, 3, 2, 2) + at for at, key in enumerate(keys)}
+    np.savez(tmp_path / "x.npz", **arrays)
+    inputs = list(inputs_from([str(tmp_path / "x.npz")], NOTHING))
+    wanted = next(key for key in ("x", "test", "x_test", "features") if key in keys)
+    assert [name for name, _ in inputs] == [f"{tmp_path / 'x.npz'}:{row}" for row in range(2)]
+    np.testing.assert_array_equal([values for _, values in inputs], arrays[wanted])
+
+
+def test_an_archive_that_does_not_say_what_its_inputs_are(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", cats=np.ones((2, 3)), dogs=np.ones((2, 3)))
+    with pytest.raises(DataError, match=r"not clear which array.*got cats, dogs"):
+        list(inputs_from([str(tmp_path / "x.npz")], NOTHING))
+    np.savez(tmp_path / "y.npz", x=np.ones(3))
+    with pytest.raises(DataError, match=r"x of shape \(3,\)"):
+        list(inputs_from([str(tmp_path / "y.npz")], NOTHING))
+    (tmp_path / "z.npz").write_bytes(b"PK no archive")
+    with pytest.raises(DataError, match="cannot be read as arrays"):
+        list(inputs_from([str(tmp_path / "z.npz")], NOTHING))
+    np.savez(tmp_path / "p.npz", x=np.array([{"a": 1}, None], dtype=object))
+    with pytest.raises(DataError, match="cannot be read as arrays"):
+        list(inputs_from([str(tmp_path / "p.npz")], NOTHING))
+
+
 def test_a_pickle_in_an_array_file_is_not_opened(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([{"a": 1}, None], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read as an array"):

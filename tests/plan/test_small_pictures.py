@@ -57,6 +57,17 @@ def test_another_optimizer_keeps_the_rates_that_suit_it(many: Dataset) -> None:
     assert plan.training.weight_decay > 0
 
 
+def test_weights_of_another_training_are_not_turned_by_muon(tmp_path: Path) -> None:
+    """A new head alone is nothing for it, and its rate is for filters that have everything to learn."""
+    changes = {"model": "fast_convnet", "model.width": 8, "training.epochs": 1, "training.threads": 1}
+    first = leadline.train(striped(200), folder=tmp_path / "first", changes=changes)
+    assert first.plan.training.optimizer.startswith("muon")
+    own = {"start.weights": str(first.folder), "start.transfer": "head", "training.epochs": 1, "training.threads": 1}
+    run = leadline.train(striped(200, channels=1), folder=tmp_path / "second", changes=own)
+    assert (run.plan.model.name, run.plan.start.transfer) == ("fast_convnet", "head")
+    assert run.plan.training.optimizer == "adamw"
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_it_learns_what_it_is_proposed_for(channels: int) -> None:
     dataset = striped(600, channels=channels)

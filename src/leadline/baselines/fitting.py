@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadline.baselines.boosting import BOOSTING
-from leadline.baselines.linear_models import LINEAR_MODELS
+from leadline.baselines.linear_models import LINEAR_MODELS, LINEAR_TFIDF
 from leadline.baselines.neighbours import NEAREST_NEIGHBOURS
 from leadline.baselines.problem import Problem
+from leadline.baselines.text_problem import TextProblem
 from leadline.baselines.trials import Method, fit_growing
 from leadline.data.dataset import Dataset
+from leadline.data.texts import Texts
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def fit_baselines(dataset: Dataset, *, seconds: float) -> list[Baseline]:
     it sees a column for each value. Nearest neighbours: the share of their votes, with one more vote split as the training rows
     are, so that nothing is impossible; for `number`, their mean. Gradient boosting: trees on the histograms of the columns, a
     model for each label or number, as many trees as serve the validation rows best. Numbers are learned as the network learns
-    them, on their transformed scale. Inputs are the prepared ones, flattened; pictures above 32 × 32 are averaged down to it.
+    them, on their transformed scale. Inputs are the prepared ones, flattened; pictures above 32 × 32 are averaged down to it,
+    series filled up with their mean. To texts a linear model on tf-idf is fitted, alone.
     Rows left out for time are a random choice, in proportion to the classes.
 
     Args:
@@ -66,7 +69,8 @@ def fit_baselines(dataset: Dataset, *, seconds: float) -> list[Baseline]:
     end = time.perf_counter() + seconds
     if seconds <= 0 or not len(dataset.train) or not len(dataset.test):
         return []
-    problem = Problem(dataset)
+    texts = isinstance(dataset.schema.inputs, Texts)
+    problem = TextProblem(dataset) if texts else Problem(dataset)
     found = []
     for method, share in _methods(problem):
         # Imported now, so that it does not count as the time of the first trial.
@@ -80,5 +84,7 @@ def fit_baselines(dataset: Dataset, *, seconds: float) -> list[Baseline]:
 
 def _methods(problem: Problem) -> list[tuple[Method, float]]:
     """Each method with its share of the time that is left when its turn comes."""
+    if isinstance(problem, TextProblem):
+        return [(LINEAR_TFIDF[problem.task], 1.0)]
     linear = LINEAR_MODELS[problem.task]
     return [(linear, 1 / 3), (BOOSTING, 1.0)] if problem.table else [(linear, 0.5), (NEAREST_NEIGHBOURS, 1.0)]

@@ -26,13 +26,13 @@ def _logistic_regression(problem: Problem, rows: int, settings: Sequence[float],
     model = LogisticRegression(warm_start=True)
 
     def answer(inputs: NDArray[np.float32]) -> NDArray[np.float64]:
-        probabilities = np.zeros((len(inputs), problem.outputs))  # classes that the training rows lack keep 0
+        probabilities = np.zeros((inputs.shape[0], problem.outputs))  # classes that the training rows lack keep 0
         probabilities[:, model.classes_] = model.predict_proba(inputs)
         return probabilities
 
     for strength in settings:
         model.set_params(C=strength).fit(inputs, targets)
-        yield _fit(problem, strength, f"logistic regression, C = {strength:g}", answer)
+        yield _fit(problem, strength, f"logistic regression{problem.on}, C = {strength:g}", answer)
 
 
 def _logistic_regressions(problem: Problem, rows: int, settings: Sequence[float], until: float) -> Iterator[Fit]:
@@ -45,7 +45,7 @@ def _logistic_regressions(problem: Problem, rows: int, settings: Sequence[float]
     models = {label: LogisticRegression(warm_start=True) for label in varying}
 
     def answer(inputs: NDArray[np.float32]) -> NDArray[np.float64]:
-        probabilities = np.tile(targets[0].astype(np.float64), (len(inputs), 1))  # right for the labels that do not vary
+        probabilities = np.tile(targets[0].astype(np.float64), (inputs.shape[0], 1))  # right for the labels that do not vary
         for label, model in models.items():
             probabilities[:, label] = model.predict_proba(inputs)[:, 1]
         return probabilities
@@ -53,7 +53,7 @@ def _logistic_regressions(problem: Problem, rows: int, settings: Sequence[float]
     for strength in settings:
         for label, model in models.items():
             model.set_params(C=strength).fit(inputs, targets[:, label])
-        yield _fit(problem, strength, f"a logistic regression for each label, C = {strength:g}", answer)
+        yield _fit(problem, strength, f"a logistic regression for each label{problem.on}, C = {strength:g}", answer)
 
 
 def _ridge_regression(problem: Problem, rows: int, settings: Sequence[float], until: float) -> Iterator[Fit]:
@@ -65,14 +65,15 @@ def _ridge_regression(problem: Problem, rows: int, settings: Sequence[float], un
         model = Ridge(alpha=penalty, solver="lsqr").fit(inputs, problem.learned(targets))
 
         def answer(inputs: NDArray[np.float32], model: Ridge = model) -> NDArray[np.float64]:
-            return problem.told(np.reshape(model.predict(inputs), (len(inputs), problem.outputs)))
+            return problem.told(np.reshape(model.predict(inputs), (inputs.shape[0], problem.outputs)))
 
-        yield _fit(problem, penalty, f"ridge regression, α = {penalty:g}", answer)
+        yield _fit(problem, penalty, f"ridge regression{problem.on}, α = {penalty:g}", answer)
 
 
 def _training(problem: Problem, rows: int) -> tuple[NDArray[np.float32], NDArray[np.generic]]:
     inputs, targets = problem.training(rows)
-    return np.concatenate(list(problem.one_hot_parts(inputs))), targets
+    parts = list(problem.one_hot_parts(inputs))
+    return np.concatenate(parts) if len(parts) > 1 else parts[0], targets
 
 
 def _fit(problem: Problem, setting: float, detail: str, answer: _Answer) -> Fit:
@@ -90,4 +91,11 @@ LINEAR_MODELS: dict[str, Method] = {
     "classes": _method(_logistic_regression, _STRENGTHS),
     "labels": _method(_logistic_regressions, _STRENGTHS),
     "number": _method(_ridge_regression, _PENALTIES),
+}
+
+# Rows of tf-idf have length 1, so their weights must be larger than those of standardized inputs.
+LINEAR_TFIDF: dict[str, Method] = {
+    "classes": _method(_logistic_regression, (10.0, 30.0, 3.0, 100.0, 1.0)),
+    "labels": _method(_logistic_regressions, (10.0, 30.0, 3.0, 100.0, 1.0)),
+    "number": _method(_ridge_regression, (10.0, 1.0, 0.1)),
 }

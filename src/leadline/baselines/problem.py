@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from leadline import metrics
 from leadline.data.answers import Numbers
 from leadline.data.dataset import Dataset, Split
+from leadline.data.ragged import Ragged
 from leadline.layers import OneHot
 
 # Pictures above this side are averaged down to it: these methods gain little from more, and their time grows with the area.
@@ -22,9 +24,18 @@ _CHOOSING_ROWS = 2_000  # of the validation split; enough to choose one setting 
 
 
 class Problem:
-    """Flat float32 inputs [N, D] of the three splits, and a score to choose by."""
+    """Flat float32 inputs [N, D] of the three splits, and a score to choose by; `on` says what they are."""
+
+    on = ""
 
     def __init__(self, dataset: Dataset) -> None:
+        self._describe(dataset)
+        self.train, self.order = dataset.train, stratified_order(dataset.train.targets)
+        choosing = dataset.valid.take(np.sort(stratified_order(dataset.valid.targets)[:_CHOOSING_ROWS]))
+        self.valid_targets = choosing.targets
+        self.valid, self.test = self._flat(choosing), self._flat(dataset.test)
+
+    def _describe(self, dataset: Dataset) -> None:
         self.answers, self.task, self.outputs = dataset.schema.answers, dataset.task, dataset.schema.answers.outputs
         inputs = dataset.schema.inputs
         self.prepare, shape = inputs.preparer(torch.device("cpu")), inputs.shape
@@ -32,13 +43,10 @@ class Problem:
         self.numbers: int = getattr(inputs, "numbers", math.prod(shape))
         self.categories: tuple[int, ...] = getattr(inputs, "categories", ())
         self.one_hot = OneHot(self.numbers, self.categories) if self.categories else None
-        self.side = [min(length, _SIDE) for length in shape[1:]]  # none for vectors and tables
-        self.shrunk = self.side != list(shape[1:])
-        self.width = math.prod((shape[0], *self.side))
-        self.train, self.order = dataset.train, stratified_order(dataset.train.targets)
-        choosing = dataset.valid.take(np.sort(stratified_order(dataset.valid.targets)[:_CHOOSING_ROWS]))
-        self.valid_targets = choosing.targets
-        self.valid, self.test = self._flat(choosing), self._flat(dataset.test)
+        pictures = len(shape) == 3
+        self.side = [min(length, _SIDE) for length in shape[1:]] if pictures else []
+        self.shrunk = pictures and self.side != list(shape[1:])
+        self.shape, self.width = shape, math.prod((shape[0], *(self.side if pictures else shape[1:])))
 
     def affordable(self, *, one_hot: bool) -> int:
         """How many training rows memory allows."""
@@ -80,11 +88,21 @@ class Problem:
         return np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
 
     def _flat_part(self, split: Split, rows: NDArray[np.integer]) -> NDArray[np.float32]:
-        inputs = self.prepare(torch.from_numpy(np.asarray(split.inputs[rows])))
+        stored = split.inputs[rows]
+        rectangular = self._of_one_length(stored) if isinstance(stored, Ragged) else np.asarray(stored)
+        inputs = self.prepare(torch.from_numpy(rectangular))
+        if isinstance(stored, Ragged):
+            inputs = inputs.nan_to_num()  # behind the end of a series stands its mean
         if self.shrunk:
             inputs = torch.nn.functional.adaptive_avg_pool2d(inputs, (self.side[0], self.side[1]))
         flat: NDArray[np.float32] = inputs.flatten(1).numpy()
         return flat
+
+    def _of_one_length(self, rows: Ragged) -> NDArray[Any]:
+        """Series [n, T, C] as long as the longest in training."""
+        padded, steps = rows.padded(math.nan), self.shape[0]
+        more = max(0, steps - padded.shape[1])
+        return np.pad(padded[:, :steps], [(0, 0), (0, more), *[(0, 0)] * (padded.ndim - 2)], constant_values=math.nan)
 
 
 def stratified_order(targets: NDArray[np.generic]) -> NDArray[np.int64]:

@@ -14,9 +14,11 @@ from leadline.errors import ArgumentError, DataError, SourceNotFoundError, neare
 
 if TYPE_CHECKING:
     from leadline.data import Table
+    from leadline.data.schema import Inputs
     from leadline.data.tables.frame import Frame
 
 Input = tuple[str, Any]
+_INPUTS = ("inputs", "x", "test", "x_test", "test_inputs", "train", "x_train", "train_inputs")  # in an .npz file
 
 
 def check_inputs(words: Sequence[str], run: str) -> None:
@@ -39,19 +41,30 @@ def check_inputs(words: Sequence[str], run: str) -> None:
             )
 
 
-def inputs_from(words: Sequence[str], stdin: IO[bytes]) -> Iterator[Input]:
+def inputs_from(words: Sequence[str], stdin: IO[bytes], inputs: Inputs | None = None) -> Iterator[Input]:
     """Each input with its id.
 
-    A file stands for itself, a folder for the pictures in it, an .npy file for its rows, `-` for standard input.
+    A file stands for itself, a folder for the pictures, texts or series in it, an .npy or .npz file for its rows, `-`
+    for standard input; after a training on texts, what is no file is a text.
+
+    Args:
+        words: as they were typed.
+        stdin: read for `-`.
+        inputs: of the Schema of the network; pictures when None.
     """
+    texts = inputs is not None and inputs.kind == "texts"
     for word in words:
         path = Path(word)
         if word == "-":
-            yield from _from_stream(stdin)
+            yield from _texts_from_stream(stdin) if texts else _from_stream(stdin)
+        elif texts and not _exists(path):
+            yield word, word
         elif path.is_dir():
-            yield from _from_folder(path)
+            yield from _from_folder(path, inputs)
         elif path.suffix.lower() == ".npy" and path.is_file():
             yield from _from_rows(path)
+        elif path.suffix.lower() == ".npz" and path.is_file():
+            yield from _from_archive(path)
         else:
             yield word, path
 
@@ -89,10 +102,17 @@ def _no_file(path: Path) -> SourceNotFoundError:
     )
 
 
-def _from_folder(folder: Path) -> Iterator[Input]:
-    from leadline.runs.predicting import pictures_below
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a text that is too long for a name
+        return False
 
-    for path in pictures_below(folder):
+
+def _from_folder(folder: Path, inputs: Inputs | None) -> Iterator[Input]:
+    from leadline.runs.predicting import inputs_below
+
+    for path in inputs_below(folder, inputs):
         yield str(path), path
 
 
@@ -109,6 +129,41 @@ def _from_rows(path: Path) -> Iterator[Input]:
         )
     for row, values in enumerate(rows):
         yield f"{path}:{row}", np.asarray(values)
+
+
+def _texts_from_stream(stream: IO[bytes]) -> Iterator[Input]:
+    """One text a line."""
+    given = False
+    for number, line in enumerate(stream, start=1):
+        if text := line.decode(errors="replace").strip():
+            given = True
+            yield f"line {number}", text
+    if not given:
+        raise DataError("Nothing came on standard input", expected="one text a line")
+
+
+def _from_archive(path: Path) -> Iterator[Input]:
+    """The rows to predict in a file like that of the training: its test part where it has parts, all where it has none."""
+    import zipfile
+    import zlib
+
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            name = next((key for key in _INPUTS if key in archive.files), archive.files[0] if len(archive.files) == 1 else "")
+            keys = ", ".join(archive.files) or "nothing"
+            rows = archive[name] if name else None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as arrays", expected="a file written by numpy.savez") from error
+    if rows is None or rows.ndim < 2:
+        raise DataError(
+            f"It is not clear which array of {path} holds the inputs",
+            expected=f"one of {', '.join(_INPUTS)}, or a single array, whose first axis counts them",
+            got=keys if rows is None else f"{name} of shape {rows.shape}",
+        )
+    for row, values in enumerate(rows):
+        yield f"{path}:{row}", values
 
 
 def _from_stream(stream: IO[bytes]) -> Iterator[Input]:

@@ -61,10 +61,10 @@ def command(
 ) -> None:
     """Print what the network of RUN (a folder, or `last`) makes of each INPUT.
 
-    An INPUT is a table file, after a training on a table; else a picture file, a folder of them, or an .npy array with one
-    input a row. With `-`, or with none, standard input is read: a csv table, one path a line, or the bytes of one picture. An
-    input that cannot be read is named, and the others go on. After a training on pairs each picture is enlarged into a file of
-    the folder --out, never over another.
+    An INPUT is a table file, after a training on a table; a text or a text file, after one on texts; else a picture file, a
+    folder of them, or an .npy or .npz file of rows. With `-`, or with none, standard input is read: a csv table, one text
+    or one path a line, or the bytes of one picture. An input that cannot be read is named, and the others go on. After a
+    training on pairs each picture is enlarged into a file of the folder --out, never over another.
     """
     if as_json + as_csv + features > 1:
         raise click.UsageError("Give one of --json, --csv and --features.")
@@ -104,7 +104,7 @@ def command(
 
 def _parts(run: Run, words: Sequence[str]) -> Iterator[Predictions]:
     """Answers for some inputs at a time."""
-    inputs = inputs_from(words, sys.stdin.buffer)
+    inputs = inputs_from(words, sys.stdin.buffer, run.schema.inputs)
     while part := list(islice(inputs, _AT_ONCE)):
         yield run.predictor.many([raw for _, raw in part], [name for name, _ in part])
 
@@ -144,7 +144,7 @@ def _write_features(run: Run, words: Sequence[str], path: Path) -> None:
         raise RunExistsError(f"{path} exists already", do="Choose another with --output, or remove it first.")
     table = run.schema.inputs
     inputs: Iterator[Any] = (
-        frames_from(words, sys.stdin.buffer, table) if isinstance(table, Table) else inputs_from(words, sys.stdin.buffer)
+        frames_from(words, sys.stdin.buffer, table) if isinstance(table, Table) else inputs_from(words, sys.stdin.buffer, table)
     )
     written = write_features(run, inputs, path)
     for note in written.notes:

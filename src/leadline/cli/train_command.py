@@ -15,6 +15,8 @@ from leadline.cli.printing import LABEL, labelled, opening, printable
 if TYPE_CHECKING:
     from leadline.runs import Run
 
+EPOCHS = "Times to go through the training rows, at most."
+
 
 @click.command("train", short_help="From data to a trained, saved, reported network.", no_args_is_help=True)
 @source_and_changes
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the Run goes; runs/SOURCE-N when left out."
 )
+@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help=EPOCHS)
 @click.option("--quiet", is_flag=True, help="Print only the folder of the Run.")
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object: the results and the folder.")
 def command(
@@ -35,6 +38,7 @@ def command(
     given: dict[str, Any],
     plan_file: Path | None,
     folder: Path | None,
+    epochs: int | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -56,10 +60,20 @@ def command(
             source,
             plan_from(plan_file) if plan_file else None,
             folder=folder,
-            changes=given_changes(given),
+            changes=with_epochs(epochs, given_changes(given)),
             observer=observer,
         )
     closing(run, quiet=quiet, as_json=as_json)
+
+
+def with_epochs(epochs: int | None, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes with the number of epochs that was asked for; `--set` has the last word.
+
+    Example:
+        >>> with_epochs(2, {"training.batch": 8}), with_epochs(None, {})
+        ({'training.epochs': 2, 'training.batch': 8}, {})
+    """
+    return changes if epochs is None else {"training.epochs": epochs, **changes}
 
 
 def closing(run: Run, *, quiet: bool, as_json: bool) -> None:

@@ -19,15 +19,19 @@ from leadline.data.answers import Numbers
 from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset
 from leadline.data.enlarging import LargePictures, SmallPictures
+from leadline.data.padding import RaggedRows
 from leadline.data.pictures import Pictures
 from leadline.data.schema import Schema
+from leadline.data.series import Series
 from leadline.data.tables.table import Table
+from leadline.data.texts import Texts
 from leadline.errors import ArgumentError, PlanError, unknown
 from leadline.initialize import set_prior_bias
 from leadline.layers import MemberHeads, OneHot
-from leadline.models import MODELS, load_weights
+from leadline.models import MODELS, OF_ANY_LENGTH, load_weights
 from leadline.models.enlarging import BesideBicubic
 from leadline.models.rosenblatt import PerceptronRule
+from leadline.models.tfidf_networks import learn_frequencies
 from leadline.optim import Plateau, Schedule, make_average, make_clip, make_optimizer, make_schedule
 from leadline.plan.first_weights import set_first_weights
 from leadline.plan.record import Plan
@@ -40,6 +44,7 @@ from leadline.training.devices import has_bfloat16, settle
 from leadline.training.recorded import Recorded
 from leadline.transfer import GradualUnfreezing, frozen, stages_of, with_depth_rates
 
+_COUNTED_ROWS = 256  # texts at a time whose words are counted for tf-idf
 _DECAY, _UNTIL = 0.6, 0.3  # of the rates from a stage to the one before; the share of the training after which all of it trains
 _OF_LOG_PROBABILITIES = ("cross_entropy", "kl_divergence", "binary_cross_entropy")  # losses whose outputs are such
 
@@ -211,6 +216,8 @@ def _all_rows(batches: Batches) -> tuple[Tensor, Tensor]:
 
 def _recorded(step: Supervised, batches: Batches) -> Recorded:
     """The step, recorded for the shapes of a whole batch and of the shorter one at the end of an epoch."""
+    if isinstance(batches.stored, RaggedRows):
+        raise PlanError("This training cannot be recorded: its rows differ in length", do="Set training.step to plain.")
     recorded = Recorded(step)
     whole = next(iter(batches))
     if reason := recorded.record(whole):
@@ -241,6 +248,8 @@ def network(plan: Plan, schema: Schema) -> nn.Module:
     given |= {"shape": shape, "channels": shape[0]}
     if isinstance(inputs, SmallPictures):
         given["upscale"] = inputs.upscale
+    if isinstance(inputs, Texts):
+        given["vocabulary"] = len(inputs.vocabulary)
     if ("upscale" in wanted) != isinstance(inputs, SmallPictures):
         enlarges, others = ("does", "does not") if "upscale" in wanted else ("does not", "does")
         fitting = [name for name, each in MODELS.items() if "upscale" in inspect.signature(each).parameters]
@@ -248,12 +257,22 @@ def network(plan: Plan, schema: Schema) -> nn.Module:
             f"The model {plan.model.name!r} {enlarges} enlarge pictures, which the task {schema.task!r} {others}",
             do=f"Take model={fitting[0]} for pairs, and for nothing else.",
         )
+    vocabulary = wanted.get("vocabulary")
     for needed, what, fits in (
-        ("channels", "pictures", len(shape) == 3),
-        ("edges", "a table", isinstance(inputs, Table)),
+        ("channels" in wanted, "pictures", len(shape) == 3),
+        ("edges" in wanted, "a table", isinstance(inputs, Table)),
+        (vocabulary is not None and vocabulary.default is vocabulary.empty, "texts", isinstance(inputs, Texts)),
+        (plan.model.name in OF_ANY_LENGTH, "texts or series", isinstance(inputs, (Texts, Series))),
     ):
-        if needed in wanted and not fits:
+        if needed and not fits:
             raise PlanError(f"The model {plan.model.name!r} needs {what}", got=inputs.describe())
+    differing = isinstance(inputs, Texts) or (isinstance(inputs, Series) and not inputs.fixed)
+    if differing and plan.model.name not in OF_ANY_LENGTH:
+        raise PlanError(
+            f"The model {plan.model.name!r} cannot take rows of different lengths",
+            got=inputs.describe(),
+            do=f"Take one of {', '.join(OF_ANY_LENGTH)}.",
+        )
     if plan.model.name == "perceptron" and schema.task != "classes":
         raise PlanError("The perceptron parts classes", got=f"the task {schema.task!r}", do="Take model=linear for it.")
     model = builder(**{name: value for name, value in given.items() if name in wanted}, **plan.model.arguments)
@@ -376,6 +395,7 @@ def started(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None 
         return model
     if plan.start.initialize:
         set_first_weights(model, plan.start.initialize, dataset)
+    learn_frequencies(model, Batches(dataset.train, dataset.schema, batch_size=_COUNTED_ROWS))
     head = head_of(model)
     gives_answers = isinstance(head, MemberHeads) or getattr(head, "out_features", 0) == schema.answers.outputs
     if head is not None and gives_answers and parse_call(plan.training.loss, "loss").name in _OF_LOG_PROBABILITIES:

@@ -13,18 +13,24 @@ from leadline.data.augment import Augment
 from leadline.data.dataset import Dataset
 from leadline.data.enlarging import SmallPictures
 from leadline.data.pictures import Pictures
+from leadline.data.series import Series
 from leadline.data.tables.table import Table
+from leadline.data.texts import Texts
 from leadline.plan.changes import spelled_out
 from leadline.plan.mirror import mirrored_agreement
+from leadline.plan.network_costs import NetworkCost, cost_of_network
 from leadline.plan.pairs import pairs_facts, pairs_network, pairs_training
 from leadline.plan.record import DataPlan, ModelPlan, Plan, StartPlan, TrainingPlan
-from leadline.plan.small_pictures import FAST, fast_network, fast_start, fast_suits, fast_training
+from leadline.plan.sequences import sequence_arguments, sequence_network, sequence_training
+from leadline.plan.small_pictures import FAST, fast_epochs, fast_network, fast_reason, fast_start, fast_suits, fast_training
 from leadline.plan.tables import table_arguments, table_facts, table_training
 
 _SMALL_SIDE = 64  # pictures up to this side go through a small network at full size; larger ones through ResNet-18
 _ROWS_TO_SEE = 500_000  # rows of training that small pictures and tables repay, in at least 10 epochs
 _MOST_EPOCHS = {"convnet": 36}  # 60 for the others; measured on digits, where more epochs gained nothing
-_ROWS_OF_LARGE = 20_000  # the same for ResNet-18, which takes a hundred times longer for each
+_ROWS_OF_LARGE = 20_000  # the same for ResNet-18, which takes a hundred times longer for each, and for larger ones
+_TRIED = ("linear", "perceptron", "mlp", "tabular", "convnet", FAST)  # networks whose numbers below were tried
+_RATE_OF_DEEP = 2e-4  # for deep networks without normalization
 # Rates that do as well as Adam's, as multiples of its own.
 _RATE_BESIDE_ADAM = {"sgd": 10.0, "nesterov": 10.0, "adagrad": 5.0, "muon": 5.0}
 _RATE_ON_TABLES = {**_RATE_BESIDE_ADAM, "sgd": 50.0, "nesterov": 50.0}  # with 10 it had hardly begun on 125 rows of wine
@@ -51,7 +57,7 @@ def propose(dataset: Dataset, changes: Mapping[str, Any] | None = None) -> Plan:
     why: dict[str, str] = {}
     data = _data(dataset, why)
     model = _model(dataset, changes.get("model.name"), why)
-    training = _training(dataset, model.name, changes, why)
+    training = _training(dataset, model, changes, why)
     start = fast_start(dataset, why) if model.name == FAST else StartPlan()
     plan = Plan(data=data, model=model, training=training, start=start, why=why).but(changes)
     return dataclasses.replace(plan, data=data)  # what was loaded is a fact, whatever was wished for
@@ -90,11 +96,13 @@ def _model(dataset: Dataset, chosen: str | None, why: dict[str, str]) -> ModelPl
         if side < 4:
             name, reason = "mlp", f"{small} are too few to convolve"
         elif side <= _SMALL_SIDE and fast_suits(dataset):
-            name, reason = FAST, f"{rows:,} pictures of {small} are enough for it, and it needs few passes over them"
+            name, reason = FAST, fast_reason(dataset)
         elif side <= _SMALL_SIDE:
             name, reason = "convnet", f"{small} fit a small convolutional network (up to {_SMALL_SIDE})"
         else:
             name, reason = "resnet18", f"{small} are more than the {_SMALL_SIDE} that a small network suits"
+    elif isinstance(inputs, (Texts, Series)):
+        name, reason = sequence_network(dataset)
     elif isinstance(inputs, Table):
         name, reason = "tabular", f"{rows:,} rows of {len(inputs.used)} columns, each embedded by itself"
     else:
@@ -112,6 +120,8 @@ def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, An
     shape, rows = dataset.schema.inputs.shape, len(dataset.train)
     if name == "tabular" and isinstance(dataset.schema.inputs, Table):
         return table_arguments(dataset, why)
+    if isinstance(dataset.schema.inputs, (Texts, Series)):
+        return sequence_arguments(name, dataset, why)
     if name == "espcn" and dataset.task == "pairs":
         return pairs_network(dataset, why)
     if name == "mlp":
@@ -135,8 +145,8 @@ def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, An
     return {}
 
 
-def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dict[str, str]) -> TrainingPlan:
-    rows, task = len(dataset.train), dataset.task
+def _training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, Any], why: dict[str, str]) -> TrainingPlan:
+    rows, task, model = len(dataset.train), dataset.task, network.name
     if model == "perceptron" and task == "classes":
         return _rosenblatt(rows, why)
     if task == "pairs":
@@ -158,15 +168,24 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
         why["training.loss"] = f"exactly one of {dataset.schema.answers.outputs} classes is right"
     if smoothing:
         why["training.label_smoothing"] = f"{rows:,} pictures can be learnt by heart; a target of 0.9 keeps the network from it"
-    large = model == "resnet18"
+    cost = _cost(dataset, network, changes)
+    large = model == "resnet18" if cost is None else cost.large
+    seen = _ROWS_OF_LARGE if large else _ROWS_TO_SEE
+    if cost is not None:
+        seen = cost.rows_to_see(_ROWS_OF_LARGE, _ROWS_TO_SEE)
     batch = int(2 ** np.clip(round(math.log2(max(rows, 2) / 40)), 3, 6 if large else 7))
-    epochs = int(np.clip(round((_ROWS_OF_LARGE if large else _ROWS_TO_SEE) / rows), 10, _MOST_EPOCHS.get(model, 60)))
+    epochs = int(np.clip(round(seen / rows), 10, _MOST_EPOCHS.get(model, 60)))
+    epochs = (fast_epochs(dataset) if model == FAST else None) or epochs
     averaged = True
-    weight_decay, rate = 0.05, {"linear": 0.01, "mlp": 3e-3, "convnet": 5e-3, FAST: 5e-3}.get(model, 1e-3)
+    deep = cost is not None and cost.unnormalized
+    usual = _RATE_OF_DEEP if deep else 1e-3
+    weight_decay, rate = 0.05, {"linear": 0.01, "mlp": 3e-3, "convnet": 5e-3, FAST: 5e-3}.get(model, usual)
     if model == "tabular":
         proposed = table_training(rows)
         batch, epochs, rate, weight_decay = (proposed[key] for key in ("batch", "epochs", "learning_rate", "weight_decay"))
         averaged = proposed["averaged"]
+    if isinstance(dataset.schema.inputs, (Texts, Series)):
+        batch, epochs, rate, weight_decay, averaged = sequence_training(model, rows)
     optimizer = str(changes.get("training.optimizer", "adamw"))
     schedule = str(changes.get("training.schedule", "one_cycle"))
     kind = optimizer.split("(")[0]
@@ -184,6 +203,10 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
     why["training.batch"] = f"{rows:,} rows make {steps} steps an epoch"
     why["training.epochs"] = f"{epochs} times {rows:,} rows are {epochs * rows:,} to learn from"
     why["training.learning_rate"] = f"usual for {model} with {optimizer} in batches of {batch}, as the peak of the schedule"
+    if cost is not None:
+        why["training.epochs"] += f", at {cost}"
+        if deep:
+            why["training.learning_rate"] += "; low, as no layer normalizes what so many others multiply"
     why["training.schedule"] = f"one rise and fall over {epochs * steps:,} steps needs no tuning of its length"
     if kind == "lbfgs":
         why["training.learning_rate"] = "a line search finds the length of each step, beginning with 1"
@@ -219,7 +242,17 @@ def _training(dataset: Dataset, model: str, changes: Mapping[str, Any], why: dic
         average=f"ema({decay})" if averaged else "",
         augment=_augment(dataset, why),
     )
-    return fast_training(training, changes, why) if model == FAST else training
+    # Muon is for filters that have everything to learn; a new head alone has none.
+    return fast_training(training, changes, why) if model == FAST and not changes.get("start.weights") else training
+
+
+def _cost(dataset: Dataset, network: ModelPlan, changes: Mapping[str, Any]) -> NetworkCost | None:
+    """What a network costs a row, where its numbers were not tried: those of ResNet-18 were, on photos."""
+    inputs = dataset.schema.inputs
+    on_photos = isinstance(inputs, Pictures) and min(inputs.height, inputs.width) > _SMALL_SIDE
+    if network.name in _TRIED or (network.name == "resnet18" and on_photos) or isinstance(inputs, (Texts, Series)):
+        return None
+    return cost_of_network(network, dataset.schema, changes)
 
 
 def _rosenblatt(rows: int, why: dict[str, str]) -> TrainingPlan:

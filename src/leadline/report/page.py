@@ -46,9 +46,7 @@ def render(record: Record) -> str:
             name=str(results.get("name") or ""),
             version=str(record.get("leadline") or ""),
             style=(files("leadline.report") / "style.css").read_text(encoding="utf-8"),
-            outcome=outcome(results, "pictures" if examples["data"] or results.get("task") == "pairs" else "rows")
-            if results
-            else None,
+            outcome=outcome(results, _noun(results, bool(examples["data"]))) if results else None,
             scores=result_sections.score_view(results),
             facts=result_sections.fact_list(results),
             balance=data_sections.balance_view(results),
@@ -102,7 +100,7 @@ def summary_card(record: Record) -> str:
     """
     results = record.get("results") or {}
     examples = (record.get("examples") or {}).get("data") or [{}]
-    noun = "pictures" if examples[0].get("picture") else "rows"
+    noun = _noun(results, bool(examples[0].get("picture")))
     return (
         _templates()
         .get_template("card.html")
@@ -113,6 +111,11 @@ def summary_card(record: Record) -> str:
             facts=result_sections.fact_list(results),
         )
     )
+
+
+def _noun(results: Record, pictures: bool) -> str:
+    """What a row is called: as the results say, or pictures where some are shown."""
+    return str(results.get("noun") or ("pictures" if pictures or results.get("task") == "pairs" else "rows"))
 
 
 def _curves(history: list[Record], results: Record) -> list[Any]:

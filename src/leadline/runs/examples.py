@@ -8,15 +8,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from leadline.data.answers import Answers, Numbers
 from leadline.data.augment_views import View, augmented_views, rows_of_each_class
 from leadline.data.dataset import Dataset, Split
+from leadline.data.schema import Schema
+from leadline.data.series import Series
+from leadline.data.texts import Texts
 from leadline.plan.record import TrainingPlan
 
 _SHOWN = 24
 _VARIED = 6  # pictures before and after augmentation, and epochs of each
+_WORDS = 60  # of a text
+_LINES, _INKS = 6, ("#2a6fb0", "#c2571a", "#3f8f4f", "#8a5aa8", "#a08318", "#5a5a5a")  # channels of a series that are drawn
 _SIDE = 96  # pixels: enough to recognise, small enough for a page with a hundred of them
 
 
@@ -28,12 +33,12 @@ def find_examples(dataset: Dataset, values: NDArray[Any], training: TrainingPlan
         values: what the network said of the test rows: probabilities [N, K] or numbers [N, M].
         training: of the Plan; what its augmentation makes of pictures in its first epochs is shown, to the pixel.
     """
-    answers, test = dataset.schema.answers, dataset.test
+    schema, answers, test = dataset.schema, dataset.schema.answers, dataset.test
     shown = rows_of_each_class(dataset, _SHOWN)
-    found = {"data": [_row(dataset.train, at, answers) for at in shown]}
+    found = {"data": [_row(dataset.train, at, schema) for at in shown]}
     wrong, uncertain = _ranked(answers, values, test.targets)
-    found["wrong"] = [_row(test, at, answers) | _said(answers, values[at], test.targets[at]) for at in wrong]
-    found["uncertain"] = [_row(test, at, answers) | _said(answers, values[at], test.targets[at]) for at in uncertain]
+    found["wrong"] = [_row(test, at, schema) | _said(answers, values[at], test.targets[at]) for at in wrong]
+    found["uncertain"] = [_row(test, at, schema) | _said(answers, values[at], test.targets[at]) for at in uncertain]
     if training.augment.active:
         found["augmented"] = _augmented(dataset, training)
     return found
@@ -54,10 +59,15 @@ def _ranked(answers: Answers, values: NDArray[Any], targets: NDArray[Any]) -> tu
     return wrong, [int(at) for at in np.argsort(two[:, 1] - two[:, 0], kind="stable")[:_SHOWN]]
 
 
-def _row(split: Split, at: int, answers: Answers) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": str(split.ids[at]), "truth": answer_words(answers, split.targets[at])}
-    if split.inputs.ndim == 4:
-        row["picture"] = picture_uri(np.asarray(split.inputs[at]))
+def _row(split: Split, at: int, schema: Schema) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": str(split.ids[at]), "truth": answer_words(schema.answers, split.targets[at])}
+    stored = split.inputs[at]
+    if isinstance(schema.inputs, Texts):
+        row["values"] = {"text": schema.inputs.decode(stored[:_WORDS]) + (" …" if len(stored) > _WORDS else "")}
+    elif isinstance(schema.inputs, Series):
+        row["picture"] = series_uri(stored)
+    elif stored.ndim == 3:
+        row["picture"] = picture_uri(np.asarray(stored))
     return row
 
 
@@ -118,6 +128,27 @@ def png_uri(picture: NDArray[np.uint8], side: int | None = None) -> str:
     image = Image.fromarray(picture if picture.shape[2] == 3 else picture[:, :, 0])
     if side is not None:
         image.thumbnail((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def series_uri(series: NDArray[Any]) -> str:
+    """A stored series [T, C] as a small picture of its course: each channel a line between its own smallest and largest value.
+
+    Example:
+        >>> series_uri(np.sin(np.arange(30.0))[:, None]).startswith("data:image/png")
+        True
+    """
+    width, height = 2 * _SIDE, _SIDE
+    image = Image.new("RGB", (width, height), "white")
+    pen, steps = ImageDraw.Draw(image), len(series)
+    for channel, values in enumerate(np.asarray(series, np.float64).T[:_LINES]):
+        low, high = float(values.min()), float(values.max())
+        rows = (height - 5) * (1 - (values - low) / max(high - low, 1e-12)) + 2
+        columns = np.linspace(2, width - 3, steps) if steps > 1 else np.array([width / 2])
+        points = list(zip(columns.tolist(), rows.tolist(), strict=True))
+        pen.line(points if steps > 1 else points * 2, fill=_INKS[channel % len(_INKS)], width=2)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -30,6 +30,8 @@ from leadline.training import outputs_of
 
 _BASELINE_SHARE, _BASELINE_LEAST = 0.1, 20.0  # of the training's time; seconds
 _SEEING_SHARE, _SEEING_LEAST = 0.05, 5.0
+_BESIDE = {"table": " and gradient boosting", "texts": " on tf-idf"}  # what else is fitted
+_NOUNS = {"pictures": "pictures", "texts": "texts", "series": "series"}  # what the report calls rows
 
 
 def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> Run:
@@ -43,11 +45,12 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
     values = run.predictor.all_values(dataset.test.inputs)
     results = judging.judge(dataset.schema.answers, values, dataset.test.targets)
     quantile = _quantile(plan.training.loss)
-    others = "gradient boosting" if isinstance(dataset.schema.inputs, Table) else "nearest neighbours"
     if not quantile:
-        observer.note("baselines", f"a linear model and {others} on the same rows")
+        others = _BESIDE.get(dataset.schema.inputs.kind, " and nearest neighbours")
+        observer.note("baselines", f"a linear model{others} on the same rows")
     results |= {
         "name": dataset.name,
+        "noun": _NOUNS.get(dataset.schema.inputs.kind, "rows"),
         "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
         "baselines": []
         if quantile

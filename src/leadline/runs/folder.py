@@ -199,7 +199,7 @@ def save_model(path: Path, run: Run, golden_inputs: Any) -> None:
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.model.state_dict().items()}
     with files.writing(path / "model.safetensors") as file:
         file.write(serialize(weights))
-    inputs = np.ascontiguousarray(golden_inputs[:_GOLDEN_ROWS])
+    inputs = run.predictor.together(golden_inputs[:_GOLDEN_ROWS])
     with files.writing(path / "golden.safetensors") as file:
         file.write(serialize_arrays({"inputs": inputs, "outputs": run.predictor.all_values(inputs)}))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from leadline.training import Callback, Training
@@ -31,6 +32,9 @@ class Observer:
     def begin(self, total_steps: int, steps_per_epoch: int) -> None:
         """The first step is about to be taken (or, when resuming, the next one)."""
 
+    def weigh(self, work: Callable[[float], float]) -> None:
+        """Told after `begin` where steps do not all take as long: what part of the time is over at a share of the steps."""
+
     def advance(self, step: int) -> None:
         """A step was taken. Called very often: be quick."""
 
@@ -52,6 +56,11 @@ class Telling(Callback):
         per_epoch = now.steps_per_epoch or 0
         self._logged = len(now.history)
         self.observer.begin(per_epoch * now.epochs, per_epoch)
+        step: Any = now.runner
+        while step is not None and not hasattr(step, "work"):  # the average wraps the step that thaws layers
+            step = getattr(step, "step", None)
+        if step is not None:
+            self.observer.weigh(step.work)
         self.observer.advance(now.step)
 
     def batch_end(self, now: Training) -> None:

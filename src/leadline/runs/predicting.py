@@ -17,17 +17,25 @@ from leadline.data.answers import Answers, Numbers
 from leadline.data.dataset import Excluded
 from leadline.data.decoding import EXTENSIONS
 from leadline.data.enlarging import LargePictures
-from leadline.data.schema import Schema
+from leadline.data.ragged import Ragged
+from leadline.data.schema import Inputs, Schema
+from leadline.data.series import Series
 from leadline.data.sources import Reading, frame_of, nowhere
 from leadline.data.tables.arrow_frames import from_data_frame, is_data_frame
 from leadline.data.tables.frame import Frame
 from leadline.data.tables.given_rows import frame_of_rows
 from leadline.data.tables.table import Table
 from leadline.data.tables.table_files import is_table, read_file, table_files_in
+from leadline.data.texts import Texts
 from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
 from leadline.plan.building import head_of
 
 _BATCH = 256
+_FILES = (
+    (Texts, "texts", frozenset({".txt", ".text", ".md"})),
+    (Series, "series", frozenset({".npy", ".csv", ".tsv"})),
+    (None, "pictures", EXTENSIONS),
+)
 
 
 @dataclass(frozen=True)
@@ -155,10 +163,18 @@ class Predictor:
             outputs = self.model(self._prepare(torch.from_numpy(stored).to(self.device)))
             return self._finish(outputs).numpy(force=True)
 
-    def all_values(self, stored: NDArray[Any]) -> NDArray[Any]:
+    def all_values(self, stored: NDArray[Any] | Ragged) -> NDArray[Any]:
         """The same for any number of encoded rows, a batch at a time."""
-        parts = [self.values(np.ascontiguousarray(stored[at : at + _BATCH])) for at in range(0, len(stored), _BATCH)]
+        parts = [self.values(self.together(stored[at : at + _BATCH])) for at in range(0, len(stored), _BATCH)]
         return np.concatenate(parts) if parts else np.zeros((0, self.schema.answers.outputs), np.float32)
+
+    def together(self, rows: NDArray[Any] | Ragged | Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Encoded rows as one batch [N, …]; texts and series of different lengths are filled up to the longest."""
+        if isinstance(rows, np.ndarray):
+            return np.ascontiguousarray(rows)
+        if isinstance(inputs := self.schema.inputs, (Texts, Series)):
+            return (rows if isinstance(rows, Ragged) else Ragged.of(rows)).padded(inputs.padding)
+        return np.stack(list(rows))
 
     def rows(self, frame: Frame) -> Predictions:
         """Answers for the rows of a table."""
@@ -166,7 +182,7 @@ class Predictor:
         values = self.all_values(encoded)
         return Predictions(frame.ids, values, self.schema.answers, frame.excluded, (*frame.notes, *notes))
 
-    def features(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+    def features(self, stored: NDArray[Any] | Ragged) -> NDArray[np.float32]:
         """What the last layer of the network sees of encoded rows [N, …], float32 [N, H]; of several members their mean."""
         head = head_of(self.model)
         if head is None:
@@ -199,7 +215,7 @@ class Predictor:
                         rows.append(result)
                         kept.append(names[at])
                 if rows:
-                    values.append(self.values(np.stack(rows)))
+                    values.append(self.values(self.together(rows)))
         stacked = np.concatenate(values) if values else np.zeros((0, self.schema.answers.outputs), np.float32)
         return Predictions(kept, stacked, self.schema.answers, excluded)
 
@@ -262,13 +278,15 @@ def read_rows(table: Table, path: Path) -> Frame:
     return read_file(path, header=table.header, encoding=table.encoding)
 
 
-def pictures_below(folder: Path) -> list[Path]:
-    """All picture files in a folder and the folders in it, in order."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and not path.name.startswith("."))
+def inputs_below(folder: Path, inputs: Inputs | None = None) -> list[Path]:
+    """All files in a folder and the folders in it that the network could answer for, in order: pictures, texts or series.
+
+    Errors: `SourceNotFoundError` where there are none.
+    """
+    what, endings = next((what, endings) for kind, what, endings in _FILES if kind is None or isinstance(inputs, kind))
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and not path.name.startswith("."))
     if not found:
-        raise SourceNotFoundError(
-            f"There are no pictures in {folder}", expected="files ending in " + ", ".join(sorted(EXTENSIONS))
-        )
+        raise SourceNotFoundError(f"There are no {what} in {folder}", expected="files ending in " + ", ".join(sorted(endings)))
     return found
 
 

@@ -66,7 +66,7 @@ def seen_mirrored_too(
     """
     if not augment.flip or not isinstance(dataset.schema.inputs, Pictures):
         return None
-    mirrored = predict(np.ascontiguousarray(dataset.test.inputs[:, :, ::-1]))
+    mirrored = predict(np.ascontiguousarray(np.asarray(dataset.test.inputs)[:, :, ::-1]))
     mean, truth = torch.from_numpy((values + mirrored) / 2), torch.from_numpy(dataset.test.targets)
     return {"scores": metrics.scores(dataset.task, mean, truth, resamples=_RESAMPLES)}
 

@@ -21,7 +21,7 @@ from leadline.plan.record import Plan
 from leadline.runs import pairs
 from leadline.runs import results as judging
 from leadline.runs.enlarging import EnlargedPicture, EnlargedPictures, enlarge, enlarge_several
-from leadline.runs.predicting import Prediction, Predictions, Predictor, frames_for, joined, pictures_below
+from leadline.runs.predicting import Prediction, Predictions, Predictor, frames_for, inputs_below, joined
 from leadline.runs.reloading import load_for
 from leadline.training import History
 from leadline.training.monte_carlo import Thinned
@@ -70,9 +70,9 @@ class Run:
         """Answers for one raw input (a `Prediction`) or for several (`Predictions`); after a training on pairs, pictures.
 
         Args:
-            inputs: a path, a PIL image, an array like those of the training, or a sequence of these; a folder stands for all
-                pictures in it. After a training on a table: a row as a dict, or a file, a data frame or a list of rows. One bad
-                input among several is set aside and listed in `.excluded`.
+            inputs: a path, a PIL image, a text, an array like those of the training, or several of these; a folder stands for
+                all pictures, texts or series in it. After a training on a table: a row as a dict, or a file, a data frame or a
+                list of rows. One bad input among several is set aside and listed in `.excluded`.
             ids: names for several inputs; by default their paths or positions.
 
         Errors: a `LeadlineError` when a single input cannot be read.
@@ -83,7 +83,7 @@ class Run:
         if isinstance(table := self.schema.inputs, Table) and not table.is_one(inputs):
             return joined([self.predictor.rows(frame) for frame in frames_for(table, inputs)], ids)
         if path and Path(inputs).is_dir():
-            inputs = pictures_below(Path(inputs))
+            inputs = inputs_below(Path(inputs), self.schema.inputs)
         elif self.schema.task == "pairs" and self.schema.inputs.is_one(inputs):
             return enlarge(self.model, self.schema, self.device, inputs, ids[0] if ids else str(inputs) if path else "0")
         elif self.schema.inputs.is_one(inputs):
@@ -128,9 +128,9 @@ class Run:
             stored = [table.read_frame(frame.data, header=frame.header)[0] for frame in frames]
             return self.predictor.features(np.concatenate(stored))
         if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
-            inputs = pictures_below(Path(inputs))
+            inputs = inputs_below(Path(inputs), self.schema.inputs)
         several = [inputs] if self.schema.inputs.is_one(inputs) else inputs
-        return self.predictor.features(np.stack([self.schema.inputs.encode(raw) for raw in several]))
+        return self.predictor.features(self.predictor.together([self.schema.inputs.encode(raw) for raw in several]))
 
     def _rows_of(self, source: Any, targets: Any) -> tuple[data.Split, str]:
         own = self.plan.data

@@ -21,15 +21,16 @@ from leadline.plan.transferred_networks import as_known
 from leadline.plan.transferring import resolve
 from leadline.runs import folder as folders
 from leadline.runs.environment import describe_environment
+from leadline.runs.failing import check_worth_resuming, write_failure
 from leadline.runs.finishing import finish
 from leadline.runs.observer import Observer
 from leadline.runs.planning import known_early, planned
-from leadline.runs.reloading import load_for
+from leadline.runs.reloading import load_for, load_to_propose
 from leadline.runs.restarts import Fitting
 from leadline.runs.run import Run
 from leadline.runs.seen_rows import about_seen_rows
 from leadline.runs.solving import keep_first
-from leadline.runs.telling import duration, tell_data
+from leadline.runs.telling import duration, tell_data, tell_untried
 from leadline.training import History, Interruption, choose_device
 from leadline.training.devices import noting_nondeterminism, preserved
 from leadline.training.recorded import keeping_buffers
@@ -78,13 +79,19 @@ def train(
     candidates(known)
     choose_device(known.training.device)
     folders.check_free(folder)
-    dataset = source if isinstance(source, Dataset) else load_for(known, source, targets, observer)
+    if isinstance(source, Dataset):
+        dataset = source
+    elif plan is None:
+        dataset = load_to_propose(known, changes, source, targets, observer)
+    else:
+        dataset = load_for(known, source, targets, observer)
     dataset = _with_near_copies(dataset)
     tell_data(dataset, observer)
     plan = planned(known, dataset, changes, proposed=plan is None, observer=observer)
-    dataset = _with_seen_rows(plan, dataset, observer)
     resolved = resolve(plan, dataset, observer.note)
-    plan, dataset, expected = _with_time(resolved.plan, resolved.dataset)
+    tell_untried(resolved.record, plan.training.epochs, observer)
+    seen = about_seen_rows(resolved.plan.start, dataset)
+    plan, dataset, expected = _with_time(resolved.plan, _with_notes(resolved.dataset, seen, observer))
     observer.note("plan", _told(plan, dataset))
     for note in plan_notes(plan, dataset.schema):
         observer.note("note", note)
@@ -92,7 +99,8 @@ def train(
         observer.note("expected", expected)
     path = folders.create(dataset.name, folder)
     with folders.locked(path):
-        folders.write_record(path, "training", name=dataset.name, data_seconds=round(time.perf_counter() - began, 3))
+        seconds = round(time.perf_counter() - began, 3)
+        folders.write_record(path, "training", name=dataset.name, data_seconds=seconds, seen_rows=seen)
         files.write_json(path / "plan.json", plan.to_json())
         files.write_json(path / "schema.json", dataset.schema.to_json())
         (path / "checkpoint").mkdir(exist_ok=True)
@@ -105,6 +113,7 @@ def resume(
     source: Any = None,
     *,
     targets: Any = None,
+    anyway: bool = False,
     checkpoint_every: float = 60.0,
     observer: Observer | None = None,
 ) -> Run:
@@ -114,10 +123,12 @@ def resume(
         folder: of the Run, or "last".
         source: the same data again, where they were arrays and cannot be found by their name.
         targets: for arrays.
+        anyway: go on also where the training failed, so that the same steps will probably fail again.
         checkpoint_every: seconds between checkpoints, at most.
         observer: is told what happens.
 
-    Errors: `RunError` when it is finished already; `DataError` when the data are no longer the same.
+    Errors: `RunError` when it is finished already, or failed for a reason that resuming does not mend; `DataError` when the
+    data are no longer the same.
 
     Example:
         >>> import contextlib
@@ -138,6 +149,7 @@ def resume(
     _check_unfinished(path)
     if not (path / "plan.json").exists():
         raise RunError(f"The training in {path} was stopped before its plan was written", do="Train anew.")
+    check_worth_resuming(path, anyway=anyway)
     plan = folders.read_plan(path)
     try:
         dataset = source if isinstance(source, Dataset) else load_for(plan, source, targets, observer)
@@ -152,12 +164,15 @@ def resume(
         )
     dataset = _with_near_copies(dataset)
     tell_data(dataset, observer)
-    dataset = as_known(plan.start, _with_seen_rows(plan, dataset, observer))
+    seen = folders.read_record(path).get("seen_rows")
+    if not isinstance(seen, list):  # killed before it was looked for, or by an older Leadline
+        seen = about_seen_rows(plan.start, dataset)
+    dataset = as_known(plan.start, _with_notes(dataset, seen, observer))
     with folders.locked(path):
         _check_unfinished(path)  # another process may have finished it while this one was reading
         for place in (path, *(file for file in path.glob("checkpoint/**") if file.is_dir())):
             files.sweep(place)
-        folders.write_record(path, "training")
+        folders.write_record(path, "training", failure=None)
         return _fit_and_finish(path, plan, dataset, observer, checkpoint_every)
 
 
@@ -170,12 +185,11 @@ def _with_near_copies(dataset: Dataset) -> Dataset:
     return dataclasses.replace(dataset, notes=(*dataset.notes, *near)) if near else dataset
 
 
-def _with_seen_rows(plan: Plan, dataset: Dataset, observer: Observer) -> Dataset:
-    """The same Dataset, with a note on test rows that the weights to start from have learned from."""
-    seen = about_seen_rows(plan.start, dataset)
-    for note in seen:
+def _with_notes(dataset: Dataset, notes: list[str], observer: Observer) -> Dataset:
+    """The same Dataset with more notes, which the observer is told."""
+    for note in notes:
         observer.note("note", note)
-    return dataclasses.replace(dataset, notes=(*dataset.notes, *seen)) if seen else dataset
+    return dataclasses.replace(dataset, notes=(*dataset.notes, *notes)) if notes else dataset
 
 
 def _with_time(plan: Plan, dataset: Dataset) -> tuple[Plan, Dataset, str]:
@@ -239,7 +253,7 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
         raise Interrupted(f"Stopped, what was trained is saved in {path}", do=f"Go on with: leadline resume {path}") from None
     except LeadlineError as error:
         with suppress(OSError):  # of a disk so full that not even this can be written
-            folders.write_record(path, "failed" if error.exit_status == 1 else "interrupted")
+            write_failure(path, error)
         raise
     finally:
         interruption.release()

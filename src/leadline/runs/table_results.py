@@ -34,7 +34,7 @@ def describe_table(dataset: Dataset, table: Table, answer: Answer) -> dict[str, 
         answer: stored rows [N, W] → probabilities or numbers.
     """
     rows = np.sort(np.random.default_rng(0).permutation(len(dataset.test))[: _rows_for(len(table.blocks))])
-    inputs, targets = dataset.test.inputs[rows], dataset.test.targets[rows]
+    inputs, targets = dataset.test.array[rows], dataset.test.targets[rows]
     metric = _metric(dataset.schema.answers)
     repeats, resamples = (5, 200) if len(table.blocks) <= _MANY else (2, 60)
     found = explain.permutation_importance(answer, inputs, targets, table.blocks, metric, repeats=repeats, resamples=resamples)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
+from typing import Any
 
 from leadline.data.dataset import Dataset
 from leadline.data.enlarging import SmallPictures
@@ -76,6 +78,23 @@ def _tell_columns(columns: tuple[Column, ...], observer: Observer) -> None:
             more = f" and {len(those) - _NAMED:,} more" if len(those) > _NAMED else ""
             observer.note(label, f"{len(those):,} {plural}: {', '.join(shown)}{more}")
             label = ""
+
+
+def tell_untried(record: Mapping[str, Any], epochs: int, observer: Observer) -> None:
+    """Say which ways to transfer were not compared with the others, as what may be spent on trials was too little for them.
+
+    Args:
+        record: of `plan.resolve`: what was measured to decide.
+        epochs: of the training, of which trials take a fifth at most.
+        observer: is told.
+    """
+    if "skills" not in record or record.get("forced"):
+        return
+    tried = {skill["name"] for skill in record["skills"]}
+    untried = [name for name in ("fine-tuning", "training from scratch") if name not in tried]
+    if untried:
+        share = f"a fifth of {epochs} epoch{'s' if epochs > 1 else ''} of {record['rows']:,} rows"
+        observer.note("not tried", f"{' and '.join(untried)}: in what trials may take, {share}, they could show nothing")
 
 
 def duration(seconds: float) -> str:

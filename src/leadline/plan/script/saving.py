@@ -15,6 +15,8 @@ from torch import nn
 
 from leadline import files, losses
 from leadline.data.dataset import Dataset
+from leadline.data.series import Series
+from leadline.data.texts import Texts
 from leadline.errors import PlanError, RunExistsError
 from leadline.models import MODELS
 from leadline.plan.building import Built, build, head_of, loss_of, network, precision_of, started
@@ -78,6 +80,10 @@ def save_script(plan: Plan, dataset: Dataset, path: Path | str) -> tuple[Path, P
         raise PlanError(
             "A training of pairs is not written as a script",
             do="Its Plan says every choice: leadline plan SOURCE --task pairs.",
+        )
+    if isinstance(inputs := dataset.schema.inputs, (Texts, Series)):
+        raise PlanError(
+            "A training on texts or series is not written as a script", got=inputs.describe(), do="Its Plan says every choice."
         )
     path = Path(path)
     beside = path.with_suffix(".safetensors")
@@ -312,6 +318,7 @@ class _Script:
             targets = self.built.batches.targets
             return (
                 torch.equal(inputs, expected)
+                and isinstance(targets, torch.Tensor)
                 and torch.equal(names["train_targets"], targets)
                 and same_network(self.built.model, model, expected.clone())
             )
