@@ -50,7 +50,7 @@ def test_every_dependency_is_listed() -> None:
     for line in machine.packages():
         assert f'"{line.split()[0]}>=' in declared
         assert not line.endswith("missing")
-    assert len(machine.packages()) == 13
+    assert len(machine.packages()) == 14
 
 
 def test_a_missing_package_is_said_so() -> None:
