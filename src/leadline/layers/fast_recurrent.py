@@ -19,7 +19,7 @@ Ends = tuple[Tensor, ...]
 
 
 class FastGRU(nn.GRU):
-    """nn.GRU that trains faster on a CPU: the same parameters, inputs, outputs and states, equal up to rounding.
+    """nn.GRU with its training loop written out for CPUs: the same parameters, inputs, states and outputs, up to rounding.
 
     On other devices, in compiled or traced code and under autocast this is `nn.GRU` itself, also for one sequence without a
     batch. What is done otherwise on a CPU is told in `layers.recurrent_loops`. Differentiable once there.
@@ -70,7 +70,7 @@ class FastGRU(nn.GRU):
 
 
 class FastLSTM(nn.LSTM):
-    """nn.LSTM that trains faster on a CPU: the same parameters, inputs, outputs and states, equal up to rounding.
+    """nn.LSTM with its training loop written out for CPUs: the same parameters, inputs, states and outputs, up to rounding.
 
     On other devices, in compiled or traced code and under autocast this is `nn.LSTM` itself, also for one sequence without a
     batch. What is done otherwise on a CPU is told in `layers.recurrent_loops`. Differentiable once there.
@@ -119,7 +119,7 @@ class FastLSTM(nn.LSTM):
 
 
 class FastRNN(nn.RNN):
-    """nn.RNN with tanh that trains faster on a CPU: the same parameters, inputs, outputs and states, equal up to rounding.
+    """nn.RNN with tanh, its training loop written out for CPUs: the same parameters, inputs and outputs, up to rounding.
 
     On other devices, in compiled or traced code and under autocast this is `nn.RNN` itself, also for one sequence without a
     batch. What is done otherwise on a CPU is told in `layers.recurrent_loops`. Differentiable once there.
