@@ -58,8 +58,6 @@ def starting_weights(path: Path, plan: Plan, dataset: Dataset, observer: Observe
         model = network(plan, dataset.schema)
         model.load_state_dict(weights)
         found, notes = _solve(model, plan, dataset)
-    for note in notes:
-        observer.note("note", note)
     observer.note("head", found.describe())
     saved.save(path / _FIRST, {"weights": {name: value.cpu() for name, value in model.state_dict().items()}})
     table = {"metric": found.metric, "score": found.score, "l2": found.l2, "notes": notes}
