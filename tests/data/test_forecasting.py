@@ -7,11 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leadline.data import batches as batching
+from leadline.data.batches import Batches
 from leadline.data.forecast_ahead import latest_windows
 from leadline.data.forecasting import load_forecast, read_forecast
 from leadline.data.window_making import proposed_lookback, steps_needed
-from leadline.data.window_rows import WindowRows
 from leadline.errors import ArgumentError, DataError, SourceNotFoundError
 
 
@@ -188,12 +187,9 @@ def test_the_known_future_is_told_and_the_unknown_is_not():
     )
 
 
-def test_batches_of_windows_are_the_rows_in_the_order_of_the_epoch(monkeypatch):
-    name = "as_tensor" if hasattr(batching, "as_tensor") else "_tensor"
-    plain = getattr(batching, name)
-    monkeypatch.setattr(batching, name, lambda rows: rows.tensor() if isinstance(rows, WindowRows) else plain(rows))
+def test_batches_of_windows_are_the_rows_in_the_order_of_the_epoch():
     dataset = load_forecast(monthly(), horizon=6)
-    batches = batching.Batches(dataset.train, dataset.schema, 8, seed=3, shuffle=True)
+    batches = Batches(dataset.train, dataset.schema, 8, seed=3, shuffle=True)
     order = batches.order(0).numpy()
     for number, (inputs, targets) in enumerate(batches.epoch(0)):
         rows = order[8 * number : 8 * number + 8]

@@ -203,9 +203,9 @@ def test_a_zip_instead_of_a_folder(photos: Make, tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_source(tmp_path: Path) -> None:
-    (tmp_path / "words.txt").write_text("words")
-    with pytest.raises(DataError, match=r"not a source that is understood.*got a file of kind \.txt"):
-        data.load(tmp_path / "words.txt")
+    (tmp_path / "words.doc").write_text("words")
+    with pytest.raises(DataError, match=r"not a source that is understood.*got a file of kind \.doc"):
+        data.load(tmp_path / "words.doc")
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(DataError, match="got a single picture"):
         data.load(tmp_path / "a.png")

@@ -15,7 +15,7 @@ from leadline.data import Dataset, load
 from leadline.errors import ArgumentError, PlanError
 from leadline.optim import ClipPercentile, Lookahead, Penalties, Plateau
 from leadline.plan import Built, Plan, build, propose
-from leadline.plan.building import balanced_weights
+from leadline.plan.loss_building import balanced_weights
 from leadline.training import Supervised, run_loop
 from leadline.training.closures import ClosureStep
 from leadline.training.recorded import Recorded

@@ -67,3 +67,11 @@ def test_logarithms_are_told():
     facts = forecast_facts(load_forecast(growing, horizon=6), why)
     assert facts["transform"] == "log"
     assert "grows with the level" in why["data.transform"]
+
+
+def test_few_validation_moments_do_not_choose_the_epoch():
+    why = {}
+    assert forecast_training(SHORT, {}, why).monitor == "loss"
+    assert "share their steps" in why["training.monitor"]
+    assert forecast_training(LONG, {}, why).monitor == "valid_loss"
+    assert forecast_training(SHORT, {"training.schedule": "plateau"}, why).monitor == "valid_loss"

@@ -18,8 +18,8 @@ import leadline
 from leadline import data
 from leadline.errors import ArgumentError, PlanError
 from leadline.plan import Plan, build, parse_changes, propose
-from leadline.plan.building import head_of
 from leadline.plan.changes import as_toml
+from leadline.plan.network_building import head_of
 
 ROWS: list[dict[str, Any]] = [
     {"conv": 8, "kernel": [2, 3], "padding": "same", "activation": "maxout(pieces=2)"},

@@ -11,7 +11,8 @@ import torch
 from leadline import data, losses
 from leadline.data import Dataset
 from leadline.plan import build, propose
-from leadline.plan.building import Built, batch_accuracy
+from leadline.plan.building import Built
+from leadline.plan.loss_building import batch_accuracy
 from leadline.plan.populations import build_population
 from leadline.training import run_loop
 from leadline.training.recorded import Recorded

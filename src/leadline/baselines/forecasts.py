@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from leadline.baselines.fitting import Baseline
 from leadline.data.dataset import Dataset
-from leadline.data.window_rows import WindowRows
+from leadline.data.window_rows import WindowSplit
 from leadline.data.windows import Windows
 
 Floats = NDArray[np.float64]
@@ -81,6 +81,23 @@ def naive_forecasts(dataset: Dataset, *, part: str = "test") -> list[Baseline]:
     split: Any = getattr(dataset, part)
     windows: Any = dataset.schema.inputs
     assert isinstance(windows, Windows)
+    return naive_answers(split, windows)
+
+
+def naive_answers(split: WindowSplit, windows: Windows) -> list[Baseline]:
+    """The same for any windows.
+
+    Args:
+        split: the windows.
+        windows: the Schema's side, with the scales of all their series.
+
+    Example:
+        >>> import polars as pl
+        >>> from leadline.data.forecasting import load_forecast
+        >>> dataset = load_forecast(pl.DataFrame({"t": range(90), "y": [at % 6 for at in range(90)]}), horizon=4)
+        >>> naive_answers(dataset.test, dataset.schema.inputs)[0].probabilities.shape[1:]
+        (4, 1)
+    """
     season, horizon, word = windows.season, windows.horizon, "the value"
     fits = 1 < season <= windows.lookback
     methods: list[tuple[str, str, Callable[[Floats], Floats]]] = [
@@ -93,9 +110,9 @@ def naive_forecasts(dataset: Dataset, *, part: str = "test") -> list[Baseline]:
     return [_answered(name, detail, method, split, windows) for name, detail, method in methods]
 
 
-def _answered(name: str, detail: str, method: Callable[[Floats], Floats], split: Any, windows: Windows) -> Baseline:
+def _answered(name: str, detail: str, method: Callable[[Floats], Floats], split: WindowSplit, windows: Windows) -> Baseline:
     begin = time.perf_counter()
-    rows: WindowRows = split.inputs
+    rows: Any = split.inputs
     answers = []
     for start in range(0, len(rows), _ROWS):
         part = slice(start, start + _ROWS)

@@ -20,7 +20,20 @@ from leadline.errors import Interrupted, LeadlineError, nearest
 
 __all__ = ["main"]
 
-_VERBS = ("train", "plan", "resume", "predict", "evaluate", "similar", "explain", "report", "show", "gradcheck", "info")
+_VERBS = (
+    "train",
+    "plan",
+    "resume",
+    "predict",
+    "write",
+    "evaluate",
+    "similar",
+    "explain",
+    "report",
+    "show",
+    "gradcheck",
+    "info",
+)
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

@@ -30,19 +30,32 @@ def command(run: str, source: str, samples: int | None, as_json: bool) -> None:
 
 
 def _lines(result: dict[str, Any]) -> Iterator[str]:
-    yield labelled("rows", f"{result['rows']:,}")
+    yield (
+        labelled("text", f"{result['rows']:,} {result['unit']}")
+        if "unit" in result
+        else labelled("rows", f"{result['rows']:,}")
+    )
     known = {metric: score for metric, score in result["scores"].items() if score["value"] is not None}
     column = max((len(score["title"]) for score in known.values()), default=0)
     for metric, score in known.items():
         yield f"{score['title']:<{column}}{number(score['value'], metric):>9}{_interval(metric, score)}"
     for baseline in result.get("baselines", []):
-        from leadline.runs.pairs import beside_text
+        yield labelled("beside it", _beside(result, baseline))
+    if bands := result.get("bands"):
+        from leadline.runs.forecasts import bands_text
 
-        yield labelled("beside it", beside_text(baseline))
+        yield labelled("bands", bands_text(bands))
     for text in _confusions(result.get("confusion", []), result["classes"]):
         yield labelled("confused", text)
     if result["note"]:
         yield labelled("note", result["note"])
+
+
+def _beside(result: dict[str, Any], baseline: dict[str, Any]) -> str:
+    from leadline.runs.forecasts import naive_text
+    from leadline.runs.pairs import beside_text
+
+    return naive_text(baseline, result["headline"]) if result["task"] == "forecast" else beside_text(baseline)
 
 
 def _interval(metric: str, score: dict[str, Any]) -> str:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 Decorated = Callable[..., Any]
 _PLAN_FILE = "TOML as `leadline plan SOURCE` writes it, or the plan.json of a Run"
-TASKS = ("classes", "labels", "number", "pairs")
-_OF_DATA = ("task", "target", "group", "time", "size", "upscale", "seed")
+TASKS = ("classes", "labels", "number", "pairs", "forecast", "tokens")
+_OF_FORECASTS = ("forecast", "lookback", "series", "known")
+_OF_DATA = ("task", "target", "group", "time", *_OF_FORECASTS, "size", "upscale", "seed")
 _OF_TRAINING = {
     "device": "training.device",
     "start": "start.weights",
@@ -46,6 +47,19 @@ def source_and_changes(function: Decorated) -> Decorated:
             click.option("--target", metavar="COLUMN", help="What to learn: a column, its number, or several: a,b,c."),
             click.option("--group", metavar="COLUMN", help="Rows with the same value here are never in two splits."),
             click.option("--time", metavar="COLUMN", help="Judge by the latest rows, by this column of dates or numbers."),
+            click.option(
+                "--forecast",
+                type=click.IntRange(min=1),
+                metavar="H",
+                help="Forecast the target H steps ahead, from rows in time.",
+            ),
+            click.option(
+                "--lookback", type=click.IntRange(min=1), metavar="L", help="For forecasts: the steps of the past it looks at."
+            ),
+            click.option("--series", metavar="COLUMN", help="For forecasts: what tells several series apart: a,b."),
+            click.option(
+                "--known", metavar="COLUMN", help="For forecasts: columns whose future is known, such as holidays: a,b."
+            ),
             click.option(
                 "--size", type=click.IntRange(min=4), metavar="PIXELS", help="Height and width that photos are scaled to."
             ),

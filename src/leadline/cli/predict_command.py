@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leadline.cli.enlarged_files import write_enlarged
+from leadline.cli.forecast_rows import write_forecasts
 from leadline.cli.inputs import check_inputs, frames_from, inputs_from
 from leadline.cli.printing import labelled, paragraph, printable
 from leadline.errors import DataError, RunExistsError
@@ -64,7 +65,8 @@ def command(
     An INPUT is a table file, after a training on a table; a text or a text file, after one on texts; else a picture file, a
     folder of them, or an .npy or .npz file of rows. With `-`, or with none, standard input is read: a csv table, one text
     or one path a line, or the bytes of one picture. An input that cannot be read is named, and the others go on. After a
-    training on pairs each picture is enlarged into a file of the folder --out, never over another.
+    training on pairs each picture is enlarged into a file of the folder --out, never over another. After a training of
+    forecasts the INPUTs are table files that together hold the series up to now, and what comes next is told with its dates.
     """
     if as_json + as_csv + features > 1:
         raise click.UsageError("Give one of --json, --csv and --features.")
@@ -75,6 +77,7 @@ def command(
     from leadline import runs
     from leadline.data import Table
     from leadline.data.enlarging import SmallPictures
+    from leadline.data.windows import Windows
 
     opened, words = runs.open(run), inputs or ("-",)
     check_inputs(words, run)
@@ -83,6 +86,11 @@ def command(
         if as_csv or features or top:
             raise click.UsageError("The network enlarges pictures, so --csv, --features and --top say nothing.")
         write_enlarged(opened, words, folder, as_json=as_json)
+        return
+    if isinstance(opened.schema.inputs, Windows):
+        if features or top or folder is not None:
+            raise click.UsageError("The network forecasts, so --features, --top and --out say nothing.")
+        write_forecasts(opened, words, as_json=as_json, as_csv=as_csv)
         return
     if folder is not None:
         raise click.UsageError("--out is for enlarged pictures; to keep answers, write them to a file with >.")

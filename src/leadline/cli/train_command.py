@@ -44,11 +44,13 @@ def command(
 ) -> None:
     """Train a network on SOURCE and keep everything about it in one folder, a Run.
 
-    SOURCE is a table (one or several csv, tsv or parquet files, or a folder of them), a folder of photos (one sub-folder for
+    SOURCE is a table (one or several csv, tsv or parquet files, or a folder of them), whose rows are in time where something is
+    to be forecast (--forecast STEPS), a folder of photos (one sub-folder for
     each class, or a csv file of labels beside them), an .npz or IDX file, or a name: digits, mnist, fashion-mnist, cifar10,
-    iris, wine, breast-cancer, diabetes. Nothing needs to be configured; `leadline plan SOURCE` shows what would be done
-    and why. With --from RUN what another network has learned serves these photos: how much of it does, and whether it should
-    train on, is measured and said. Ctrl-C saves a checkpoint, and `leadline resume last` goes on from there.
+    iris, wine, breast-cancer, diabetes. From a text file, or from `python`, the text of its own library, a network learns to
+    foretell each character or word, and so to write. Nothing needs to be configured; `leadline plan SOURCE` shows what would
+    be done and why. With --from RUN what another network has learned serves these photos: how much of it does, and whether it
+    should train on, is measured and said. Ctrl-C saves a checkpoint, and `leadline resume last` goes on from there.
     """
     if not (quiet or as_json):
         opening(f"reading {as_typed(source)}")
@@ -85,5 +87,13 @@ def closing(run: Run, *, quiet: bool, as_json: bool) -> None:
     else:
         click.echo(labelled("saved", f"{run.folder} (to look at: {run.folder / 'report.html'})"))
         # Not wrapped, so that it can be copied whole.
-        inputs = "PHOTO… --out FOLDER" if run.schema.task == "pairs" else "INPUT…"
-        click.echo(f"{'next':<{LABEL}}leadline predict {printable(shlex.quote(str(run.folder)))} {inputs}")
+        verb = "write" if run.schema.task == "tokens" else "predict"
+        click.echo(f"{'next':<{LABEL}}leadline {verb} {printable(shlex.quote(str(run.folder)))} {_inputs_of(run)}")
+
+
+def _inputs_of(run: Run) -> str:
+    """What to give the verb that comes next: of a forecast the files that were trained on, at whose end it begins."""
+    if run.schema.task == "forecast":
+        source = run.plan.data.source
+        return printable(shlex.join(source.split("\n"))) if source != "arrays" else "FILE"
+    return {"pairs": "PHOTO… --out FOLDER", "tokens": '"A beginning"'}.get(run.schema.task, "INPUT…")

@@ -5,15 +5,18 @@ from leadline.data.augment import Augment
 from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset, Excluded, Origin, Split
 from leadline.data.enlarging import LargePictures, SmallPictures
-from leadline.data.loading import load, read
+from leadline.data.forecast_answers import Forecasts
+from leadline.data.loading import load
 from leadline.data.near_copies import NearCopies, find_near_copies
 from leadline.data.pictures import Pictures
 from leadline.data.ragged import Ragged
+from leadline.data.reading_again import read
 from leadline.data.schema import Schema
 from leadline.data.series import Series
 from leadline.data.tables.table import Table
 from leadline.data.texts import Texts
 from leadline.data.vectors import Vectors
+from leadline.data.windows import Windows
 
 __all__ = [
     "Augment",
@@ -21,6 +24,7 @@ __all__ = [
     "Classes",
     "Dataset",
     "Excluded",
+    "Forecasts",
     "Labels",
     "LargePictures",
     "NearCopies",
@@ -35,6 +39,7 @@ __all__ = [
     "Table",
     "Texts",
     "Vectors",
+    "Windows",
     "find_near_copies",
     "load",
     "read",

@@ -1,4 +1,4 @@
-"""What the outputs of a network mean: one class of several, several labels at once, numbers, or pictures."""
+"""What the outputs of a network mean: one class of several, several labels at once, numbers, pictures, or forecasts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leadline.data.enlarging import LargePictures
+from leadline.data.forecast_answers import Forecasts
+from leadline.data.tokens import NextToken
 from leadline.errors import DataError, RunError, nearest, unknown
 from leadline.spelling import counted
 
@@ -173,10 +175,9 @@ def _transformed(targets: Tensor, units: Tensor | None) -> Tensor:
     return torch.where(units > 0, torch.asinh(targets / units.clamp(min=1e-30)), targets)
 
 
-Answers = Classes | Labels | Numbers | LargePictures
-_ANSWERS: dict[str, type[Classes] | type[Labels] | type[Numbers] | type[LargePictures]] = {
-    answers.task: answers for answers in (Classes, Labels, Numbers, LargePictures)
-}
+Answers = Classes | Labels | Numbers | LargePictures | Forecasts | NextToken
+_KINDS = (Classes, Labels, Numbers, LargePictures, Forecasts, NextToken)
+_ANSWERS: dict[str, type[Answers]] = {answers.task: answers for answers in _KINDS}
 
 
 def answers_from_json(record: dict[str, Any]) -> Answers:

@@ -17,6 +17,7 @@ from leadline.data.enlarging import LargePictures
 from leadline.data.padding import RaggedRows, as_tensor, picked
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
+from leadline.data.window_rows import WindowRows, WindowTensor
 from leadline.errors import ArgumentError
 
 _RESIDENT_SHARE = 0.4  # of the accelerator's free memory; the rest belongs to activations and optimizer state
@@ -158,8 +159,10 @@ class Batches:
         return stored.pin_memory() if self.device.type == "cuda" else stored
 
 
-def _stored(inputs: NDArray[Any] | Ragged, kind: Any) -> Tensor | RaggedRows:
+def _stored(inputs: NDArray[Any] | Ragged | WindowRows, kind: Any) -> Tensor | RaggedRows | WindowTensor:
     """The rows on their own memory, with what fills them up where they differ in length."""
+    if isinstance(inputs, WindowRows):
+        return inputs.tensor()
     if not isinstance(inputs, Ragged):
         return as_tensor(inputs)
     if not hasattr(kind, "padding"):
@@ -174,7 +177,7 @@ def _targets(targets: NDArray[Any] | Ragged, prepare: Callable[[Tensor], Tensor]
     return stored if prepare is None else prepare(stored)
 
 
-def _fits(inputs: Tensor | RaggedRows, device: torch.device) -> bool:
+def _fits(inputs: Tensor | RaggedRows | WindowTensor, device: torch.device) -> bool:
     if device.type != "cuda":
         return device.type == "cpu"
     free, _ = torch.cuda.mem_get_info(device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,16 @@ from leadline.data.schema import Schema
 from leadline.data.tables.table import Table
 from leadline.errors import ArgumentError
 
+if TYPE_CHECKING:
+    from leadline.data.window_rows import WindowRows
+
 
 @dataclass(frozen=True)
 class Split:
     """Rows that belong together: `inputs` [N, …] as the Schema encodes them, `targets` [N] or [N, K], `ids` one per row.
 
-    Rows of different lengths (texts, series) are `Ragged`; so are their targets where each step has its own.
+    Rows of different lengths (texts, series) are `Ragged`; so are their targets where each step has its own. Windows of series
+    in time are `WindowRows`.
 
     An id is the path of a picture relative to its source, `file:line` for a csv, or `part:row` for arrays; it stays with its
     row from file to report. `notes` are what was noticed where rows were read for a Schema that existed.
@@ -31,7 +35,7 @@ class Split:
         ['c', 'a']
     """
 
-    inputs: NDArray[np.generic] | Ragged
+    inputs: NDArray[np.generic] | Ragged | WindowRows
     targets: Any  # an array, or Ragged
     ids: Sequence[str]
     notes: tuple[str, ...] = ()
@@ -49,7 +53,7 @@ class Split:
     @property
     def array(self) -> NDArray[Any]:
         """The inputs of rows that all have one shape."""
-        assert not isinstance(self.inputs, Ragged)
+        assert isinstance(self.inputs, np.ndarray)
         return self.inputs
 
     def take(self, rows: NDArray[np.integer]) -> Split:

@@ -88,7 +88,7 @@ def load_forecast(
     """
     _check(horizon, lookback, transform)
     splits.check_shares(valid, test)
-    frame = _frame(source, Reading(header=header, encoding=encoding))
+    frame = rows_in_time(source, header=header, encoding=encoding)
     columns, notes = find_columns(frame.data, target=target, time=time, series=series, known=known)
     data, excluded = usable_rows(frame, columns)
     grid, targets, more = lay_out_series(data, columns)
@@ -128,7 +128,7 @@ def load_forecast(
         thinned = max(thinned, every)
     _check_parts(made, windows)
     chosen: dict[str, Any] = {"target": target, "time": time, "series": series, "known": ",".join(known)}
-    chosen |= {"transform": transform, "header": header, "encoding": encoding}
+    chosen |= {"transform": transform, "encoding": encoding}
     options = {"task": "forecast", "forecast": horizon, "lookback": lookback, "valid": valid, "test": test}
     digest = hashlib.sha256(f"{frame.digest} {columns} {windows.lookback} {horizon} {valid} {test}".encode()).hexdigest()
     told = [
@@ -140,13 +140,14 @@ def load_forecast(
         *_about_series(grid.names, learnable, still),
         *about_columns,
     ]
-    schema: Any = Schema(windows, Forecasts(columns.targets, horizon))  # type: ignore[arg-type]
+    if header is not None:
+        options["header"] = header
     return Dataset(
         name=name or frame.name,
         train=made["train"],
         valid=made["valid"],
         test=made["test"],
-        schema=schema,
+        schema=Schema(windows, Forecasts(columns.targets, horizon)),
         origin=Origin(name_of(source), digest, options | {key: value for key, value in chosen.items() if value}),
         notes=tuple(dict.fromkeys(told)),
         excluded=excluded,
@@ -170,7 +171,7 @@ def read_forecast(source: Any, schema: Schema, *, header: bool | None = None, en
         (41, 11)
     """
     learned: Any = schema.inputs
-    frame = _frame(source, Reading(header=header, encoding=encoding))
+    frame = rows_in_time(source, header=header, encoding=encoding)
     data, _ = usable_rows(frame, learned.columns)
     grid, targets, notes = lay_out_series(data, learned.columns, learned.step)
     windows, which, strange = with_series(learned, grid, targets)
@@ -185,7 +186,7 @@ def read_forecast(source: Any, schema: Schema, *, header: bool | None = None, en
             got=f"at most {int(grid.observed.max()):,} steps in all" if grid.observed.max() < needed else "none that are new",
         )
     split = _split(steps, starts, of, grid, windows, which)
-    return replace(split, notes=(*frame.notes, *notes, *strange))
+    return replace(split, notes=(*frame.notes, *notes, *strange), windows=windows)
 
 
 def _check(horizon: int, lookback: int | None, transform: str | None) -> None:
@@ -196,8 +197,19 @@ def _check(horizon: int, lookback: int | None, transform: str | None) -> None:
         raise ArgumentError("There is no such transform", expected="log or none", got=repr(transform))
 
 
-def _frame(source: Any, reading: Reading) -> Frame:
-    frame = source if isinstance(source, Frame) else frame_of(source, reading)
+def rows_in_time(source: Any, *, header: bool | None = None, encoding: str | None = None) -> Frame:
+    """The rows of a table to forecast: csv, tsv or parquet files, a folder of them, or a data frame.
+
+    Raises:
+        SourceNotFoundError: a path leads nowhere.
+        DataError: it is no table.
+
+    Example:
+        >>> import polars as pl
+        >>> len(rows_in_time(pl.DataFrame({"day": ["2024-01-01"], "sold": ["4"]})))
+        1
+    """
+    frame = source if isinstance(source, Frame) else frame_of(source, Reading(header=header, encoding=encoding))
     if frame is None:
         if isinstance(source, (str, Path)) and not Path(source).expanduser().exists():
             raise nowhere(source, Path(source).expanduser().absolute())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch import Tensor
 
 from leadline.data.ragged import Ragged
 from leadline.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from leadline.data.window_rows import WindowTensor
 
 NO_CLASS = -100
 """What stands for a class number behind the end of a row: the number that torch's losses pass over."""
@@ -142,7 +145,7 @@ class RaggedRows:
         return gathered.masked_fill_(behind.view(len(rows), steps, *(1 for _ in batch[2:])), self.fill)
 
 
-def picked(stored: Tensor | RaggedRows, order: Tensor, there: Tensor, place: slice) -> Tensor:
+def picked(stored: Tensor | RaggedRows | WindowTensor, order: Tensor, there: Tensor, place: slice) -> Tensor:
     """One batch [B, …] of what is stored, padded where rows differ in length.
 
     Args:

@@ -11,11 +11,14 @@ from leadline.data.pictures import Pictures
 from leadline.data.series import Series
 from leadline.data.tables.table import Table
 from leadline.data.texts import Texts
+from leadline.data.tokens import Tokens
 from leadline.data.vectors import Vectors
+from leadline.data.windows import Windows
 from leadline.errors import RunError, unknown
 
-Inputs = Pictures | Vectors | Table | Texts | Series | SmallPictures
-_INPUTS: dict[str, type[Inputs]] = {kind.kind: kind for kind in (Pictures, Vectors, Table, Texts, Series, SmallPictures)}
+Inputs = Pictures | Vectors | Table | Texts | Series | Windows | SmallPictures | Tokens
+_KINDS = (Pictures, Vectors, Table, Texts, Series, Windows, SmallPictures, Tokens)
+_INPUTS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _KINDS}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from leadline.text.vocabularies import UNKNOWN
 
 _ENDINGS = (".txt", ".text", ".md", ".rst", ".tokens", ".raw", ".py", ".tex", ".html", ".gz")
 _VALID, _TEST = 0.05, 0.05
+_TRAINING = re.compile(r"(?<![a-z])train(?:ing)?(?![a-z])")
 _MOST_UNKNOWN = 0.1  # share of unknown tokens beyond which a person should hear of it
 
 
@@ -55,12 +57,15 @@ def read_token_parts(
     min_count: int = 1,
     most: int | None = None,
     encoding: str | None = None,
+    valid: float = _VALID,
+    test: float = _TEST,
 ) -> TokenParts:
     """Read a text for a language model, once; its numbers are kept in a folder and mapped from there.
 
-    One file, or several that follow each other, are cut into 90 % training, 5 % validation and 5 % test, in this order. A
-    folder whose files say which part they are (ptb.train.txt, ptb.valid.txt, ptb.test.txt) is taken as it is; a part that is
-    missing is cut from the end of the training text. The vocabulary is learned from the training part alone.
+    One file, or several that follow each other, are cut into training, validation and test, in this order. Files that say
+    which part they are (ptb.train.txt, ptb.valid.txt, ptb.test.txt), in a folder or beside the training part, are taken as
+    they are; a part that is missing is cut from the end of the training text. The vocabulary is learned from the training
+    part alone.
 
     Args:
         source: a file, several files, or a folder.
@@ -70,6 +75,8 @@ def read_token_parts(
         min_count: tokens seen less often are not known.
         most: at most so many tokens are known.
         encoding: of the files, where it is known.
+        valid: share of the text that validation is cut from.
+        test: likewise.
 
     Errors: `SourceNotFoundError` where there is no text; `DataError` for what is empty, binary or too short to be divided.
 
@@ -82,7 +89,7 @@ def read_token_parts(
         >>> len(parts.train), parts.tokens.decode(parts.test[:7].tolist())
         (240, 'the cat sat on the mat .')
     """
-    files = _files(source)
+    files = files_by_part(source)
     keep, notes = Path(keep), []
     if not by:
         first = files["train"][0]
@@ -90,7 +97,7 @@ def read_token_parts(
         notes.append(f"The text is read by {by}: {reason}.")
     tokenizer = tokenizer_of(by, lower=lower)
     missing = [part for part in PARTS if part not in files]
-    shares = {"valid": _VALID if "valid" in missing else 0.0, "test": _TEST if "test" in missing else 0.0}
+    shares = {"valid": valid if "valid" in missing else 0.0, "test": test if "test" in missing else 0.0}
     whole = write_tokens(
         files["train"],
         keep / "train.npy",
@@ -145,7 +152,7 @@ def _cut(whole: TokenFile, shares: dict[str, float]) -> dict[str, NDArray[Any]]:
     """The training text without what its end has to serve for."""
     cut = [part for part, share in shares.items() if share]
     if len(cut) == 2:
-        return {part: whole.numbers[place] for part, place in contiguous_parts(len(whole), valid=_VALID, test=_TEST).items()}
+        return {part: whole.numbers[place] for part, place in contiguous_parts(len(whole), **shares).items()}
     if not cut:
         return {}
     at = len(whole) - max(2, round(len(whole) * shares[cut[0]]))
@@ -154,8 +161,22 @@ def _cut(whole: TokenFile, shares: dict[str, float]) -> dict[str, NDArray[Any]]:
     return {"train": whole.numbers[:at], cut[0]: whole.numbers[at:]}
 
 
-def _files(source: Path | str | Sequence[Path | str]) -> dict[str, list[Path]]:
-    """Files by part; those that say nothing are training."""
+def files_by_part(source: Path | str | Sequence[Path | str]) -> dict[str, list[Path]]:
+    """The files of a text by the part that they are; those that say nothing are training.
+
+    Args:
+        source: a file, several, or a folder. Beside a file that says it is training the other parts are found.
+
+    Errors: `SourceNotFoundError` where there is no text; `DataError` where two files of a folder are one part.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("a.train.txt", "a.dev.txt", "b.train.txt"):
+        ...     _ = (folder / name).write_text("text")
+        >>> {part: [path.name for path in paths] for part, paths in files_by_part(folder / "a.train.txt").items()}
+        {'train': ['a.train.txt'], 'valid': ['a.dev.txt']}
+    """
     if not isinstance(source, (str, Path)):
         if not source:
             raise SourceNotFoundError("There is no text", expected="at least one file")
@@ -164,7 +185,7 @@ def _files(source: Path | str | Sequence[Path | str]) -> dict[str, list[Path]]:
     if not path.exists():
         raise SourceNotFoundError(f"There is no text at {path}", do="Check the path.")
     if not path.is_dir():
-        return {"train": [path]}
+        return {"train": [path]} | {part: [file] for part, file in _beside(path).items()}
     parts = named_parts(path)
     if "train" in parts:
         return {part: [file] for part, file in parts.items()}
@@ -174,3 +195,16 @@ def _files(source: Path | str | Sequence[Path | str]) -> dict[str, list[Path]]:
         endings = counted(len(list(path.iterdir())), "entry", "entries")
         raise SourceNotFoundError(f"There is no text in the folder {path}", expected="files such as .txt", got=endings)
     return {"train": texts}
+
+
+def _beside(path: Path) -> dict[str, Path]:
+    """The other parts of a file that says it is training, by files that are called as it is but for that word."""
+    said = _TRAINING.search(path.name)
+    if said is None:
+        return {}
+    found: dict[str, Path] = {}
+    for word in ("valid", "validation", "val", "dev", "test", "testing"):
+        other = path.with_name(path.name[: said.start()] + word + path.name[said.end() :])
+        if other.is_file():
+            found.setdefault("test" if word.startswith("test") else "valid", other)
+    return found

@@ -212,8 +212,7 @@ def named_parts(folder: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
-        said = {_SYNONYMS.get(word, word) for word in re.split(r"[^a-z]+", path.name.lower())}
-        for part in [part for part in PARTS if part in said]:
+        for part in parts_said(path):
             if part in found:
                 raise DataError(
                     f"Two files of {folder} are the {part} part",
@@ -222,3 +221,14 @@ def named_parts(folder: Path) -> dict[str, Path]:
                 )
             found[part] = path
     return {part: found[part] for part in PARTS if part in found}
+
+
+def parts_said(path: Path) -> list[str]:
+    """Which parts the name of a file says that it is.
+
+    Example:
+        >>> parts_said(Path("wiki.dev.txt")), parts_said(Path("trains.txt"))
+        (['valid'], [])
+    """
+    said = {_SYNONYMS.get(word, word) for word in re.split(r"[^a-z]+", path.name.lower())}
+    return [part for part in PARTS if part in said]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leadline.errors import ArgumentError, DataError, unknown
+from leadline.text.reading_text import sample_of_text
 from leadline.text.tokenizers import TOKENIZERS, CharacterTokenizer, SpacedTokenizer, Tokenizer, WordTokenizer
 from leadline.text.vocabularies import PADDING, UNKNOWN, Vocabulary, count_characters, count_tokens
 
@@ -89,6 +91,11 @@ class Tokens:
         return self.by == CharacterTokenizer.kind
 
     @property
+    def unit(self) -> str:
+        """What a token is called when many are counted."""
+        return "characters" if self.by_characters else "words"
+
+    @property
     def start(self) -> int | None:
         """What a text is taken to come after: the end of a line, where that is a token that is known."""
         return self.vocabulary.numbers.get("\n")
@@ -98,7 +105,9 @@ class Tokens:
         return f"{what} of a text, {len(self.vocabulary) - 2:,} of them known"
 
     def encode(self, raw: Any) -> NDArray[np.int64]:
-        """A text to the numbers of its tokens, int64 [T]."""
+        """A text, or the beginning of a text file, to the numbers of its tokens, int64 [T]."""
+        if isinstance(raw, Path):
+            raw = sample_of_text(raw)
         if not isinstance(raw, str):
             raise ArgumentError("The network was trained on text", expected="a text", got=type(raw).__name__)
         if self.by_characters:
@@ -111,7 +120,7 @@ class Tokens:
 
     def is_one(self, raw: Any) -> bool:
         """Whether `raw` is one text rather than several."""
-        return isinstance(raw, str)
+        return isinstance(raw, (str, Path))
 
     def preparer(self, device: torch.device, *, channels_last: bool = False) -> Callable[[Tensor], Tensor]:
         """A function from stored windows [B, T] on `device` to network input [B, T]: the numbers as they are."""

@@ -146,6 +146,7 @@ class WindowTensor:
 class WindowSplit(Split):
     """A split of windows: besides the rest `series`, the number of the series of each row, int64 [N], and `origins`, the moment
     of its first step to forecast, in ticks, int64 [N]. Targets are scaled as the network learns them, float32 [N, H, M].
+    `windows` is the Schema's side with the scales of series that training did not have, where rows were read again.
 
     Example:
         >>> rows = WindowRows(np.ones((6, 2), np.float32), np.array([0, 2]), lookback=2, horizon=1, hidden=1)
@@ -157,9 +158,11 @@ class WindowSplit(Split):
 
     series: Any = None
     origins: Any = None
+    windows: Any = None
 
     def take(self, rows: NDArray[np.integer]) -> WindowSplit:
         """The rows with these numbers, in this order; their windows still share the steps."""
         inputs: Any = self.inputs
         ids: Sequence[str] = [self.ids[row] for row in np.arange(len(self))[rows].tolist()]
-        return WindowSplit(inputs.take(rows), self.targets[rows], ids, self.notes, self.series[rows], self.origins[rows])
+        parts = (self.targets[rows], ids, self.notes, self.series[rows], self.origins[rows])
+        return WindowSplit(inputs.take(rows), *parts, self.windows)

@@ -41,10 +41,10 @@ LOSSES = {
     "perceptron": Loss(perceptron, ("classes",)),
     "binary_cross_entropy": Loss(binary_cross_entropy, ("labels",)),
     "binary_hinge": Loss(binary_hinge, ("labels",)),
-    "squared_error": Loss(squared_error, ("number", "pairs")),
-    "absolute_error": Loss(absolute_error, ("number", "pairs")),
-    "huber": Loss(huber, ("number", "pairs")),
-    "quantile": Loss(quantile, ("number",)),
+    "squared_error": Loss(squared_error, ("number", "pairs", "forecast")),
+    "absolute_error": Loss(absolute_error, ("number", "pairs", "forecast")),
+    "huber": Loss(huber, ("number", "pairs", "forecast")),
+    "quantile": Loss(quantile, ("number", "forecast")),
 }
 
 
@@ -54,7 +54,7 @@ def get(text: str, *, task: str | None = None) -> Callable[..., Tensor]:
     Args:
         text: a name of `LOSSES`, alone or with keyword arguments: "huber", "huber(delta=2)". What a training gives itself
             (`reduction`, `class_weights`) cannot stand in it.
-        task: "classes", "labels", "number" or "pairs".
+        task: "classes", "labels", "number", "pairs" or "forecast".
 
     Returns:
         A function of outputs and targets: the loss itself, or a `functools.partial` of it.
@@ -95,7 +95,8 @@ def per_member(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Te
     """The same loss for networks of M members: each member is judged by itself, and the loss is the mean over them.
 
     Judging the mean answer instead would let members lean on each other; judged alone, each becomes a good network, and their
-    mean a better one. Outputs [N, K], which have no members, are judged as before.
+    mean a better one. Outputs [N, K], and forecasts [N, H, M] beside targets of that shape, have no members and are judged as
+    before.
 
     Args:
         loss: of outputs [N, K] and targets [N, …]; a mean over rows. A metric of that kind does as well.
@@ -114,7 +115,7 @@ def per_member(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Te
 
     @functools.wraps(loss)
     def judged(outputs: Tensor, targets: Tensor) -> Tensor:
-        if outputs.ndim != 3:
+        if outputs.ndim != 3 or targets.ndim == 3:
             return loss(outputs, targets)
         return loss(outputs.flatten(0, 1), targets.repeat_interleave(outputs.shape[1], dim=0))
 

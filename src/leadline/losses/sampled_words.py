@@ -9,6 +9,9 @@ from torch.nn import functional as F
 from leadline.errors import ArgumentError
 from leadline.losses import checks
 from leadline.losses.large_vocabularies import check_words, word_rows
+from leadline.spelling import bind, parse_call
+
+SAMPLED = "sampled_cross_entropy"
 
 
 def sampled_cross_entropy(
@@ -63,3 +66,31 @@ def sampled_cross_entropy(
     if ignored is not None:
         answers = torch.where(numbers == ignored, -100, answers)
     return F.cross_entropy(logits, answers, ignore_index=-100)
+
+
+def samples_of(text: str) -> int:
+    """How many words the loss of a language model samples, as a text spells it; 0 where all are asked.
+
+    Args:
+        text: "cross_entropy", or "sampled_cross_entropy(samples=2000)".
+
+    Errors: `ArgumentError` for another loss, or an argument that it has not or that is out of range.
+
+    Example:
+        >>> samples_of("sampled_cross_entropy(samples=2000)"), samples_of("cross_entropy")
+        (2000, 0)
+    """
+    call = parse_call(text, "loss")
+    if call.name == "cross_entropy" and not call.arguments and not call.keywords:
+        return 0
+    if call.name != SAMPLED:
+        raise ArgumentError(f"The loss {text!r} is not for a language model", expected=f"cross_entropy or {SAMPLED}(samples=N)")
+    _, keywords = bind(call, _settable, "loss")
+    samples = keywords.get("samples")
+    if not isinstance(samples, int) or isinstance(samples, bool) or samples < 1:
+        raise ArgumentError("It is not said how many words to sample", expected=f"{SAMPLED}(samples=N), N at least 1", got=text)
+    return samples
+
+
+def _settable(*, samples: int) -> None:
+    """The part of the signature that a text fills in."""

@@ -1,7 +1,8 @@
 """Network families, one a file. `MODELS` names every builder a Plan can ask for.
 
-A builder takes what the data decide by name (any of `shape`, `outputs`, `channels`, `classes`, `edges`, `categories`, `task`)
-and, keyword-only, what a person may set. `timm:NAME` stands for a network of timm, where that is installed.
+A builder takes what the data decide by name (any of `shape`, `outputs`, `channels`, `classes`, `edges`, `categories`, `task`,
+`vocabulary`, and of forecasts `horizon`, `known`, `season`) and, keyword-only, what a person may set. `timm:NAME` stands for a
+network of timm, where that is installed.
 """
 
 from leadline.models.alexnets import alexnet, alexnet_2012
@@ -11,6 +12,8 @@ from leadline.models.embedding_averages import AveragedEmbeddings, averaged_embe
 from leadline.models.enlarging import BesideBicubic, bicubic_filters
 from leadline.models.ensembles import Ensemble
 from leadline.models.fast_convnets import fast_convnet
+from leadline.models.forecasters import forecaster
+from leadline.models.language_networks import recurrent_language
 from leadline.models.layer_rows import from_rows, row_notes, without_contained
 from leadline.models.linear_models import linear
 from leadline.models.perceptrons import mlp
@@ -22,6 +25,7 @@ from leadline.models.rosenblatt import PerceptronRule, perceptron
 from leadline.models.separating import PerceptronFit, fit_perceptron
 from leadline.models.series_convnets import SeriesConvnet, series_convnet
 from leadline.models.small_resnets import resnet20, resnet32, resnet44, resnet56, resnet110
+from leadline.models.small_transformers import small_transformer
 from leadline.models.squeezenets import squeezenet
 from leadline.models.subpixel_networks import espcn
 from leadline.models.tabular_networks import tabular
@@ -31,6 +35,7 @@ from leadline.models.timm_backbones import BuilderTable
 from leadline.models.vggs import vgg11, vgg13, vgg16, vgg19
 from leadline.models.weight_files import read_weights
 from leadline.models.weight_loading import LoadedWeights, last_layer, load_weights
+from leadline.models.window_models import window_language
 
 MODELS = BuilderTable(
     {
@@ -65,17 +70,24 @@ MODELS = BuilderTable(
         "text_convnet": text_convnet,
         "series_convnet": series_convnet,
         "recurrent": recurrent,
+        "forecaster": forecaster,
+        "recurrent_language": recurrent_language,
+        "window_language": window_language,
+        "small_transformer": small_transformer,
         "layers": from_rows,
     }
 )
 OF_ANY_LENGTH = ("tfidf_linear", "averaged_embeddings", "text_convnet", "series_convnet", "recurrent")
 """Those for texts and series whose rows differ in length."""
+OF_STREAMS = ("recurrent_language", "window_language", "small_transformer")
+"""Those that foretell the next token of a text; they take `vocabulary` in place of `shape` and `outputs`."""
 
 __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "MODELS",
     "OF_ANY_LENGTH",
+    "OF_STREAMS",
     "PUBLISHED",
     "AveragedEmbeddings",
     "BesideBicubic",
@@ -96,6 +108,7 @@ __all__ = [
     "espcn",
     "fast_convnet",
     "fit_perceptron",
+    "forecaster",
     "from_rows",
     "last_layer",
     "lenet5",
@@ -106,6 +119,7 @@ __all__ = [
     "published_file",
     "read_weights",
     "recurrent",
+    "recurrent_language",
     "resnet18",
     "resnet20",
     "resnet32",
@@ -118,6 +132,7 @@ __all__ = [
     "resnet152",
     "row_notes",
     "series_convnet",
+    "small_transformer",
     "squeezenet",
     "tabular",
     "text_convnet",
@@ -127,5 +142,6 @@ __all__ = [
     "vgg13",
     "vgg16",
     "vgg19",
+    "window_language",
     "without_contained",
 ]

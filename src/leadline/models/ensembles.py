@@ -10,16 +10,18 @@ from torch import Tensor, nn
 from leadline.errors import ArgumentError
 from leadline.layers import mean_of_members
 
+_PLAIN = ("pairs", "forecast")  # tasks whose outputs are no [B, K], and are averaged as they are
+
 
 class Ensemble(nn.Module):
     """The mean answer of several networks: of their probabilities for `classes` and `labels`, of their outputs for `number`
-    and `pairs`.
+    `pairs` and `forecast`.
 
     Shapes: those of each network, [B, …] → [B, K].
 
     Args:
         networks: at least one, all for the same inputs and outputs.
-        task: "classes", "labels", "number" or "pairs": how answers are averaged.
+        task: "classes", "labels", "number", "pairs" or "forecast": how answers are averaged.
 
     Errors: `ArgumentError` for no network or another task.
 
@@ -38,10 +40,10 @@ class Ensemble(nn.Module):
         super().__init__()
         if not networks:
             raise ArgumentError("An ensemble needs networks", expected="at least 1")
-        if task != "pairs":
+        if task not in _PLAIN:
             mean_of_members(torch.zeros(1, 1, 1), task)  # refuses another task
         self.networks, self.task = nn.ModuleList(networks), task
 
     def forward(self, x: Tensor) -> Tensor:
         answers = torch.stack([network(x) for network in self.networks], dim=1)
-        return answers.mean(dim=1) if self.task == "pairs" else mean_of_members(answers, self.task)
+        return answers.mean(dim=1) if self.task in _PLAIN else mean_of_members(answers, self.task)

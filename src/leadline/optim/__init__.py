@@ -1,6 +1,7 @@
 """What `torch.optim` lacks: optimizers and schedules as they are spelled, clipping, penalties, weight averaging, heads."""
 
 from leadline.optim.averaging import AVERAGES, ExponentialAverage, Lookahead, StochasticAverage, make_average
+from leadline.optim.averaging_once_stuck import AverageOnceStuck
 from leadline.optim.clipping import CLIPS, Clip, ClipNorm, ClipPercentile, ClipValue, make_clip
 from leadline.optim.decays import constant, cosine, exponential, inverse_time, polynomial, step_drops
 from leadline.optim.heads import FittedHead, fit_head
@@ -16,6 +17,7 @@ __all__ = [
     "CLIPS",
     "OPTIMIZERS",
     "SCHEDULES",
+    "AverageOnceStuck",
     "Clip",
     "ClipNorm",
     "ClipPercentile",

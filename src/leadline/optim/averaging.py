@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from leadline.errors import ArgumentError, unknown
+from leadline.optim.averaging_once_stuck import AverageOnceStuck
 from leadline.optim.shadow import Shadow
 from leadline.spelling import bind, parse_call
 
@@ -242,15 +243,20 @@ class Lookahead:
             yield
 
 
-AVERAGES: dict[str, Callable[..., Any]] = {"ema": ExponentialAverage, "swa": StochasticAverage, "lookahead": Lookahead}
+AVERAGES: dict[str, Callable[..., Any]] = {
+    "ema": ExponentialAverage,
+    "swa": StochasticAverage,
+    "once_stuck": AverageOnceStuck,
+    "lookahead": Lookahead,
+}
 
 
 def make_average(text: str, step: Any) -> Any:
     """The step, wrapped in the average that a text spells.
 
     Args:
-        text: "ema(0.999)", "swa(0.75, every=100)" or "lookahead(5, share=0.5)"; a bare number is the decay of an exponential
-            average; "" and "0" are none, and give the step itself.
+        text: "ema(0.999)", "swa(0.75, every=100)", "once_stuck(5)" or "lookahead(5, share=0.5)"; a bare number is the decay of
+            an exponential average; "" and "0" are none, and give the step itself.
         step: the step to wrap.
 
     Errors: `ArgumentError` for an unknown name or an argument out of range.

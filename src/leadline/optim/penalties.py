@@ -19,12 +19,17 @@ class Penalties:
     Wᵀ W is taken where that is smaller), so that no direction is stretched. The slopes are λ₁ sign(w), λ₂ w and
     4 λₒ (W Wᵀ − I) W. Penalized are the weights that are trained and have at least two axes: no biases and no scales.
 
+    Of a recurrent language model, whose step adds them: activation = α mean(o²) of what its last layer puts out, and
+    temporal = β mean((o_t − o_{t−1})²) of that before dropout, which keep the state small and slow.
+
     With plain gradient descent l2 is weight decay by λ₂; with Adam it is not, whose own, decoupled decay is the better choice.
 
     Args:
         l1: λ₁, 0 or more.
         l2: λ₂, 0 or more.
         orthogonal: λₒ, 0 or more.
+        activation: α, 0 or more.
+        temporal: β, 0 or more.
 
     Errors: `ArgumentError` for a negative λ or one that is no number.
 
@@ -36,22 +41,35 @@ class Penalties:
         {'l1': 0.7, 'l2': 0.125}
 
     Source: ridge: Hoerl and Kennard (1970); lasso: Tibshirani (1996); elastic net: Zou and Hastie (2005); orthogonal: Brock,
-    Lim, Ritchie and Weston (2017), Neural photo editing with introspective adversarial networks.
+    Lim, Ritchie and Weston (2017), Neural photo editing with introspective adversarial networks; activation and temporal:
+    Merity, McCann and Socher (2017), Revisiting activation regularization for language RNNs.
     """
 
     l1: float = 0.0
     l2: float = 0.0
     orthogonal: float = 0.0
+    activation: float = 0.0
+    temporal: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in (("l1", self.l1), ("l2", self.l2), ("orthogonal", self.orthogonal)):
+        for name, value in vars(self).items():
             if not 0 <= value < math.inf:
                 raise ArgumentError(f"The penalty {name} is out of range", expected="a number, 0 or more", got=value)
 
     @property
     def active(self) -> bool:
         """Whether there is anything to add: where not, a step need not ask."""
+        return self.of_weight_sizes or self.of_outputs
+
+    @property
+    def of_weight_sizes(self) -> bool:
+        """Whether large weights cost something."""
         return bool(self.l1 or self.l2 or self.orthogonal)
+
+    @property
+    def of_outputs(self) -> bool:
+        """Whether what a recurrent layer puts out costs something."""
+        return bool(self.activation or self.temporal)
 
     def __call__(self, module: nn.Module) -> dict[str, Tensor]:
         """The terms with a λ above 0, by name, each a scalar with a gradient: what is trained on is the loss plus their sum.

@@ -15,7 +15,19 @@ from leadline.errors import LeadlineError, PlanError, nearest, unknown
 from leadline.models import MODELS
 from leadline.models.row_building import check_rows
 
-_GIVEN_BY_DATA = ("shape", "outputs", "channels", "classes", "edges", "categories", "task", "upscale")
+_OF_FORECASTS = ("horizon", "known", "season")
+_GIVEN_BY_DATA = (
+    "shape",
+    "outputs",
+    "channels",
+    "classes",
+    "edges",
+    "categories",
+    "task",
+    "vocabulary",
+    "upscale",
+    *_OF_FORECASTS,
+)
 _COLUMNS = "data.columns"  # below it a key is the name of a column, whatever dots it holds
 _SEARCH = "start.search"  # below it a key is another dotted key
 SEARCHED = ("training.learning_rate", "training.momentum", "training.weight_decay", "training.seed", "model.dropout")

@@ -20,6 +20,7 @@ from leadline.plan.populations import BuiltPopulation, build_population, reason_
 from leadline.plan.record import Plan
 from leadline.plan.restarts import candidates
 from leadline.plan.stacked_convolutions import AUTO, times_as_text, ways_as_text
+from leadline.plan.tokens import check_language_plan
 from leadline.training import Population, Supervised, choose_device
 from leadline.training.memory import fitting_rows, free_bytes
 from leadline.training.steps import BEGINNING
@@ -63,6 +64,8 @@ def measure(plan: Plan, dataset: Dataset) -> Measured:
         >>> measured.plan.training.layout, measured.seconds > measured.seconds_per_step
         ('contiguous', True)
     """
+    if dataset.task == "tokens":
+        check_language_plan(plan)
     asked, device = plan.training, choose_device(plan.training.device)
     precision = str(precision_of(plan.training.precision, device)).removeprefix("torch.")
     plan = _with(plan, {"device": str(device), "precision": precision})
@@ -89,7 +92,7 @@ def _fitting_memory(plan: Plan, dataset: Dataset, device: torch.device) -> Plan:
     """The Plan with as many micro-batches as memory asks for, found with real steps, where that is left open."""
     if plan.training.accumulate:
         return plan
-    if plan.model.name == "perceptron":
+    if plan.model.name == "perceptron" or dataset.task == "tokens":
         return _with(plan, {"accumulate": 1})
     layout = "contiguous" if plan.training.layout == "auto" else plan.training.layout
     built = build(_with(candidates(plan)[0], {"accumulate": 1, "step": "plain", "layout": layout}), dataset)

@@ -15,7 +15,7 @@ from torch import nn
 
 from leadline.data.schema import Schema
 from leadline.explain.summaries import summary
-from leadline.plan.building import network
+from leadline.plan.network_building import network
 from leadline.plan.record import ModelPlan, Plan
 from leadline.training.devices import preserved
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from leadline.data.schema import Schema
 from leadline.models import row_notes
-from leadline.plan.building import network
+from leadline.plan.network_building import network
 from leadline.plan.record import CHOSEN, Plan
 from leadline.spelling import parse_call
 from leadline.training.devices import preserved

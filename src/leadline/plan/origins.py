@@ -17,7 +17,7 @@ from leadline.data.schema import Schema
 from leadline.errors import ArgumentError, PlanError, RunError, SourceNotFoundError, nearest
 from leadline.models import IMAGENET_MEAN, IMAGENET_STD, PUBLISHED, last_layer, load_weights, read_weights
 from leadline.models.timm_backbones import PREFIX
-from leadline.plan.building import network
+from leadline.plan.network_building import network
 from leadline.plan.record import ModelPlan, Plan
 from leadline.plan.starts import StartPlan
 from leadline.plan.transferred_networks import known_row, schema_of

@@ -16,16 +16,9 @@ from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset
 from leadline.errors import ArgumentError, PlanError
 from leadline.optim import ExponentialAverage, Plateau, make_average, make_clip, make_schedule
-from leadline.plan.building import (
-    batch_accuracy,
-    build,
-    evaluation_batch,
-    headline,
-    loss_of,
-    network,
-    precision_of,
-    started,
-)
+from leadline.plan.building import build, evaluation_batch, precision_of
+from leadline.plan.loss_building import batch_accuracy, headline, loss_of
+from leadline.plan.network_building import network, started
 from leadline.plan.record import Plan
 from leadline.plan.restarts import candidates
 from leadline.plan.stacked_convolutions import ways_by_layer
@@ -143,6 +136,10 @@ def _not_written(plan: Plan) -> str:
     training = plan.training
     if plan.data.task == "pairs":
         return "networks that enlarge pictures are trained one after another"
+    if plan.data.task == "forecast":
+        return "networks that forecast are trained one after another"
+    if plan.data.task == "tokens":
+        return "language models are trained one after another"
     if plan.model.name == "perceptron":
         return "the perceptron has its own rule"
     if parse_call(training.optimizer, "optimizer").name not in UPDATES:

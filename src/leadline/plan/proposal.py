@@ -16,14 +16,18 @@ from leadline.data.pictures import Pictures
 from leadline.data.series import Series
 from leadline.data.tables.table import Table
 from leadline.data.texts import Texts
+from leadline.data.tokens import Tokens
+from leadline.data.windows import Windows
 from leadline.plan.changes import spelled_out
+from leadline.plan.forecasts import forecast_facts, forecast_network, forecast_training
 from leadline.plan.mirror import mirrored_agreement
 from leadline.plan.network_costs import NetworkCost, cost_of_network
 from leadline.plan.pairs import pairs_facts, pairs_network, pairs_training
 from leadline.plan.record import DataPlan, ModelPlan, Plan, StartPlan, TrainingPlan
-from leadline.plan.sequences import sequence_arguments, sequence_network, sequence_training
+from leadline.plan.sequences import sequence_arguments, sequence_network, sequence_training, texts_facts
 from leadline.plan.small_pictures import FAST, fast_epochs, fast_network, fast_reason, fast_start, fast_suits, fast_training
 from leadline.plan.tables import table_arguments, table_facts, table_training
+from leadline.plan.tokens import tokens_arguments, tokens_facts, tokens_network, tokens_training
 
 _SMALL_SIDE = 64  # pictures up to this side go through a small network at full size; larger ones through ResNet-18
 _ROWS_TO_SEE = 500_000  # rows of training that small pictures and tables repay, in at least 10 epochs
@@ -72,6 +76,8 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
         "labels": f"each row may have any of {dataset.schema.answers.outputs} labels",
         "number": f"each row has {dataset.schema.answers.outputs} number(s) to predict",
         "pairs": "",
+        "forecast": "",
+        "tokens": "",
     }[dataset.task]
     why["data.valid"] = f"{valid:,} rows to choose the best weights by, beside {train:,} to learn from"
     why["data.test"] = f"{test:,} rows that nothing sees before the end, for the score"
@@ -81,7 +87,13 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
     fields: dict[str, Any] = {key: value for key, value in options.items() if key in names}
     if dataset.task == "pairs":
         fields |= pairs_facts(dataset, why)
-    if isinstance(inputs := dataset.schema.inputs, Table):
+    if dataset.task == "forecast":
+        fields |= forecast_facts(dataset, why)
+    if dataset.task == "tokens":
+        fields |= tokens_facts(dataset, why)
+    if isinstance(inputs := dataset.schema.inputs, Texts):
+        fields |= texts_facts(inputs, fields, why)
+    if isinstance(inputs, Table):
         fields |= table_facts(inputs, dataset.schema.answers, options, why)
     return DataPlan(**fields | {"source": dataset.origin.source, "hash": dataset.fingerprint(), "task": dataset.task})
 
@@ -103,6 +115,11 @@ def _model(dataset: Dataset, chosen: str | None, why: dict[str, str]) -> ModelPl
             name, reason = "resnet18", f"{small} are more than the {_SMALL_SIDE} that a small network suits"
     elif isinstance(inputs, (Texts, Series)):
         name, reason = sequence_network(dataset)
+    elif isinstance(inputs, Windows):
+        from_where = f"what was {inputs.season:,} steps before" if inputs.season > 1 else "the last value"
+        name, reason = "forecaster", f"all {inputs.horizon:,} steps at once, from {from_where} and what is learned beside it"
+    elif isinstance(inputs, Tokens):
+        name, reason = tokens_network(dataset)
     elif isinstance(inputs, Table):
         name, reason = "tabular", f"{rows:,} rows of {len(inputs.used)} columns, each embedded by itself"
     else:
@@ -122,8 +139,12 @@ def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, An
         return table_arguments(dataset, why)
     if isinstance(dataset.schema.inputs, (Texts, Series)):
         return sequence_arguments(name, dataset, why)
+    if isinstance(dataset.schema.inputs, Tokens):
+        return tokens_arguments(name, dataset, why)
     if name == "espcn" and dataset.task == "pairs":
         return pairs_network(dataset, why)
+    if name == "forecaster" and dataset.task == "forecast":
+        return forecast_network(dataset, why)
     if name == "mlp":
         width = int(2 ** np.clip(round(math.log2(math.sqrt(rows * 4))), 5, 9))
         dropout = 0.2 if rows < 50_000 else 0.1
@@ -152,6 +173,14 @@ def _training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, Any], 
     if task == "pairs":
         kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
         return pairs_training(dataset, changes, why, rate_beside_adam=_RATE_BESIDE_ADAM.get(kind, 1.0))
+    if task == "forecast":
+        kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
+        proposed = forecast_training(dataset, changes, why, rate_beside_adam=_RATE_BESIDE_ADAM.get(kind, 1.0))
+        return proposed if kind in _DECOUPLED else dataclasses.replace(proposed, weight_decay=_DECAY_IN_GRADIENT)
+    if task == "tokens":
+        kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
+        factor = _RATE_BESIDE_ADAM.get(kind, 1.0)
+        return tokens_training(dataset, network, changes, why, rate_beside_adam=factor, decoupled=kind in _DECOUPLED)
     if task == "number":
         loss, smoothing = "squared_error", 0.0
         why["training.loss"] = (
@@ -181,9 +210,9 @@ def _training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, Any], 
     usual = _RATE_OF_DEEP if deep else 1e-3
     weight_decay, rate = 0.05, {"linear": 0.01, "mlp": 3e-3, "convnet": 5e-3, FAST: 5e-3}.get(model, usual)
     if model == "tabular":
-        proposed = table_training(rows)
-        batch, epochs, rate, weight_decay = (proposed[key] for key in ("batch", "epochs", "learning_rate", "weight_decay"))
-        averaged = proposed["averaged"]
+        of_tables = table_training(rows)
+        batch, epochs, rate, weight_decay = (of_tables[key] for key in ("batch", "epochs", "learning_rate", "weight_decay"))
+        averaged = of_tables["averaged"]
     if isinstance(dataset.schema.inputs, (Texts, Series)):
         batch, epochs, rate, weight_decay, averaged = sequence_training(model, rows)
     optimizer = str(changes.get("training.optimizer", "adamw"))
@@ -196,8 +225,8 @@ def _training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, Any], 
         batch, rate, schedule, averaged = rows, 1.0, str(changes.get("training.schedule", "constant")), False
     # Reasons that speak of the batch or the epochs speak of the person's own where there are any.
     batch, epochs = (
-        value if isinstance(value := changes.get(f"training.{key}"), int) and value > 0 else proposed
-        for key, proposed in (("batch", rows if changes.get("training.batch") == 0 else batch), ("epochs", epochs))
+        value if isinstance(value := changes.get(f"training.{key}"), int) and value > 0 else usual_value
+        for key, usual_value in (("batch", rows if changes.get("training.batch") == 0 else batch), ("epochs", epochs))
     )
     steps = math.ceil(rows / batch)
     why["training.batch"] = f"{rows:,} rows make {steps} steps an epoch"

@@ -22,11 +22,13 @@ from leadline import losses
 from leadline.data.augment import Augment
 from leadline.data.tables.kinds import CHOICES as COLUMN_KINDS
 from leadline.errors import ArgumentError, PlanError, unknown
+from leadline.losses.sampled_words import SAMPLED, samples_of
 from leadline.models import MODELS
 from leadline.optim import Penalties, make_average, make_clip, make_optimizer, make_schedule
 from leadline.plan import changes as changing
 from leadline.plan.starts import StartPlan as StartPlan
 from leadline.spelling import parse_call
+from leadline.text.tokenizers import TOKENIZERS
 
 VERSION = 1
 CHOSEN = "chosen by you"
@@ -37,7 +39,7 @@ GIVEN = "from the plan you gave"
 class DataPlan:
     """What is learnt from: `source` as given, `hash` of its content, and the options of `data.load` (0 or "" = by itself).
 
-    `columns` gives the kind of each column of a table; `header` is "yes" or "no".
+    `columns` gives the kind of each column of a table; `header` is "yes" or "no"; `forecast` is the steps ahead of a forecast.
 
     Example:
         >>> Plan().but({"data.valid": 0.2}).data == DataPlan(valid=0.2)
@@ -56,19 +58,32 @@ class DataPlan:
     size: int = 0
     channels: int = 0
     upscale: int = 0
+    forecast: int = 0
+    lookback: int = 0
+    unit: str = ""
+    vocabulary: int = 0
+    longest: int = 0
     transform: str = ""
     group: str = ""
     time: str = ""
+    series: str = ""
+    known: str = ""
     header: str = ""
     encoding: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, choices in (("transform", ("", "log", "none")), ("header", ("", "yes", "no"))):
+        for name, choices in (("transform", ("", "log", "none")), ("header", ("", "yes", "no")), ("unit", ("", *TOKENIZERS))):
             if getattr(self, name) not in choices:
                 unknown(f"data.{name}", getattr(self, name), choices, PlanError)
         if self.upscale and not 2 <= self.upscale <= 8:
             raise PlanError("data.upscale is out of range", expected="2 to 8, or 0 for the usual 2", got=self.upscale)
+        for name in ("forecast", "lookback"):
+            if getattr(self, name) < 0:
+                raise PlanError(f"data.{name} is out of range", expected="steps from 1", got=getattr(self, name))
+        for name in ("vocabulary", "longest"):
+            if (number := getattr(self, name)) < 0:
+                raise PlanError(f"data.{name} is out of range", expected="at least 1, or 0 for what suits", got=number)
         for column, kind in self.columns.items():
             if kind not in COLUMN_KINDS:
                 unknown(f"kind of column for {column!r}", kind, COLUMN_KINDS, PlanError)
@@ -90,13 +105,17 @@ class ModelPlan:
 _SPELLED = ("loss", "optimizer", "schedule", "clip", "average")
 
 
+def _loss(text: str) -> object:
+    return samples_of(text) if text.startswith(SAMPLED) else losses.get(text)
+
+
 @functools.lru_cache(maxsize=64)
 def _check_spelling(epochs: int, spelled: tuple[tuple[str, str], ...]) -> None:
     """What is spelled with arguments is made once, for a network of next to nothing, to see that it can be made."""
     # No weights are drawn for it: torch's random numbers stay as they are.
     network = nn.Sequential(*(skip_init(nn.Linear, 1, 1) for _ in range(2)))  # type: ignore[no-untyped-call]
     made: dict[str, Callable[[str], object]] = {
-        "loss": losses.get,
+        "loss": _loss,
         "optimizer": lambda text: make_optimizer(text, network, learning_rate=1.0),
         "schedule": lambda text: make_schedule(text, epochs=epochs),
         "clip": make_clip,
@@ -116,6 +135,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "weight_decay": (lambda value: 0 <= value < math.inf, "0 or more"),
     "warm_up": (lambda value: 0 <= value < 1, "a share in [0, 1)"),
     "batch": (lambda value: value >= 0, "at least 1, or 0 for all rows"),
+    "truncation": (lambda value: value >= 0, "at least 1, or 0 for the usual length"),
     "accumulate": (lambda value: value >= 0, "at least 1, or 0 for as many as memory asks for"),
     "epochs": (lambda value: value >= 1, "at least 1"),
     "patience": (lambda value: value >= 0, "at least 1, or 0 for never"),
@@ -140,7 +160,8 @@ class TrainingPlan:
     `loss`, `optimizer`, `schedule`, `clip` and `average` are spelled as in Python, with arguments where they have some:
     "huber(delta=2)", "step_drops([0.5, 0.75]) * warm_up(0.05)", "percentile(90)", "swa(0.75)"; an empty `clip` or `average` is
     none, a bare number a norm or the decay of an exponential average. `warm_up` is a share of the steps; a `batch` of 0 is all
-    rows; `accumulate` cuts a batch into so many micro-batches, 0 into as many as memory asks for; `patience` counts
+    rows; `accumulate` cuts a batch into so many micro-batches, 0 into as many as memory asks for; of a text `truncation` is
+    how many tokens gradients go back through, and `batch` how many parts of it are read side by side; `patience` counts
     evaluations, 0 is never; `entropy_bonus` is what an answer gains for its entropy; `threads` are CPU threads, 0 is torch's
     own choice. `layout` (contiguous, channels_last) and `step` (plain, recorded) are measured beforehand where left at auto.
 
@@ -158,6 +179,7 @@ class TrainingPlan:
     warm_up: float = 0.0
     batch: int = 64
     accumulate: int = 0
+    truncation: int = 0
     epochs: int = 30
     monitor: str = "valid_loss"
     patience: int = 10

@@ -5,13 +5,14 @@ The numbers are usual ones; they were tried on two sets, and compared on none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from leadline.data.dataset import Dataset
 from leadline.data.series import Series
-from leadline.data.texts import Texts
+from leadline.data.texts import LONGEST, MOST, Texts
 
 _FEW_TEXTS = 2_000  # rows
 _ROWS_TO_SEE = {"tfidf_linear": 200_000, "averaged_embeddings": 250_000, "text_convnet": 150_000, "recurrent": 150_000}
@@ -27,6 +28,24 @@ class SequenceTraining(NamedTuple):
     learning_rate: float
     weight_decay: float
     averaged: bool
+
+
+def texts_facts(inputs: Texts, chosen: Mapping[str, Any], why: dict[str, str]) -> dict[str, Any]:
+    """The fields of `DataPlan` that say how texts are read, each with its reason.
+
+    Args:
+        inputs: as they were learned.
+        chosen: the fields that a person asked for.
+        why: takes the reasons.
+    """
+    known = f"{len(inputs.vocabulary) - 2:,} different {inputs.unit} are known"
+    letters = "as names and scripts without spaces are" if inputs.unit == "characters" else "as sentences are"
+    why["data.unit"] = f"the texts are read by their {inputs.unit}" + ("" if chosen.get("unit") else f", {letters}")
+    why["data.vocabulary"] = known + ("" if chosen.get("vocabulary") else f"; 0 is as many as are seen twice, {MOST:,} at most")
+    why["data.longest"] = f"up to {inputs.longest:,} {inputs.unit} of a text are read" + (
+        "" if chosen.get("longest") else f"; 0 is as many as 95 % of the texts have, {LONGEST:,} at most"
+    )
+    return {"unit": inputs.unit}
 
 
 def sequence_network(dataset: Dataset) -> tuple[str, str]:

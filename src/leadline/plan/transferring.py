@@ -15,7 +15,7 @@ from leadline.data.dataset import Dataset
 from leadline.data.pictures import Pictures
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, PlanError
-from leadline.plan.building import network
+from leadline.plan.network_building import network
 from leadline.plan.origins import Origin, load_known, origin_of
 from leadline.plan.record import CHOSEN, GIVEN, Plan
 from leadline.plan.transferred_networks import as_known, pictures_of

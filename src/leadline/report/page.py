@@ -13,6 +13,7 @@ from leadline.report.augmentation_section import augmentation_view
 from leadline.report.pairs_section import pairs_view
 from leadline.report.seeing_section import seeing_view
 from leadline.report.sentences import calibration_sentence, dependence_sentence, outcome
+from leadline.report.tokens_section import tokens_view
 from leadline.report.transfer_section import solved, transfer_view
 from leadline.report.wording import as_setting
 
@@ -65,6 +66,8 @@ def render(record: Record) -> str:
             residuals=_residuals(results),
             transfer=transfer_view(results),
             pairs=pairs_view(results, record.get("examples") or {}),
+            forecasts=_forecasts(results, record.get("examples") or {}),
+            written=tokens_view(results, record.get("examples") or {}),
             seeing=seeing_view(record.get("examples") or {}),
             plan=data_sections.plan_view(record),
             following=[str(step) for step in results.get("next") or ()],
@@ -124,11 +127,22 @@ def _curves(history: list[Record], results: Record) -> list[Any]:
     if solved(results):
         return []
     metric = results.get("headline") or _recorded_metric(history)
+    if results.get("task") == "forecast":  # while it trains, each series is on a scale of its own
+        return draw_curves(history, "scaled_error", "Mean absolute error, in deviations", mark_kept=_marks(results))
     score = (results.get("scores") or {}).get(metric) or {}
     title = str(score.get("title") or metric.replace("_", " ").capitalize())
-    # Of an ensemble the curves are one network's, and each network keeps the weights of an epoch of its own.
-    ensemble = bool((results.get("restarts") or {}).get("ensemble"))
-    return draw_curves(history, metric, title, mark_kept=not ensemble)
+    return draw_curves(history, metric, title, mark_kept=_marks(results))
+
+
+def _marks(results: Record) -> bool:
+    """Of an ensemble the curves are one network's, and each network keeps the weights of an epoch of its own."""
+    return not (results.get("restarts") or {}).get("ensemble")
+
+
+def _forecasts(results: Record, examples: Record) -> Record | None:
+    from leadline.report.forecasts_section import forecasts_view
+
+    return forecasts_view(results, examples)
 
 
 def _restarts(results: Record) -> Record | None:

@@ -126,6 +126,10 @@ def fact_list(results: Record) -> list[tuple[str, str]]:
 
 def _noun(part: str, results: Record) -> str:
     """What the rows of a split are."""
+    if results.get("task") == "forecast":
+        return "windows" if part == "train" else "moments"
+    if results.get("task") == "tokens":
+        return str(results.get("noun") or "tokens")
     if results.get("task") != "pairs":
         return "rows"
     return "crops" if part == "train" else "photos"

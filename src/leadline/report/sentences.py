@@ -9,6 +9,7 @@ from typing import Any
 from leadline.report.wording import as_interval, as_listing, as_percent, as_score, counted, in_sentence, is_finite, shortened
 
 Results = dict[str, Any]
+_FORECASTS = ("seasonal naive", "naive", "drift")
 FEW = 200  # below this many test rows an interval is so wide that the reader is told so
 
 
@@ -87,9 +88,11 @@ def with_article(name: str) -> str:
     """The name of a baseline as it stands in a sentence.
 
     Example:
-        >>> [with_article(name) for name in ("linear model", "gradient boosting", "nearest neighbours")]
-        ['a linear model', 'gradient boosting', 'nearest neighbours']
+        >>> [with_article(name) for name in ("linear model", "gradient boosting", "nearest neighbours", "seasonal naive")]
+        ['a linear model', 'gradient boosting', 'nearest neighbours', 'the seasonal naive forecast']
     """
+    if name in _FORECASTS:
+        return f"the {name} forecast"
     return f"a {name}" if name.endswith("model") else name
 
 
@@ -181,6 +184,10 @@ def _claim(metric: str, score: dict[str, Any], rows: int | None, noun: str) -> s
         return f"It is right on {shown} of the {noun} it had never seen"
     if metric == "mae":
         return f"Its answers are off by {shown} on average on {noun} it had never seen"
+    if metric == "perplexity":
+        return f"Its perplexity is {shown} on text it had never seen"
+    if metric == "bits":
+        return f"It needs {shown} {in_sentence(str(score.get('title') or 'bits'))} on text it had never seen"
     title = in_sentence(str(score.get("title") or metric.replace("_", " ")))
     return f"Its {title} is {shown} on {noun} it had never seen"
 

@@ -1,5 +1,6 @@
 """The Run folder and the verbs that make and read it: train, resume, open, fit."""
 
+from leadline.runs.ahead import DatedForecasts
 from leadline.runs.fitting import fit
 from leadline.runs.folder import open_run as open
 from leadline.runs.observer import Observer
@@ -9,6 +10,7 @@ from leadline.runs.scripting import Scripted, script_plan, script_run
 from leadline.runs.starting import resume, train
 
 __all__ = [
+    "DatedForecasts",
     "Observer",
     "Prediction",
     "Predictions",

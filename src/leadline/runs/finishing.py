@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from pathlib import Path
 from typing import Any
 
-from leadline import files, losses
+from leadline import files
 from leadline.data.answers import Numbers
 from leadline.data.dataset import Dataset
 from leadline.data.enlarging import LargePictures
+from leadline.data.forecast_answers import Forecasts
 from leadline.data.tables.table import Table
+from leadline.data.tokens import NextToken
 from leadline.metrics import fit_temperature
 from leadline.plan import Built, Plan
 from leadline.report.restart_section import spread_text
 from leadline.runs import folder as folders
 from leadline.runs import results as judging
 from leadline.runs.examples import find_examples
+from leadline.runs.forecasts import calibrated_forecasts, finish_forecasts, tell_forecasts
 from leadline.runs.observer import Observer
 from leadline.runs.pairs import finish_pairs, tell_pairs
 from leadline.runs.restarts import Trained, best_epoch
@@ -25,26 +27,27 @@ from leadline.runs.run import Run
 from leadline.runs.seeing_pictures import find_seeing
 from leadline.runs.solving import forget_first
 from leadline.runs.table_results import describe_table, values_of
-from leadline.spelling import parse_call
+from leadline.runs.tokens import finish_tokens, golden_tokens, tell_tokens
 from leadline.training import outputs_of
 
 _BASELINE_SHARE, _BASELINE_LEAST = 0.1, 20.0  # of the training's time; seconds
 _SEEING_SHARE, _SEEING_LEAST = 0.05, 5.0
 _BESIDE = {"table": " and gradient boosting", "texts": " on tf-idf"}  # what else is fitted
+_JUDGED_APART = ("pairs", "forecast", "tokens")
 _NOUNS = {"pictures": "pictures", "texts": "texts", "series": "series"}  # what the report calls rows
 
 
 def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> Run:
     """Judge the best weights on the test split and write all that remains, the record of being finished last."""
     built, history, seconds = trained.built, trained.history, trained.seconds
-    if dataset.task == "pairs":
-        return _finish_pairs(path, plan, dataset, trained, observer)
+    if dataset.task in _JUDGED_APART:
+        return _finish_apart(path, plan, dataset, trained, observer)
     dataset = _calibrated(dataset, built)
     files.write_json(path / "schema.json", dataset.schema.to_json())
     run = Run(path, plan, dataset.schema, built.model, built.device)
     values = run.predictor.all_values(dataset.test.inputs)
     results = judging.judge(dataset.schema.answers, values, dataset.test.targets)
-    quantile = _quantile(plan.training.loss)
+    quantile = judging.learned_quantile(plan.training.loss)
     if not quantile:
         others = _BESIDE.get(dataset.schema.inputs.kind, " and nearest neighbours")
         observer.note("baselines", f"a linear model{others} on the same rows")
@@ -98,36 +101,39 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
     return run
 
 
-def _finish_pairs(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> Run:
-    """The same for pictures as answers."""
+def _finish_apart(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> Run:
+    """The same where pictures, what comes next in time, or the tokens of a text are the answers, each judged in its own way."""
+    if dataset.task == "forecast":
+        dataset = calibrated_forecasts(dataset, trained.built)
     files.write_json(path / "schema.json", dataset.schema.to_json())
-    results = finish_pairs(path, plan, dataset, trained, observer)
-    run = Run(path, plan, dataset.schema, trained.built.model, trained.built.device)
-    folders.save_model(path, run, dataset.test.inputs)
+    run, golden, tell = (
+        Run(path, plan, dataset.schema, trained.built.model, trained.built.device),
+        dataset.test.inputs,
+        tell_pairs,
+    )
+    if dataset.task == "pairs":
+        results = finish_pairs(path, plan, dataset, trained, observer)
+    elif dataset.task == "forecast":
+        results, tell = finish_forecasts(path, plan, dataset, trained, run.predictor, observer), tell_forecasts
+    else:
+        results, tell, golden = finish_tokens(path, plan, dataset, trained, observer), tell_tokens, golden_tokens(dataset)
+    folders.save_model(path, run, golden)
     run.report()
     folders.write_record(path, "finished", sha256=folders.hashes(path))
     if trained.restarts is not None:
         observer.note("restarts", spread_text(trained.restarts))
-    tell_pairs(results, observer)
+    tell(results, observer)
     return run
 
 
 def _calibrated(dataset: Dataset, built: Built) -> Dataset:
     """The same Dataset with the temperature at which the validation rows are most likely, where outputs are probabilities."""
     answers = dataset.schema.answers
-    if isinstance(answers, (Numbers, LargePictures)):
+    if isinstance(answers, (Numbers, LargePictures, Forecasts, NextToken)):
         return dataset
     outputs, targets = outputs_of(built.model.eval(), built.evaluate.batches)
     answers = dataclasses.replace(answers, temperature=fit_temperature(outputs, targets))
     return dataclasses.replace(dataset, schema=dataclasses.replace(dataset.schema, answers=answers))
-
-
-def _quantile(loss: str) -> float | None:
-    """The share of the targets that a quantile loss aims at, or None for another loss."""
-    call = parse_call(loss, "loss")
-    if call.name != "quantile":
-        return None
-    return float(call.keywords.get("tau", inspect.signature(losses.quantile).parameters["tau"].default))
 
 
 def _tell_results(results: dict[str, Any], observer: Observer) -> None:

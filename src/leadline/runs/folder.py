@@ -23,7 +23,7 @@ from leadline import __version__, files
 from leadline.data.schema import Schema
 from leadline.errors import RunError, RunExistsError, SourceNotFoundError
 from leadline.models import Ensemble
-from leadline.plan.building import network
+from leadline.plan.network_building import network
 from leadline.plan.record import Plan
 from leadline.runs.run import Run
 from leadline.training import choose_device
@@ -196,7 +196,8 @@ def write_record(path: Path, status: str, **more: Any) -> None:
 
 def save_model(path: Path, run: Run, golden_inputs: Any) -> None:
     """Write the weights and some golden input and output pairs."""
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.model.state_dict().items()}
+    # Copied, as two names may stand for one tensor, which the file could not hold.
+    weights = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in run.model.state_dict().items()}
     with files.writing(path / "model.safetensors") as file:
         file.write(serialize(weights))
     inputs = run.predictor.together(golden_inputs[:_GOLDEN_ROWS])

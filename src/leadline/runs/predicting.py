@@ -17,6 +17,7 @@ from leadline.data.answers import Answers, Numbers
 from leadline.data.dataset import Excluded
 from leadline.data.decoding import EXTENSIONS
 from leadline.data.enlarging import LargePictures
+from leadline.data.forecast_answers import Forecasts
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Inputs, Schema
 from leadline.data.series import Series
@@ -27,8 +28,10 @@ from leadline.data.tables.given_rows import frame_of_rows
 from leadline.data.tables.table import Table
 from leadline.data.tables.table_files import is_table, read_file, table_files_in
 from leadline.data.texts import Texts
+from leadline.data.tokens import NextToken, Tokens
+from leadline.data.window_rows import WindowRows
 from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
-from leadline.plan.building import head_of
+from leadline.plan.network_building import head_of
 
 _BATCH = 256
 _FILES = (
@@ -144,7 +147,7 @@ class Predictor:
         self._prepare = schema.inputs.preparer(device)
         answers = schema.answers
         self._finish: Callable[[Tensor], Tensor] = (
-            answers.values if isinstance(answers, (Numbers, LargePictures)) else answers.probabilities
+            answers.values if isinstance(answers, (Numbers, LargePictures, Forecasts)) else answers.probabilities
         )
 
     def one(self, raw: Any, name: str = "0") -> Prediction:
@@ -159,11 +162,23 @@ class Predictor:
 
     def values(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Probabilities [N, K] or numbers [N, M] for encoded rows [N, …] that fit one batch."""
+        if isinstance(self.schema.answers, NextToken):
+            return self._next_token(stored)
         with torch.inference_mode():
             outputs = self.model(self._prepare(torch.from_numpy(stored).to(self.device)))
             return self._finish(outputs).numpy(force=True)
 
-    def all_values(self, stored: NDArray[Any] | Ragged) -> NDArray[Any]:
+    def _next_token(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """The probabilities of the token after the last of each row [N, T]: [N, V]."""
+        lengths = (stored != Tokens.padding).sum(axis=1)
+        if not lengths.all():
+            raise ArgumentError("There is nothing that a token could follow", expected="at least one character or word")
+        ids = self._prepare(torch.from_numpy(stored).to(self.device))
+        last: Any = torch.from_numpy(lengths - 1).to(self.device)
+        with torch.inference_mode():
+            return self._finish(self.model(ids)[torch.arange(len(ids), device=self.device), last]).numpy(force=True)
+
+    def all_values(self, stored: NDArray[Any] | Ragged | WindowRows) -> NDArray[Any]:
         """The same for any number of encoded rows, a batch at a time."""
         parts = [self.values(self.together(stored[at : at + _BATCH])) for at in range(0, len(stored), _BATCH)]
         return np.concatenate(parts) if parts else np.zeros((0, self.schema.answers.outputs), np.float32)
@@ -172,7 +187,7 @@ class Predictor:
         """Encoded rows as one batch [N, …]; texts and series of different lengths are filled up to the longest."""
         if isinstance(rows, np.ndarray):
             return np.ascontiguousarray(rows)
-        if isinstance(inputs := self.schema.inputs, (Texts, Series)):
+        if isinstance(inputs := self.schema.inputs, (Texts, Series, Tokens)):
             return (rows if isinstance(rows, Ragged) else Ragged.of(rows)).padded(inputs.padding)
         return np.stack(list(rows))
 
@@ -182,7 +197,7 @@ class Predictor:
         values = self.all_values(encoded)
         return Predictions(frame.ids, values, self.schema.answers, frame.excluded, (*frame.notes, *notes))
 
-    def features(self, stored: NDArray[Any] | Ragged) -> NDArray[np.float32]:
+    def features(self, stored: NDArray[Any] | Ragged | WindowRows) -> NDArray[np.float32]:
         """What the last layer of the network sees of encoded rows [N, …], float32 [N, H]; of several members their mean."""
         head = head_of(self.model)
         if head is None:

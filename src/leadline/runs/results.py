@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leadline import metrics
+from leadline import losses, metrics
 from leadline.baselines import fit_baselines
 from leadline.data.answers import Answers
 from leadline.data.augment import Augment
 from leadline.data.dataset import Dataset
 from leadline.data.pictures import Pictures
 from leadline.report.sentences import better_baseline
+from leadline.spelling import parse_call
 
 _RESAMPLES = 1000
 _RESIDUALS = 2000  # points of a scatter plot: more would only blacken it
@@ -132,6 +134,19 @@ def what_next(results: dict[str, Any], folder: str, epochs: int) -> list[str]:
     if results["task"] == "classes":
         advice.append("Look at the most wrong examples: a label that is itself wrong is often among them.")
     return [*advice, f"Use it: leadline predict {folder} INPUT …", f"Judge it on other data: leadline evaluate {folder} SOURCE"]
+
+
+def learned_quantile(loss: str) -> float | None:
+    """The share of the targets that a quantile loss aims at, or None for another loss.
+
+    Example:
+        >>> learned_quantile("quantile(tau=0.9)"), learned_quantile("squared_error")
+        (0.9, None)
+    """
+    call = parse_call(loss, "loss")
+    if call.name != "quantile":
+        return None
+    return float(call.keywords.get("tau", inspect.signature(losses.quantile).parameters["tau"].default))
 
 
 def _per_class(names: tuple[str, ...], confusion: NDArray[np.int64]) -> dict[str, dict[str, float | int | None]]:

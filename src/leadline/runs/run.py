@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +14,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from leadline import data, files, report
+from leadline.data.forecast_ahead import latest_windows
+from leadline.data.forecasting import read_forecast
 from leadline.data.schema import Schema
 from leadline.data.tables.table import Table
+from leadline.data.window_rows import WindowSplit
+from leadline.data.windows import Windows
 from leadline.errors import LeadlineError
 from leadline.plan.record import Plan
-from leadline.runs import pairs
+from leadline.runs import pairs, tokens
 from leadline.runs import results as judging
+from leadline.runs.ahead import DatedForecasts, foresee, rows_like
 from leadline.runs.enlarging import EnlargedPicture, EnlargedPictures, enlarge, enlarge_several
+from leadline.runs.forecasts import judge_forecasts
 from leadline.runs.predicting import Prediction, Predictions, Predictor, frames_for, inputs_below, joined
 from leadline.runs.reloading import load_for
 from leadline.training import History
@@ -66,8 +72,11 @@ class Run:
 
     def predict(
         self, inputs: Any, ids: Sequence[str] | None = None
-    ) -> Prediction | Predictions | EnlargedPicture | EnlargedPictures:
+    ) -> Prediction | Predictions | EnlargedPicture | EnlargedPictures | DatedForecasts:
         """Answers for one raw input (a `Prediction`) or for several (`Predictions`); after a training on pairs, pictures.
+
+        After a training of forecasts what comes after the end of each series of a table: files, a data frame, columns by name.
+        After a training on a text the answer is the token that most likely comes next.
 
         Args:
             inputs: a path, a PIL image, a text, an array like those of the training, or several of these; a folder stands for
@@ -80,6 +89,10 @@ class Run:
         if getattr(inputs, "ndim", 0) == 1 and hasattr(inputs, "to_dict"):
             inputs = inputs.to_dict()  # one row of a pandas data frame
         path = isinstance(inputs, (str, Path))
+        if isinstance(self.schema.inputs, Windows):
+            return foresee(self.predictor, self.plan, inputs)
+        if self.schema.task == "tokens" and self.schema.inputs.is_one(inputs):
+            return self.predictor.one(inputs, ids[0] if ids else "0")
         if isinstance(table := self.schema.inputs, Table) and not table.is_one(inputs):
             return joined([self.predictor.rows(frame) for frame in frames_for(table, inputs)], ids)
         if path and Path(inputs).is_dir():
@@ -113,9 +126,47 @@ class Run:
         """
         if self.schema.task == "pairs":
             return pairs.evaluate(self.model, self.schema, self.device, self.plan, source)
+        if self.schema.task == "tokens":
+            return tokens.evaluate(self.model, self.schema, self.device, self.plan, source)
         split, note = self._rows_of(source, targets)
+        if isinstance(split, WindowSplit):
+            judged, rows, *_ = judge_forecasts(self.predictor, split)
+            return {"note": note, "rows": len(rows), **judged}
         values = self.predictor.all_values(split.inputs)
         return {"note": note, "rows": len(split), **judging.judge(self.schema.answers, values, split.targets)}
+
+    def write(
+        self,
+        beginning: str = "",
+        *,
+        length: int = 400,
+        temperature: float = 0.8,
+        top_p: float = 0.95,
+        top_k: int = 0,
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """Text that goes on from a beginning, piece by piece, after a training on a text.
+
+        Args:
+            beginning: "" begins a line.
+            length: how many tokens to write.
+            temperature: below 1 the likely becomes likelier; 0 always takes the likeliest.
+            top_p: each is drawn from the fewest that have this probability together.
+            top_k: each is drawn from so many of the likeliest; 0 from all.
+            seed: the same seed writes the same text.
+
+        Errors: `ArgumentError` for a network that was trained on anything else, or an argument out of range.
+        """
+        return tokens.written(
+            self.model,
+            self.schema,
+            beginning,
+            length=length,
+            temperature=temperature,
+            top_p=top_p,
+            top_k=top_k,
+            seed=seed,
+        )
 
     def features(self, inputs: Any) -> NDArray[np.float32]:
         """What the last layer sees of some inputs, float32 [N, H]: numbers to give to another classifier.
@@ -123,6 +174,8 @@ class Run:
         Args:
             inputs: several, as `predict` takes them; each must be readable.
         """
+        if isinstance(windows := self.schema.inputs, Windows):
+            return self.predictor.features(latest_windows(rows_like(self.plan, inputs), windows).inputs)
         if isinstance(table := self.schema.inputs, Table):
             frames = frames_for(table, [inputs] if table.is_one(inputs) else inputs)
             stored = [table.read_frame(frame.data, header=frame.header)[0] for frame in frames]
@@ -143,7 +196,10 @@ class Run:
                 dataset = load_for(self.plan, source, targets)
                 if dataset.fingerprint() == own.hash:
                     return dataset.test, _OWN
-        split = data.read(source, self.schema, targets=targets)
+        if isinstance(self.schema.inputs, Windows):
+            split: data.Split = read_forecast(rows_like(self.plan, source), self.schema)
+        else:
+            split = data.read(source, self.schema, targets=targets)
         return split, " ".join(split.notes)
 
     def report(self, path: Path | str | None = None) -> Path:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from leadline.data.dataset import Dataset
 from leadline.plan import Built, Plan, build
-from leadline.plan.building import head_of, network
+from leadline.plan.network_building import head_of, network
 from leadline.plan.transferring import Resolved
 from leadline.runs import folder as folders
 from leadline.runs.observer import Observer

@@ -13,6 +13,8 @@ from leadline import files
 from leadline.data.copy_notes import about_near_copies
 from leadline.data.dataset import Dataset
 from leadline.data.pictures import Pictures
+from leadline.data.token_loading import stream_of
+from leadline.data.tokens import Tokens
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, RunError, SourceNotFoundError
 from leadline.plan import Plan, measure
 from leadline.plan.notes import plan_notes
@@ -213,6 +215,8 @@ def _starting_from(plan: Plan, weights: str) -> Plan:
 def _told(plan: Plan, dataset: Dataset) -> str:
     """The Plan in a line."""
     training, start, rows = plan.training, plan.start, f"{len(dataset.train):,} rows"
+    if isinstance(inputs := dataset.schema.inputs, Tokens):
+        rows = f"{len(stream_of(dataset.train)):,} {inputs.unit}"
     if start.solves:
         on = f"{plan.model.name} up to {start.layer}, frozen" if start.layer else "features as they are"
         return f"a new head on {on}, solved on {rows}"

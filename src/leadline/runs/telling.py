@@ -10,6 +10,9 @@ from leadline.data.dataset import Dataset
 from leadline.data.enlarging import SmallPictures
 from leadline.data.tables.columns import Column
 from leadline.data.tables.table import Table
+from leadline.data.token_loading import stream_of
+from leadline.data.tokens import Tokens
+from leadline.data.windows import Windows
 from leadline.runs.observer import Observer
 
 _LISTED = 24  # columns told one by one; of more only the kinds, and which are left out
@@ -34,6 +37,22 @@ def tell_data(dataset: Dataset, observer: Observer) -> None:
             "data",
             f"photos, reduced {inputs.upscale} times: {len(dataset.train):,} crops of {side} × {side} pixels ({kind}) to "
             f"learn from, {len(dataset.valid):,} photos to choose by, {len(dataset.test):,} to judge by",
+        )
+        _tell_notes(dataset, observer)
+        return
+    if isinstance(inputs, Tokens):
+        train, valid, test = (f"{len(stream_of(split)):,}" for split in (dataset.train, dataset.valid, dataset.test))
+        observer.note(
+            "data", f"{inputs.describe()}: {train} {inputs.unit} to learn from, {valid} to choose by, {test} to judge by"
+        )
+        _tell_notes(dataset, observer)
+        return
+    if isinstance(inputs, Windows):
+        targets = ", ".join(map(repr, inputs.columns.targets[:_NAMED]))
+        observer.note(
+            "data",
+            f"{inputs.describe()}; of {targets} {len(dataset.train):,} windows to learn from, {len(dataset.valid):,} later "
+            f"moments to choose by, the latest {len(dataset.test):,} to judge by",
         )
         _tell_notes(dataset, observer)
         return

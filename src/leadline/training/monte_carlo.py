@@ -181,7 +181,7 @@ class Thinned(nn.Module):
 
     Args:
         model: with dropout; evaluated but for it.
-        task: "classes", "labels" or "number".
+        task: "classes", "labels", "number" or "forecast".
         samples: S, at least 2.
         seed: of the masks.
 
@@ -206,7 +206,8 @@ class Thinned(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with _drawing(self.model, x, self.samples, self.seed):
-            return mean_of_members(torch.stack([self.model(x) for _ in range(self.samples)], dim=1), self.task)
+            answers = torch.stack([self.model(x) for _ in range(self.samples)], dim=1)
+            return answers.mean(dim=1) if self.task == "forecast" else mean_of_members(answers, self.task)
 
 
 def _draws(module: nn.Module) -> bool:

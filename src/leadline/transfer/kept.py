@@ -197,7 +197,7 @@ def _rows_key(split: Split, schema: Schema) -> str:
         whole.update(split.inputs.digest().encode())
     else:
         whole.update(f"{split.inputs.shape} {split.inputs.dtype}".encode())
-        _hash_rows(whole.update, split.inputs)
+        _hash_rows(whole.update, split.array)
     return whole.hexdigest()
 
 

@@ -89,6 +89,7 @@ TARGETS = {
         torch.randn(9, 3, 2, 2, generator=torch.Generator().manual_seed(0)),
         torch.arange(108.0).reshape(9, 3, 2, 2) / 50,
     ),
+    "forecast": (torch.randn(9, 4, 2, generator=torch.Generator().manual_seed(0)), torch.arange(72.0).reshape(9, 4, 2) / 40),
 }
 
 

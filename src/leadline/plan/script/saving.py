@@ -19,7 +19,9 @@ from leadline.data.series import Series
 from leadline.data.texts import Texts
 from leadline.errors import PlanError, RunExistsError
 from leadline.models import MODELS
-from leadline.plan.building import Built, build, head_of, loss_of, network, precision_of, started
+from leadline.plan.building import Built, build, precision_of
+from leadline.plan.loss_building import loss_of
+from leadline.plan.network_building import head_of, network, started
 from leadline.plan.record import Plan
 from leadline.plan.script.array_file import write_arrays
 from leadline.plan.script.blocks import (
@@ -85,6 +87,16 @@ def save_script(plan: Plan, dataset: Dataset, path: Path | str) -> tuple[Path, P
         raise PlanError(
             "A training on texts or series is not written as a script", got=inputs.describe(), do="Its Plan says every choice."
         )
+    if dataset.task == "forecast":
+        raise PlanError(
+            "A training of forecasts is not written as a script",
+            do="Its Plan says every choice: leadline plan SOURCE --forecast STEPS.",
+        )
+    if dataset.task == "tokens":
+        raise PlanError(
+            "The training of a language model is not written as a script",
+            do="Its Plan says every choice: leadline plan SOURCE.",
+        )
     path = Path(path)
     beside = path.with_suffix(".safetensors")
     for each in (path, beside):
@@ -119,6 +131,8 @@ class _Script:
         wrapped: Any = self.built.step
         self.step = wrapped.step if self.average else wrapped
         self.kind = type(self.step).__name__
+        if self.kind == "AverageOnceStuck":
+            raise refused("training.average", plan.training.average, "a script has no ear for what validation says")
         if self.kind not in ("Supervised", "ClosureStep", "PerceptronRule"):
             raise refused("model.name", plan.model.name, f"its step, {self.kind}, is not one of gradients and batches")
         if self.kind == "PerceptronRule" and self.average:

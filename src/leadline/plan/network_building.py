@@ -1,0 +1,169 @@
+"""The network of a Plan for what the data are, and the weights that it begins with."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from leadline.data.batches import Batches
+from leadline.data.dataset import Dataset
+from leadline.data.enlarging import SmallPictures
+from leadline.data.schema import Schema
+from leadline.data.series import Series
+from leadline.data.tables.table import Table
+from leadline.data.texts import Texts
+from leadline.data.tokens import Tokens
+from leadline.data.windows import Windows
+from leadline.errors import ArgumentError, PlanError
+from leadline.initialize import set_prior_bias
+from leadline.layers import MemberHeads, OneHot
+from leadline.models import MODELS, OF_ANY_LENGTH, OF_STREAMS, load_weights
+from leadline.models.enlarging import BesideBicubic
+from leadline.models.tfidf_networks import learn_frequencies
+from leadline.plan.first_weights import set_first_weights
+from leadline.plan.record import Plan
+from leadline.plan.starts import StartPlan
+from leadline.plan.token_building import set_frequencies
+from leadline.plan.transferred_networks import transferred_network
+from leadline.spelling import parse_call
+
+_COUNTED_ROWS = 256  # texts at a time whose words are counted for tf-idf
+_OF_LOG_PROBABILITIES = ("cross_entropy", "kl_divergence", "binary_cross_entropy")  # losses whose outputs are such
+
+
+def network(plan: Plan, schema: Schema) -> nn.Module:
+    """The network of a Plan for inputs and answers of this Schema, freshly initialized, on the CPU."""
+    if plan.start.transfers:
+        return transferred_network(plan.start, schema, functools.partial(network, dataclasses.replace(plan, start=StartPlan())))
+    inputs, name = schema.inputs, plan.model.name
+    builder = MODELS[name]
+    wanted = inspect.signature(builder).parameters
+    _check_task(name, wanted, schema)
+    # A network that knows nothing of categories gets them one-hot.
+    one_hot = None
+    if isinstance(inputs, Table) and inputs.categories and "edges" not in wanted:
+        one_hot = OneHot(inputs.numbers, inputs.categories)
+    given = _given(schema, one_hot)
+    _check_inputs(name, wanted, schema, given)
+    model = builder(**{each: value for each, value in given.items() if each in wanted}, **plan.model.arguments)
+    if isinstance(inputs, SmallPictures):
+        return BesideBicubic(model, inputs.upscale)
+    return model if one_hot is None else nn.Sequential(one_hot, model)
+
+
+def _given(schema: Schema, one_hot: OneHot | None) -> dict[str, Any]:
+    """What the data decide of a network, by the names under which builders ask for it."""
+    inputs, outputs = schema.inputs, schema.answers.outputs
+    if isinstance(inputs, Tokens):
+        return {"vocabulary": len(inputs.vocabulary)}
+    shape = (one_hot.width,) if one_hot is not None else inputs.shape
+    given: dict[str, Any] = {"outputs": outputs, "classes": outputs, "task": schema.task, "shape": shape, "channels": shape[0]}
+    if isinstance(inputs, Table):
+        given |= {"edges": inputs.edges, "categories": inputs.categories}
+    if isinstance(inputs, SmallPictures):
+        given["upscale"] = inputs.upscale
+    if isinstance(inputs, Texts):
+        given["vocabulary"] = len(inputs.vocabulary)
+    if isinstance(inputs, Windows):
+        given |= {"horizon": inputs.horizon, "known": inputs.known, "season": inputs.season}
+    return given
+
+
+def _check_task(name: str, wanted: Mapping[str, Any], schema: Schema) -> None:
+    """Language models, forecasters and networks that enlarge are each for one task, and a perceptron parts classes."""
+    for suits, task, does, kind in (
+        (name in OF_STREAMS, "tokens", "foretell tokens", Tokens),
+        ("horizon" in wanted, "forecast", "forecast", Windows),
+        ("upscale" in wanted, "pairs", "enlarge pictures", SmallPictures),
+    ):
+        if suits == isinstance(schema.inputs, kind):
+            continue
+        fitting = {"tokens": OF_STREAMS, "forecast": ("forecaster",), "pairs": ("espcn",)}[task]
+        whether = "does" if suits else "does not"
+        raise PlanError(
+            f"The model {name!r} {whether} {does}, and is not for the task {schema.task!r}",
+            do=f"Take model={' or '.join(fitting)} for the task {task}, and for nothing else.",
+        )
+    if name == "perceptron" and schema.task != "classes":
+        raise PlanError("The perceptron parts classes", got=f"the task {schema.task!r}", do="Take model=linear for it.")
+
+
+def _check_inputs(name: str, wanted: Mapping[str, Any], schema: Schema, given: Mapping[str, Any]) -> None:
+    """A network for pictures needs pictures, and so on."""
+    inputs, vocabulary = schema.inputs, wanted.get("vocabulary")
+    if isinstance(inputs, Tokens):
+        return
+    for needed, what, fits in (
+        ("channels" in wanted, "pictures", len(given["shape"]) == 3),
+        ("edges" in wanted, "a table", isinstance(inputs, Table)),
+        (vocabulary is not None and vocabulary.default is vocabulary.empty, "texts", isinstance(inputs, Texts)),
+        (name in OF_ANY_LENGTH, "texts or series", isinstance(inputs, (Texts, Series))),
+    ):
+        if needed and not fits:
+            raise PlanError(f"The model {name!r} needs {what}", got=inputs.describe())
+    differing = isinstance(inputs, Texts) or (isinstance(inputs, Series) and not inputs.fixed)
+    if differing and name not in OF_ANY_LENGTH:
+        raise PlanError(
+            f"The model {name!r} cannot take rows of different lengths",
+            got=inputs.describe(),
+            do=f"Take one of {', '.join(OF_ANY_LENGTH)}.",
+        )
+
+
+def head_of(model: nn.Module) -> nn.Module | None:
+    """The last layer of a network: its `head`, or the last of its linear layers."""
+    head = getattr(model, "head", None)
+    if isinstance(head, nn.Module):
+        return head
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    return linear[-1] if linear else None
+
+
+def started(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None = None) -> nn.Module:
+    """The network with the weights to begin with: those given, those of a file, or drawn, its head's bias the log prior."""
+    model, schema = network(plan, dataset.schema), dataset.schema
+    if first is not None:
+        model.load_state_dict(first)
+        return model
+    if plan.start.transfers:
+        if plan.start.weights:
+            raise PlanError(
+                "A network that is made of another one starts from weights that a Plan does not hold",
+                do="Give the `first` of plan.resolve(…) to plan.build.",
+            )
+        return model
+    if plan.start.weights and plan.start.transfer != "scratch":
+        try:
+            load_weights(model, plan.start.weights)
+        except ArgumentError as error:
+            raise PlanError(str(error)) from error
+        return model
+    if plan.start.initialize:
+        set_first_weights(model, plan.start.initialize, dataset)
+    if isinstance(schema.inputs, Tokens):
+        set_frequencies(model, dataset)
+        return model
+    learn_frequencies(model, Batches(dataset.train, dataset.schema, batch_size=_COUNTED_ROWS))
+    head = head_of(model)
+    gives_answers = isinstance(head, MemberHeads) or getattr(head, "out_features", 0) == schema.answers.outputs
+    has_prior = schema.task in ("classes", "labels")
+    if (
+        head is not None
+        and gives_answers
+        and has_prior
+        and parse_call(plan.training.loss, "loss").name in _OF_LOG_PROBABILITIES
+    ):
+        targets = torch.from_numpy(dataset.train.targets)
+        shares = (
+            torch.bincount(targets, minlength=schema.answers.outputs) / len(targets)
+            if schema.task == "classes"
+            else targets.mean(0)
+        )
+        set_prior_bias(head, shares, task=schema.task)  # type: ignore[arg-type]
+    return model
