@@ -13,6 +13,7 @@ rows.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import tempfile
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from machine import machine, write
+from machine import RESULTS, machine, write
 from torch import Tensor, nn
 
 from leadline import data
@@ -38,6 +39,7 @@ from leadline.transfer.situation import measure_situation
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SHAPE, TEST_ROWS = (1, 14, 14), 1000
+LONG = 2.0  # seconds: of shorter trainings everything costs a share, and nobody waits
 FLOWERS, SIDE, OF_EACH, FLOWER_SEEDS = "photos/flowers", 96, 127, 3  # of each kind there are so many photos at least
 SQUEEZENET = "weights/squeezenet_weights_th_dim_ordering_th_kernels_notop.h5"
 CASES = {
@@ -190,7 +192,7 @@ def judged_case(case: str, seed: int, epochs: int, known: tuple[Arrays, nn.Modul
           f"{situation.seconds:.2f} s of {longest:.1f} s\n    {told}", flush=True)  # fmt: skip
     return {"case": case, "seed": seed, "rows": len(task.train), "decision": situation.decision, "words": situation.words(),
             "regret": round(regret, 2), "share_of_rows": situation.cost, "seconds": situation.seconds,
-            "share_of_seconds": round(situation.seconds / longest, 3),
+            "longest_training": round(longest, 2), "share_of_seconds": round(situation.seconds / longest, 3),
             "test_accuracy": {way: round(score, 2) for way, (score, _) in ways.items()}}  # fmt: skip
 
 
@@ -198,6 +200,14 @@ def summary(records: list[dict[str, object]]) -> dict[str, dict[str, float]]:
     """Mean and worst of what counts."""
     values = {what: [each[what] for each in records] for what in ("regret", "share_of_seconds", "share_of_rows")}
     return {what: {"mean": round(statistics.mean(each), 3), "worst": max(each)} for what, each in values.items()}
+
+
+def kept(chosen: str) -> list[dict[str, object]]:
+    """What is on file of the cases that are not measured this time."""
+    path = RESULTS / "transfer_adviser.json"
+    if not chosen or not path.exists():
+        return []
+    return [each for each in json.loads(path.read_text())["cases"] if chosen not in each["case"]]
 
 
 def main() -> None:
@@ -220,16 +230,20 @@ def main() -> None:
         records += [judged_case(case, seed, chosen.epochs, found[source]) for seed in range(seeds)]
     if not records:
         return
-    by_case = {case: own for case in cases if (own := [each for each in records if each["case"] == case])}
+    records += kept(chosen.case)
+    by_case = {case: own for case in CASES if (own := [each for each in records if each["case"] == case])}
     table = {case: {"seeds": len(own), "rows": own[0]["rows"], **summary(own)} for case, own in by_case.items()}
-    for case, row in {**table, "all": {"seeds": len(records), "rows": "", **summary(records)}}.items():
+    longer = [each for each in records if float(str(each["longest_training"])) >= LONG]
+    overall = {"all": records, f"trainings of {LONG:g} s and more": longer}
+    over = {name: {"seeds": len(own), "rows": "", **summary(own)} for name, own in overall.items() if own}
+    for case, row in {**table, **over}.items():
         told = ", ".join(f"{what.replace('_', ' ')} {row[what]['mean']:.2f} (worst {row[what]['worst']:.2f})"
                          for what in ("regret", "share_of_seconds", "share_of_rows"))  # fmt: skip
         rows = f"{row['rows']} rows, " if row["rows"] else ""
         print(f"{case}: {rows}n {row['seeds']}: {told}")
-    if not chosen.case:
+    if set(by_case) == set(CASES):
         write("transfer_adviser", {"machine": machine(), "device": str(DEVICE), "epochs": chosen.epochs, "by_case": table,
-                                   "all": summary(records), "left_out": missing, "cases": records})  # fmt: skip
+                                   "over": over, "left_out": missing, "cases": records})  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def test_a_mistake_is_one_paragraph(
 
 
 def test_a_method_needs_a_picture_and_a_file_of_yours_is_safe(run: Run, picture: Path, type_in: TypeIn) -> None:
-    assert "name at least one PICTURE" in type_in("explain", run.folder, "--method", "cam")[2]
+    assert "name at least one INPUT" in type_in("explain", run.folder, "--method", "cam")[2]
     before = picture.read_bytes()
     status, _, err = type_in("explain", run.folder, picture, "--out", picture.parent)
     assert status == 2

@@ -38,6 +38,16 @@ def several():
 def pair():
     return nn.Linear(3, 2), torch.ones(2, 3)
 
+class Seeing(nn.Sequential):
+    def __init__(self, channels=3):
+        super().__init__(nn.Conv2d(channels, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2))
+
+def gray():
+    return Seeing(1)
+
+def hearing():
+    return nn.Sequential(nn.Conv1d(2, 3, 3), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+
 lazy = nn.LazyLinear(2)
 
 def leaving():
@@ -82,6 +92,12 @@ def test_whole_numbers_in_and_entries_sampled(type_in: TypeIn) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("name", "shape"), [("Seeing", [2, 3, 6, 6]), ("gray", [2, 1, 6, 6])])
+def test_one_number_is_the_side_of_a_picture(name: str, shape: list[int], type_in: TypeIn) -> None:
+    status, out, _ = type_in("gradcheck", f"nets.py:{name}", "--input", "6", "--batch", "2", "--json")
+    assert (status, json.loads(out)["tensors"][-1]["shape"]) == (0, shape)
+
+
 @pytest.mark.parametrize(("name", "checked"), [("case", 6 + 2 + 6), ("several", 12 + 2 + 6 + 4)])
 def test_a_function_that_brings_everything(name: str, checked: int, type_in: TypeIn) -> None:
     status, out, _ = type_in("gradcheck", f"nets.py:{name}", "--json")
@@ -102,6 +118,9 @@ def test_the_weights_are_those_of_the_seed(type_in: TypeIn) -> None:
         (["nets.py:pair"], "Expected a module, or a function that returns (module, inputs, loss); got tuple."),
         (["resnet18", "--input", "3x32x32"], "There is nothing to import"),
         (["nets.py:Good", "--input", "3", "--loss", "crossentropy"], "Did you mean 'cross_entropy'?"),
+        (["nets.py:Seeing", "--input", "6x6"], "channels, height and width. Expected a shape such as 3x32x32; got '6x6'."),
+        (["nets.py:Seeing", "--input", "6xa"], "The input has no shape"),
+        (["nets.py:hearing", "--input", "9"], "2 sizes: channels and steps. Expected a shape such as 2x9; got '9'."),
         (["nets.py:Good", "--input", "4"], "cannot take inputs of shape [4, 4] in float64"),
         (["nets.py:Goood", "--input", "3"], "Did you mean 'Good'?"),
         (["nets.py:lazy", "--input", "3"], "has layers without shapes yet"),

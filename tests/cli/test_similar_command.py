@@ -112,7 +112,7 @@ def test_json_names_files_in_full_and_draws_nothing_unasked(trained: Path, photo
 
 
 def test_a_sheet_goes_where_it_is_asked_for_and_overwrites_nothing(trained: Path, photos: Path, type_in: TypeIn) -> None:
-    words = ("similar", trained, photos / "1.png", "--among", photos, "--json", "--sheet")
+    words = ("similar", trained, photos / "1.png", "--among", photos, "--json", "--out")
     status, out, _ = type_in(*words, "sheet.jpg")
     assert (status, json.loads(out)["sheet"]) == (0, "sheet.jpg")
     with Image.open("sheet.jpg") as drawn:
@@ -121,6 +121,8 @@ def test_a_sheet_goes_where_it_is_asked_for_and_overwrites_nothing(trained: Path
     assert (status, "exists already" in err) == (2, True)
     status, _, err = type_in(*words, "sheet.txt")
     assert (status, "ends in .png or .jpg" in " ".join(err.split())) == (2, True)
+    status, out, _ = type_in(*words[:-1], "--sheet", "the same.png")  # under its other name
+    assert (status, Path("the same.png").is_file()) == (0, True)
 
 
 def test_copies_within_the_folder(trained: Path, workplace: Path, type_in: TypeIn) -> None:
@@ -159,9 +161,9 @@ def test_one_bad_picture_among_several_stops_nothing(trained: Path, photos: Path
     [
         ((), "Give at least one PICTURE"),
         (("a.png", "--duplicates"), "takes no PICTURE"),
-        (("a.png", "b.png", "--sheet", "c.png"), "--sheet is for one PICTURE"),
-        (("a.png", "--no-sheet", "--sheet", "c.png"), "--sheet and --no-sheet exclude each other"),
-        (("--duplicates", "--sheet", "c.png"), "--sheet is for one PICTURE"),
+        (("a.png", "b.png", "--out", "c.png"), "--out is for one PICTURE"),
+        (("a.png", "--no-sheet", "--sheet", "c.png"), "--out and --no-sheet exclude each other"),
+        (("--duplicates", "--out", "c.png"), "--out is for one PICTURE"),
         (("a.png",), "There is no file a.png"),
     ],
 )

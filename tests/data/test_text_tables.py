@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from leadline.data.answers import Classes
+from leadline.data.raw import Raw
 from leadline.data.sources import Reading
 from leadline.data.tables.csv_files import read_csv
 from leadline.data.tables.rows import table_rows
@@ -131,12 +132,23 @@ def test_rows_for_a_training_that_exists(tmp_path: Path) -> None:
         read_texts_again(read_csv(other), inputs, Classes(("ham", "spam")))
 
 
-def test_rows_with_invalid_bytes_are_set_aside_and_counted(tmp_path: Path) -> None:
+def test_invalid_bytes_in_texts_are_replaced_and_counted_and_in_classes_set_aside(tmp_path: Path) -> None:
     path = write(tmp_path, sentences())
-    path.write_bytes(path.read_bytes().replace(b"later", b"lat\xe9r", 1).replace(b"home", "höme".encode()))
+    content = path.read_bytes().replace(b"later", b"lat\xe9r", 2).replace(b"home", "höme".encode())
+    path.write_bytes(b"\nh\xe4m".join(content.rsplit(b"\nham", 1)))
     raw = rows_of_texts(table_rows(read_csv(path), Reading(target="label")))
     assert len(raw) == ROWS - 1
-    assert [row.id for row in raw.lost] == ["sms.tsv:2"]
+    (lost,) = raw.lost
+    assert lost.reason == "it has bytes that are not text"
+    assert sum(text.count("\ufffd") for text in raw.array) == 2
+    assert "2 bytes in sms.tsv meant nothing in its encoding; replaced by \ufffd." in raw.notes
+
+
+def test_a_long_text_in_a_data_frame_is_cut_and_said() -> None:
+    frame = pl.DataFrame({"said": [*sentences(29), "word " * 20_000]})
+    raw = rows_of_texts(Raw("letters", frame, np.arange(30) % 2, [str(n) for n in range(30)], digest=""))
+    assert len(raw.array[29]) == 65_536
+    assert raw.notes[-1] == "1 value of letters is longer than 65,536 characters; the rest was not read."
 
 
 def test_alike_texts_are_copies_and_no_chance(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from leadline.errors import ArgumentError
 from leadline.explain.gates_in_time import GateReading, gate_readings
-from leadline.explain.unrolling import unrolled
+from leadline.explain.unrolling import turned_layers, unrolled
 from leadline.layers import PeepholeLSTM
 from leadline.models.recurrent_cells import CELLS
 from leadline.models.recurrent_networks import recurrent
@@ -124,6 +124,19 @@ def test_backwards_the_readings_stand_as_the_row_stands() -> None:
     assert (ahead.backward, back.backward) == (False, True)
     assert ahead.values["hidden"] == pytest.approx(outputs[:, :4])
     assert back.values["hidden"] == pytest.approx(outputs[:, 4:])
+
+
+def test_layers_that_are_given_rows_from_their_end_stand_as_the_row_stands() -> None:
+    torch.manual_seed(0)
+    network = recurrent((7, 2), 3, cell="gru", hidden=4, bidirectional=True).eval()
+    x = torch.randn(1, 6, 2)
+    ahead, back = gate_readings(network, x)
+    outputs = network.recurrent.read(x, torch.tensor([6]))[0].detach().numpy()  # type: ignore[operator, union-attr]
+    assert (ahead.backward, back.backward) == (False, True)
+    assert ahead.values["hidden"] == pytest.approx(outputs[:, :4], abs=1e-6)
+    assert back.values["hidden"] == pytest.approx(outputs[:, 4:], abs=1e-6)
+    assert turned_layers(network) == {"recurrent.back.0"}
+    assert turned_layers(made("gru", True, True)) == set(), "a layer that turns rows itself knows that it does"
 
 
 def test_a_layer_that_is_called_step_after_step_gives_one_reading() -> None:

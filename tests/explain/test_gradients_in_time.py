@@ -84,7 +84,7 @@ def test_distances_are_counted_from_the_end_of_each_row() -> None:
     for number, row in enumerate(rows):
         together[number, : len(row)] = row
     found = gradient_through_time(network, together, None, summed)
-    assert [each.backward for each in found] == [False, False]
+    assert [each.backward for each in found] == [False, True]
     assert [each.name for each in found] == ["recurrent.ahead.0", "recurrent.back.0"]
     alone = [gradient_through_time(network, row[None], None, summed) for row in rows]
     for way in range(2):

@@ -55,3 +55,17 @@ def test_scores_may_be_probabilities_and_the_mode_is_put_back() -> None:
 def test_what_cannot_be_explained_is_refused(ids: Tensor, output: int, window: int) -> None:
     with pytest.raises(ArgumentError):
         word_importance(Additive(), ids, output, window=window)
+
+
+def test_several_outputs_are_explained_in_one_go_and_a_stride_leaves_no_word_out() -> None:
+    network, ids = Additive(), torch.tensor([4, 5, 6, 7, 8])
+    both = word_importance(network, ids, [2, 0])
+    assert both.shape == (2, 5)
+    assert torch.allclose(torch.from_numpy(both[1]), torch.from_numpy(word_importance(network, ids, 0)))
+    worth = network.worth.weight[ids, 1].detach()
+    found = word_importance(network, ids, 1, window=2, stride=2)  # words 0 and 1, 2 and 3, 3 and 4
+    pairs = [(worth[at] + worth[at + 1]) / 2 for at in (0, 2, 3)]
+    expected = torch.stack([pairs[0], pairs[0], pairs[1], (pairs[1] + pairs[2]) / 2, pairs[2]])
+    assert torch.allclose(torch.from_numpy(found), expected, atol=1e-6)
+    with pytest.raises(ArgumentError, match="stride 3"):
+        word_importance(network, ids, 0, window=2, stride=3)

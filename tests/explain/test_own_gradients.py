@@ -30,6 +30,19 @@ class Codes(nn.Module):
         return self.layer(torch.cat([numbers, self.codes.to(numbers)], dim=1))
 
 
+class OfHalf(nn.Module):
+    """Lets every row but the first of a pooling be half as long; its score is drawn, for at 0 it has no gradient."""
+
+    def __init__(self, layer: leadline.layers.AttentionPooling) -> None:
+        super().__init__()
+        self.layer = layer
+        nn.init.normal_(layer.score.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        lengths = torch.tensor([x.shape[1], *[x.shape[1] // 2] * (len(x) - 1)])
+        return self.layer(x, lengths)  # type: ignore[no-any-return]
+
+
 Row = tuple[Callable[[], nn.Module], Tensor]
 # Each layer by its name: how it is made, and what it is called with. More than one row where it has more than one way.
 LAYERS: dict[str, list[Row]] = {
@@ -60,6 +73,10 @@ LAYERS: dict[str, list[Row]] = {
         (lambda: leadline.layers.MaxPool2x2(), draw(2, 3, 4, 6)),
         (lambda: leadline.layers.MaxPool2x2(), draw(2, 3, 5, 7)),
     ],
+    "AttentionPooling": [(lambda: OfHalf(leadline.layers.AttentionPooling(3, 2)), draw(3, 4, 3))],
+    "FastGRU": [(lambda: leadline.layers.FastGRU(3, 4, num_layers=2), draw(5, 2, 3))],
+    "FastLSTM": [(lambda: leadline.layers.FastLSTM(3, 4, batch_first=True, bidirectional=True), draw(2, 5, 3))],
+    "FastRNN": [(lambda: leadline.layers.FastRNN(3, 4), draw(5, 2, 3))],
     "Maxout": [(lambda: leadline.layers.Maxout(3), draw(4, 6)), (lambda: leadline.layers.Maxout(2, dim=1), draw(2, 4, 3))],
     "MaxoutConv2d": [(lambda: leadline.layers.MaxoutConv2d(2, 3, 2, pieces=2), draw(2, 2, 4, 4))],
     "MaxoutLinear": [(lambda: leadline.layers.MaxoutLinear(4, 3, pieces=3), draw(3, 4))],

@@ -69,6 +69,26 @@ def test_a_long_text_is_broken_into_lines_and_line_breaks_are_kept() -> None:
     assert twice[0] > 2 * broken[0] - 40
 
 
+def test_gaps_may_differ_and_what_has_none_between_stays_together() -> None:
+    words, numbers = ["word"] * 20 + ["!"], np.ones(21)
+    spaced = pixels(text_png(words, numbers, between=" ")).shape
+    glued = pixels(text_png(words, numbers, between=[" "] * 19 + ["", ""])).shape
+    assert glued[0] < spaced[0], "100 letters fill a line, a space more does not fit"
+    # A mark that does not fit takes its word with it: two lines either way, but not a lone mark.
+    words = ["word"] * 19 + ["words", "!"]
+    with_mark = pixels(text_png(words, np.r_[np.zeros(20), 1.0], between=[" "] * 19 + ["", ""]))
+    apart = pixels(text_png(words, np.r_[np.zeros(20), 1.0], between=" "))
+    orange = [np.flatnonzero((each[:, :, 0] - each[:, :, 2] > 60).any(axis=0)) for each in (with_mark, apart)]
+    assert orange[0].min() == orange[1].min() + 5 * 8, "the mark stands behind its word, not at the beginning of a line"
+    with pytest.raises(ArgumentError, match="gaps do not fit"):
+        text_png(["a", "b"], np.zeros(2), between=[" "])
+
+
+def test_a_long_heading_has_room() -> None:
+    short, long = (pixels(text_png(["a"], np.ones(1), heading="x" * count)).shape[1] for count in (10, 70))
+    assert long > short + 200
+
+
 def test_letters_of_any_kind() -> None:
     pieces = ["日本", "naïve", "\x07", "\t", "\n", "", "$x^2$", "e\u0301", "🙂", "x" * 300]
     assert pixels(text_png(pieces, np.linspace(-1, 1, len(pieces)), between=" ", heading="$\\frac")).size

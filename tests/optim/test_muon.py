@@ -3,6 +3,7 @@ import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -284,3 +285,34 @@ def test_a_closure_is_called_with_gradients_on() -> None:
 def test_bad_arguments(make: Callable[[list[nn.Parameter]], object], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         make([nn.Parameter(torch.ones(2, 2))])
+
+
+def test_relative_steps_keep_the_length_of_the_weights() -> None:
+    shapes = [(8, 3, 3, 3), (4, 12), (8, 3, 3, 3)]
+    weights = [nn.Parameter(7 * matrix(shape[0], math.prod(shape[1:])).float().view(shape)) for shape in shapes]
+    given_weights = [weight.detach().clone() for weight in weights]
+    steps(Muon(weights, learning_rate=0.25, scale="relative", iterations=3, momentum=0.0), weights, 1)
+    for weight, before in zip(weights, given_weights, strict=True):
+        assert weight.grad is not None
+        unit = before * math.sqrt(len(before)) / before.norm()
+        move = orthogonalized(weight.grad.flatten(1), iterations=3).view_as(weight)
+        torch.testing.assert_close(weight.detach(), unit - 0.25 * move, rtol=1e-5, atol=1e-6)
+    zero = [nn.Parameter(torch.zeros(3, 3))]
+    steps(Muon(zero, learning_rate=0.1, scale="relative"), zero, 1)
+    assert torch.isfinite(zero[0]).all()
+
+
+@pytest.mark.parametrize("settings", [{"weight_decay": 0.3}, {"scale": "relative"}], ids=str)
+def test_rates_may_be_tensors(settings: dict[str, Any]) -> None:
+    ours, theirs = ([nn.Parameter(matrix(6, 4).float()), nn.Parameter(matrix(1, 5)[0].float())] for _ in range(2))
+    for weights, tensors in ((ours, True), (theirs, False)):
+        rest = torch.optim.SGD(weights[1:], lr=0.3, momentum=0.5, fused=True)
+        optimizer = Muon(weights[:1], rest, learning_rate=0.05, **settings)
+        for number, rate in enumerate((0.05, 0.02, 0.1)):
+            for group in optimizer.param_groups:
+                group["lr"] = torch.tensor(rate) if tensors else rate
+            for place, weight in enumerate(weights):
+                weight.grad = matrix(6, 4, number + 10 * place).flatten()[: weight.numel()].view_as(weight).float()
+            optimizer.step()
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)

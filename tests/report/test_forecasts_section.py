@@ -59,3 +59,13 @@ def test_the_page_speaks_of_moments_and_windows_and_escapes_titles() -> None:
     assert "moments to test on" in page
     assert "Mean absolute error, in deviations" in page
     assert "<b>1960</b>" not in page
+
+
+def test_a_test_part_too_short_for_intervals_is_called_that() -> None:
+    short = results()
+    short["scores"]["mae"] |= {"low": None, "high": None}
+    short["baselines"][0]["network_ahead"] = {"value": -1.5, "low": None, "high": None}
+    page = render({"results": short, "examples": {}, "plan": {}, "history": []})
+    assert "where the seasonal naive forecast is off by" in page
+    assert "too short for intervals" in page
+    assert "too close" not in page

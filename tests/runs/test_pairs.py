@@ -284,7 +284,7 @@ def test_choices_that_do_not_go_together(photos: Path, tmp_path: Path, changes: 
 
 
 def test_a_network_that_enlarges_answers_nothing_else(tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="does enlarge pictures, which the task 'classes' does not"):
+    with pytest.raises(PlanError, match="does enlarge pictures, and is not for the task 'classes'"):
         leadline.train("digits", changes={"model": "espcn"}, folder=tmp_path / "run")
 
 

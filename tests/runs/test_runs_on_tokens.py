@@ -18,7 +18,8 @@ from leadline.data.token_loading import is_token_source, stream_of
 from leadline.data.tokens import Tokens
 from leadline.errors import ArgumentError, DataError, Interrupted, PlanError, SourceNotFoundError
 from leadline.files import sha256
-from leadline.plan import Plan, propose, save_script
+from leadline.optim import AverageOnceStuck
+from leadline.plan import Plan, build, propose, save_script
 from leadline.runs import Observer, Run
 
 TypeIn = Callable[..., tuple[int, str, str]]
@@ -204,8 +205,55 @@ def test_bad_texts_end_in_a_paragraph(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError):
             leadline.train(tmp_path / name, folder=tmp_path / "run")
-    with pytest.raises(PlanError, match="not for the task 'classes'"):
+    with pytest.raises(PlanError, match="does foretell tokens, and is not for the task 'classes'"):
         leadline.train("digits", changes={"model": "recurrent_language"}, folder=tmp_path / "run")
+
+
+def test_penalties_sampled_words_and_a_late_average_are_settings(text: Path, tmp_path: Path) -> None:
+    settings = {
+        "training.penalties.activation": 2.0,
+        "training.penalties.temporal": 1.0,
+        "training.loss": "sampled_cross_entropy(samples=5)",
+        "training.average": "once_stuck(1)",
+        "training.schedule": "constant",
+        "training.optimizer": "sgd",
+        "training.learning_rate": 8.0,
+        "training.patience": 0,
+        "training.epochs": 6,
+        "model.weight_drop": 0.2,
+        "model.word_dropout": 0.1,
+    }
+    run = leadline.train(text, changes=QUICK | settings, folder=tmp_path / "run")
+    last = run.history.records[-1]
+    assert {"penalty_activation", "penalty_temporal"} <= set(last)
+    assert last["valid_loss"] < run.history.records[0]["valid_loss"]
+    dataset = leadline.data.load(text, unit="characters")
+    built = build(propose(dataset, QUICK | settings), dataset)
+    assert isinstance(built.step, AverageOnceStuck)
+    assert (built.step.step.penalties, built.step.step.samples) == ((2.0, 1.0), 5)  # type: ignore[attr-defined]
+    built.evaluate()
+    assert len(built.step._told) == 1, "the average hears of every evaluation"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"training.loss": "squared_error"}, "not for a language model"),
+        ({"training.loss": "sampled_cross_entropy"}, "missing a required argument"),
+        ({"training.penalties.l2": 0.1}, "penalties of weights"),
+        ({"training.average": "once_stuck(0)"}, "patience before averaging"),
+    ],
+)
+def test_settings_that_a_text_does_not_allow(text: Path, changes: dict[str, Any], said: str) -> None:
+    dataset = leadline.data.load(text, unit="characters")
+    with pytest.raises(PlanError, match=said):
+        build(propose(dataset, QUICK | changes), dataset)
+
+
+def test_penalties_of_activations_are_for_language_models_alone() -> None:
+    digits = leadline.data.load("digits")
+    with pytest.raises(PlanError, match="for language models"):
+        build(propose(digits, {"model": "linear", "training.penalties.activation": 1.0}), digits)
 
 
 def test_on_the_command_line(run: Run, text: Path, tmp_path: Path, type_in: TypeIn) -> None:

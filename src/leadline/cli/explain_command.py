@@ -1,4 +1,4 @@
-"""`leadline explain RUN PICTURE…`: where a network looks; without pictures, what the network itself is like."""
+"""`leadline explain RUN INPUT…`: what an answer depends on; without inputs, what the network itself is like."""
 
 from __future__ import annotations
 
@@ -25,53 +25,73 @@ _SOURCES = {".npz", ".csv", ".tsv", ".parquet", ".gz"}  # what holds data, and n
 _LEAST = 32  # columns beside a picture's name; with less room what is said of it stands below
 
 
-@click.command("explain", short_help="Where a network looks in a picture.", no_args_is_help=True)
+@click.command("explain", short_help="What an answer depends on: places, words, stretches.", no_args_is_help=True)
 @click.argument("run", metavar="RUN")
-@click.argument("pictures", nargs=-1, metavar="PICTURE…")
-@click.option("--method", "methods", metavar="NAMES", help="Some of gradcam, cam, occlusion, saliency, with commas between.")
-@click.option("--layer", metavar="NAME", help="Whose map: the last layer with one when left out.")
+@click.argument("inputs", nargs=-1, metavar="INPUT…")
+@click.option(
+    "--method", "methods", metavar="NAMES", help="Of pictures: gradcam, cam, occlusion, saliency, with commas between."
+)
+@click.option("--layer", metavar="NAME", help="Whose map, or whose gates: the last layer with one when left out.")
 @click.option("--class", "classes", multiple=True, metavar="NAME", help="Explain this class; the likeliest when left out.")
-@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many of the likeliest classes.")
-@click.option("--source", metavar="SOURCE", help="Without pictures: draw on these data, not on those of the training.")
+@click.option("--top", type=click.IntRange(min=1), help="How many of the likeliest classes: 3 of a picture, else 1.")
+@click.option("--window", type=click.IntRange(min=1), metavar="STEPS", help="Of series: steps that are covered together.")
+@click.option(
+    "--unit", "units", type=click.IntRange(min=0), multiple=True, metavar="N", help="Of recurrent networks: draw this unit."
+)
+@click.option("--source", metavar="SOURCE", help="Without an INPUT: draw on these data, not on those of the training.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Where the figures go; explained/ in the Run when left out.",
+    metavar="PLACE",
+    help="A folder for the pictures (explained/ in the Run when left out); for texts and series also one .html or .png.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture or figure.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object an input or figure.")
 def command(
     run: str,
-    pictures: tuple[str, ...],
+    inputs: tuple[str, ...],
     methods: str | None,
     layer: str | None,
     classes: tuple[str, ...],
-    top: int,
+    top: int | None,
+    window: int | None,
+    units: tuple[int, ...],
     source: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Draw where the network of RUN (a folder, or `last`) looks in each PICTURE, for its likeliest classes.
+    """Show what the network of RUN (a folder, or `last`) decides by in each INPUT.
 
-    A PICTURE is a file, a folder of them, or an .npy array of one a row. For each a sheet is written as PNG: Grad-CAM (what in
-    the last layer's map raises the class), occlusion (without what the class is less likely) and saliency (which pixels would
-    change it most). The table gives the box that Grad-CAM puts around the place, in pixels of the file.
+    After a training on pictures an INPUT is a file, a folder of them, or an .npy array of one a row. For each a sheet is
+    written as PNG: Grad-CAM (what in the last layer's map raises the class), occlusion (without what the class is less likely)
+    and saliency (which pixels would change it most). The table gives the box that Grad-CAM puts around the place, in pixels of
+    the file. Without an INPUT the network itself is drawn: its first filters, or the templates of a linear model; the maps of
+    its layers; the patches that excite a filter most; and a map of the test pictures by class and by error.
 
-    Without pictures the network itself is drawn: its first filters, or the templates of a linear model; the maps of its
-    layers; the patches that excite a filter most; and a map of the test pictures by class and by error.
+    After a training on texts it is a text, a text file, a folder of them, or - for one text a line: each is printed with what
+    its words are worth to the answer, and drawn. After one on series it is a file as `leadline predict` takes it: the stretches
+    that decided are named and drawn. Of recurrent networks the gates and some single units are drawn, too.
     """
-    if not pictures and (methods or classes):
-        raise click.UsageError("--method and --class are for pictures; name at least one PICTURE.")
-    if pictures and source:
-        raise click.UsageError("--source is for the figures of the network itself; leave the pictures out.")
+    if not inputs and (methods or classes or units or window):
+        raise click.UsageError("--method, --class, --window and --unit are for inputs; name at least one INPUT.")
+    if inputs and source:
+        raise click.UsageError("--source is for the figures of the network itself; leave the inputs out.")
     from leadline import runs
 
-    _check_pictures(pictures, run)
     opened = runs.open(run)
+    if opened.schema.inputs.kind in ("texts", "series"):
+        if methods or source:
+            raise click.UsageError("--method and --source are for pictures, and the network was trained on something else.")
+        from leadline.cli.explain_sequences import Wanted, show_deciding
+
+        show_deciding(opened, run, inputs, Wanted(classes, top or 1, layer, units, window, out, as_json))
+        return
+    if units or window:
+        raise click.UsageError("--unit and --window are for texts and series, and the network was trained on something else.")
+    _check_pictures(inputs, run)
     folder = out if out is not None else opened.folder / "explained"
-    if pictures:
+    if inputs:
         words = [each.strip() for each in methods.split(",")] if methods else None
-        _explain(opened, pictures, folder, words, layer, classes, top, as_json)
+        _explain(opened, inputs, folder, words, layer, classes, top or 3, as_json)
     else:
         _draw(opened, source, folder, layer, as_json)
 

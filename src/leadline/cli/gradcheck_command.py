@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command("gradcheck", short_help="Is the backward pass of your network right?", no_args_is_help=True)
 @click.argument("place", metavar="FILE.py:NAME")
-@click.option("--input", "shapes", multiple=True, metavar="SHAPE", help="Of one sample, such as 3x32x32 or 128:int64.")
+@click.option(
+    "--input", "shapes", multiple=True, metavar="SHAPE", help="Of one sample, such as 3x32x32 or 128:int64; 224 is 3x224x224."
+)
 @click.option("--loss", "loss_text", metavar="LOSS", help="By its name, with random targets; a mixture of all outputs else.")
 @click.option("--batch", type=click.IntRange(min=1), default=4, show_default=True, help="Samples, drawn at random.")
 @click.option("--entries", type=click.IntRange(min=1), default=2000, show_default=True, help="Checked of a tensor, at most.")
@@ -44,23 +46,23 @@ def command(
     import torch
     from torch import nn
 
-    from leadline.cli.user_networks import as_input, is_place_in_file, made
+    from leadline.cli.user_networks import as_input, is_place_in_file, made, shapes_for
     from leadline.explain.gradient_checks import gradient_check
 
     if not is_place_in_file(place):
         raise ArgumentError("There is nothing to import", expected="FILE.py:NAME", got=place)
-    inputs = [as_input(word) for word in shapes]
     torch.manual_seed(seed)  # weights are drawn when the module is made
     found = made(place)
     loss: Callable[[Any], Tensor] | None = None
     if isinstance(found, nn.Module):
+        inputs = [as_input(word) for word in shapes_for(found, shapes)]
         if not inputs:
             raise ArgumentError(f"What {place} takes in is not known", do="Say it with --input, for instance --input 3x32x32.")
         module: nn.Module = found
         drawn: Sequence[Any] = [_drawn(each, batch) for each in inputs]
     else:
         module, drawn, loss = _triple(found, place)
-        if inputs:
+        if shapes:
             raise ArgumentError(f"{place} brings its own inputs", do="Leave --input out.")
     if loss_text is not None:
         loss = _against_random_targets(loss_text, seed)

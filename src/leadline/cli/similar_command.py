@@ -40,7 +40,14 @@ class _Found:
 @click.argument("pictures", nargs=-1, metavar="[PICTURE]…")
 @click.option("--among", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="Where to look, at any depth.")
 @click.option("--top", type=click.IntRange(min=1), default=12, show_default=True, metavar="N", help="How many of each.")
-@click.option("--sheet", type=click.Path(path_type=Path), metavar="FILE", help="Where the contact sheet goes, as PNG or JPEG.")
+@click.option(
+    "--out",
+    "--sheet",
+    "sheet",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where the contact sheet goes, as PNG or JPEG; beside the Run else.",
+)
 @click.option("--no-sheet", is_flag=True, help="Draw none.")
 @click.option("--duplicates", is_flag=True, help="Instead: groups of copies and near-copies within the folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -90,13 +97,13 @@ def command(
 def _check_sheet(sheet: Path, *, no_sheet: bool, single: bool) -> None:
     """Before the work: the index of a large folder takes minutes."""
     if no_sheet:
-        raise click.UsageError("--sheet and --no-sheet exclude each other.")
+        raise click.UsageError("--out and --no-sheet exclude each other.")
     if not single:
-        raise click.UsageError("--sheet is for one PICTURE.")
+        raise click.UsageError("--out is for one PICTURE.")
     if sheet.suffix.lower() not in _KINDS:
         raise ArgumentError(f"{sheet} is no name for a sheet", expected="a file that ends in .png or .jpg")
     if sheet.exists():
-        raise RunExistsError(f"{sheet} exists already", do="Choose another with --sheet, or remove it first.")
+        raise RunExistsError(f"{sheet} exists already", do="Choose another with --out, or remove it first.")
 
 
 def _indexed(run: Run, among: Path, as_json: bool) -> SimilarIndex:
@@ -227,9 +234,7 @@ def _draw(index: SimilarIndex, query: Path, said: Sequence[str], rows: Sequence[
     except StorageError:
         if sheet is not None:
             raise
-        click.echo(
-            paragraph(f"No sheet was drawn: {target.parent} may not be written to. Give a place with --sheet."), err=True
-        )
+        click.echo(paragraph(f"No sheet was drawn: {target.parent} may not be written to. Give a place with --out."), err=True)
         return None
     return target
 

@@ -44,6 +44,40 @@ def as_input(word: str) -> Tensor:
         raise ArgumentError("The input is too large", expected="a size that fits into a machine", got=repr(word)) from error
 
 
+def shapes_for(module: nn.Module, words: Sequence[str]) -> list[str]:
+    """The shapes of samples in full: one number is the side of a square picture where the network begins with a convolution.
+
+    Args:
+        module: that takes them.
+        words: as they were given.
+
+    Errors: `ArgumentError` that says which shape the first layer takes, where a word has another number of sizes.
+
+    Example:
+        >>> shapes_for(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), ["224"]), shapes_for(nn.Linear(7, 2), ["7"])
+        (['3x224x224'], ['7'])
+    """
+    first = next((each for each in module.modules() if isinstance(each, _FIRST)), None)
+    if len(words) != 1 or not isinstance(first, _CONVOLUTIONS):
+        return list(words)
+    sizes, colon, kind = words[0].partition(":")
+    parts = sizes.lower().replace("×", "x").split("x")
+    if not all(part.strip().isdecimal() for part in parts):
+        return list(words)  # of which `as_input` says what is wrong
+    axes = next(number for number, kinds in _AXES.items() if isinstance(first, kinds))
+    if len(parts) == axes + 1:
+        return list(words)
+    channels = str(first.in_channels or "C")  # of a lazy layer they are not known yet
+    sides = parts * axes if len(parts) == 1 else ["32"] * axes
+    if len(parts) == 1 and axes == 2 and first.in_channels:
+        return ["x".join([channels, *sides]) + colon + kind]
+    raise ArgumentError(
+        f"The network begins with {first}, which takes {axes + 1} sizes: channels{_OF_AXES[axes]}",
+        expected=f"a shape such as {'x'.join([channels, *sides])}",
+        got=repr(words[0]),
+    )
+
+
 def network_of(word: str, inputs: list[Tensor], outputs: int | None) -> tuple[nn.Module, list[Tensor]]:
     """The network that a word stands for, and what it is called with.
 
@@ -238,6 +272,10 @@ def _built(call: Call, word: str, inputs: Sequence[Tensor], outputs: int | None)
         raise ArgumentError(f"The network {word!r} cannot be built", got=str(error)) from error
 
 
+_AXES: dict[int, tuple[type[nn.Module], ...]] = {1: (nn.Conv1d,), 2: (nn.Conv2d,), 3: (nn.Conv3d,)}
+_OF_AXES = {1: " and steps", 2: ", height and width", 3: ", depth, height and width"}
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_FIRST = (*_CONVOLUTIONS, nn.Linear, nn.Embedding, nn.EmbeddingBag, nn.RNNBase, nn.Bilinear, nn.Flatten, nn.Unflatten)
 _OF_IMAGENET = 1000  # classes; such networks take pictures of 224 × 224
 _NOWHERE = "There is no network {!r}"
 _EXPECTED = "a Run folder, last, FILE.py:NAME, a plan, or a name with its arguments"

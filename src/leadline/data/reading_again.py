@@ -65,7 +65,8 @@ def read(
         DataError: the inputs or classes are not those of the Schema, or more than 5 % of the rows cannot be used.
 
     Example:
-        >>> len(read("digits", load("digits").schema))
+        >>> from leadline import data
+        >>> len(read("digits", data.load("digits").schema))
         1797
     """
     inputs = schema.inputs

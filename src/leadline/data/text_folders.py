@@ -15,6 +15,7 @@ from leadline.data.download import Progress
 from leadline.data.folders import part_named
 from leadline.data.ragged import Ragged
 from leadline.data.raw import Raw
+from leadline.data.tables.long_lines import MOST_CHARACTERS
 from leadline.data.text_labels import find_label_table, labels_of_files
 from leadline.data.text_listing import has_text_classes, text_files_in, texts_in_classes
 from leadline.data.texts import Texts
@@ -22,7 +23,6 @@ from leadline.errors import DataError, LeadlineError
 from leadline.spelling import counted
 from leadline.text.reading_text import TextReader, sample_of_text
 
-_MOST_CHARACTERS = 1 << 16  # of one text that are read: ten times as many words as any network is given
 _WORDS_IN_LIST, _FEWEST_LINES = 3.0, 5  # of one line on average, and lines of a file, where each line is a text of its own
 _EXPECTED = "one sub-folder of text files per class, or text files and a csv of their labels"
 
@@ -114,7 +114,7 @@ def holds_lists(root: Path) -> bool:
     if len(files) < 2 or any(part_named(word) for path in files for word in re.split(r"[\W_]+", path.stem)):
         return False
     try:
-        samples = [[line for line in sample_of_text(path, most=_MOST_CHARACTERS).split("\n") if line.strip()] for path in files]
+        samples = [[line for line in sample_of_text(path, most=MOST_CHARACTERS).split("\n") if line.strip()] for path in files]
     except LeadlineError:
         return False
     lines = [line for sample in samples for line in sample]
@@ -221,12 +221,12 @@ def _read_files(
     for row, path in enumerate(paths):
         text = ""
         try:
-            reader = TextReader(path, encoding, piece=_MOST_CHARACTERS)
+            reader = TextReader(path, encoding, piece=MOST_CHARACTERS)
             for piece in reader:
                 text += piece
-                if len(text) > _MOST_CHARACTERS:
+                if len(text) > MOST_CHARACTERS:
                     cut += 1
-                    text = text[:_MOST_CHARACTERS]
+                    text = text[:MOST_CHARACTERS]
                     break
             replaced += reader.replaced
             files += reader.replaced > 0
@@ -243,7 +243,7 @@ def _read_files(
         )
     if cut:
         those = counted(cut, "text is", "texts are")
-        notes.append(f"{those} longer than {_MOST_CHARACTERS:,} characters; the rest was not read.")
+        notes.append(f"{those} longer than {MOST_CHARACTERS:,} characters; the rest was not read.")
     return texts, bad, notes
 
 
@@ -262,7 +262,7 @@ def _read_lists(root: Path, encoding: str | None) -> Raw:
         reader = TextReader(path, encoding)
         lines = "".join(reader).split("\n")
         there = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
-        texts += [line[:_MOST_CHARACTERS] for _, line in there]
+        texts += [line[:MOST_CHARACTERS] for _, line in there]
         labels += [path.stem] * len(there)
         ids += [f"{path.name}:{number}" for number, _ in there]
         notes += reader.notes()

@@ -15,16 +15,17 @@ from leadline.data.raw import Raw, TableSource
 from leadline.data.tables.cells import Cells
 from leadline.data.tables.frame import Frame
 from leadline.data.tables.kinds import learn_column
+from leadline.data.tables.long_lines import cut_values
 from leadline.data.tables.rows import rows_again
+from leadline.data.tables.sentences import holds_sentences
 from leadline.data.text_folders import digest_of_texts, first_copies_of_texts
-from leadline.data.texts import Texts
+from leadline.data.texts import MOST, Texts
 from leadline.errors import DataError, nearest
 
 if TYPE_CHECKING:
     import polars as pl
 
-_DIFFERENT, _FEW = 0.3, 20  # share of the texts that differ, and the least number of rows that says anything
-_WORDS, _LETTERS = 2.0, 20.0  # on average: two words, or, in scripts without spaces, twenty letters, are a sentence
+_DIFFERENT, _FEW = 0.3, 20  # share of the values that differ, and the least number of rows that says anything
 _MOST_LETTERS = 0.7  # share of the characters of a name
 _MOST_CLASSES = 100
 _RECURRING = 5  # rows of each class on average
@@ -65,7 +66,7 @@ def text_column(data: pl.DataFrame, kinds: Mapping[str, str] | None = None) -> s
         chosen, cells = kinds.get(name), Cells(data[name])
         if chosen == "leave out" or not cells.present.any():
             continue
-        if chosen == "text" or (chosen is None and _holds_sentences(cells)):
+        if chosen == "text" or (chosen is None and holds_sentences(cells)):
             texts.append(name)
         elif chosen is None and _holds_names(cells):
             names.append(name)
@@ -90,7 +91,7 @@ def told_target(data: pl.DataFrame) -> tuple[str, str] | None:
     """
     if data.width != 2:
         return None
-    sentences = [name for name in data.columns if _holds_sentences(Cells(data[name]))]
+    sentences = [name for name in data.columns if holds_sentences(Cells(data[name]))]
     if len(sentences) != 1:
         return None
     other = next(name for name in data.columns if name not in sentences)
@@ -129,19 +130,32 @@ def rows_of_texts(raw: Raw, kinds: Mapping[str, str] | None = None) -> Raw:
     return _with_texts(replace(raw, notes=(*kept, note)), column)
 
 
-def learn_texts(raw: Raw, train: NDArray[np.int64]) -> Texts:
+def learn_texts(
+    raw: Raw,
+    train: NDArray[np.int64],
+    *,
+    unit: str | None = None,
+    vocabulary: int | None = None,
+    longest: int | None = None,
+) -> Texts:
     """What the training rows of texts teach; of a table, with the names of the columns of the text and the targets.
 
     Args:
         raw: whose inputs are texts [N].
         train: row numbers.
+        unit: "words" or "characters"; what suits the texts when None.
+        vocabulary: at most so many of them are known; 30,000 when None.
+        longest: how many of a text are read; what suits the texts when None.
+
+    Errors: as `Texts.learn`.
 
     Example:
         >>> raw = Raw("letters", np.array(["this is good", "that is not"], object), np.array([1, 0]), ["0", "1"], digest="")
         >>> learn_texts(raw, np.array([0, 1])).vocabulary
         ('', '<unk>', 'is')
     """
-    texts = Texts.learn([raw.array[row] for row in train.tolist()])
+    most = MOST if vocabulary is None else vocabulary
+    texts = Texts.learn([raw.array[row] for row in train.tolist()], unit=unit, longest=longest, most=most)
     if not isinstance(raw.table, TextSource):
         return texts
     return replace(texts, column=raw.table.text, targets=raw.table.targets, header=raw.table.header)
@@ -172,7 +186,7 @@ def read_texts_again(frame: Frame, inputs: Texts, answers: Answers, decimals: Se
 
 
 def _with_texts(raw: Raw, column: str) -> Raw:
-    texts = _texts_of(raw.frame[column])
+    texts, cut_notes = _texts_of(raw.frame.select(column), raw.name)
     bad = {row: _EMPTY for row, text in enumerate(texts) if not text.strip()} | dict(raw.bad)
     inputs = np.empty(len(texts), object)
     inputs[:] = texts
@@ -182,26 +196,16 @@ def _with_texts(raw: Raw, column: str) -> Raw:
     table = None
     if raw.table is not None:
         table = TextSource(raw.table.targets, raw.table.header, raw.table.columns, raw.table.decimals, column)
-    return replace(raw, inputs=inputs, bad=bad, copies=copies, table=table, digest=raw.digest or digest_of_texts(texts))
+    digest = raw.digest or digest_of_texts(texts)
+    return replace(raw, inputs=inputs, bad=bad, copies=copies, table=table, notes=(*raw.notes, *cut_notes), digest=digest)
 
 
-def _texts_of(series: pl.Series) -> list[str]:
+def _texts_of(column: pl.DataFrame, name: str) -> tuple[list[str], list[str]]:
+    """The texts of a single column, "" for none; those of a csv were cut when it was read, others are here."""
     import polars as pl
 
-    return [text or "" for text in series.cast(pl.String).to_list()]
-
-
-def _holds_sentences(cells: Cells) -> bool:
-    present = int(cells.present.sum())
-    if not cells.is_text or not present:
-        return False
-    text = cells.text.drop_nulls()
-    different = text.n_unique()
-    if different < min(_FEW, present) or different < _DIFFERENT * present:
-        return False
-    words = float(text.str.count_matches(r"\p{L}{2,}").mean() or 0)  # type: ignore[arg-type]
-    letters = float(text.str.count_matches(r"\p{L}").mean() or 0)  # type: ignore[arg-type]
-    return words >= _WORDS or letters >= _LETTERS
+    data, notes = cut_values(column.cast(pl.String), name)
+    return [text or "" for text in data.to_series().to_list()], notes
 
 
 def _identifies(name: str, cells: Cells) -> bool:

@@ -27,7 +27,7 @@ _KEPT = 0.95  # of the training texts are not cut
 _FEW_WORDS = 2.0  # on average, and most of them seen once: names, where the letters tell, not the words
 _CHARACTERS = 8  # of a text that are looked at for each token kept: a book need not be divided to its end
 _MIN_COUNT = 2  # a word seen once teaches nothing but how unknown words behave
-_MOST = 30_000
+MOST = 30_000  # words that are known
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Texts:
         unit: str | None = None,
         lower: bool | None = None,
         min_count: int = _MIN_COUNT,
-        most: int = _MOST,
+        most: int = MOST,
         longest: int | None = None,
     ) -> Texts:
         """What the training texts teach: their words, and how long they are.

@@ -23,6 +23,7 @@ from leadline.explain.labelled_sheets import Cell, sheet_png
 from leadline.explain.leaving_out_words import word_importance
 from leadline.explain.look_alikes import joined_groups, nearest_by_features, unit_rows
 from leadline.explain.occluding import edge_color, log_odds, occlusion
+from leadline.explain.occluding_stretches import stretch_importance
 from leadline.explain.overlays import framed, heat_picture, mosaic, overlay, shown_picture, weight_picture
 from leadline.explain.passes import MapLayer, feature_maps, map_layers
 from leadline.explain.patches import Patch, exciting_patches
@@ -30,7 +31,9 @@ from leadline.explain.plane_drawing import Group, plane_png
 from leadline.explain.planes import Plane, feature_plane
 from leadline.explain.saliencies import saliency
 from leadline.explain.sequence_drawing import gates_png, time_gradient_png
+from leadline.explain.stretch_drawing import cells_png, stretches_png
 from leadline.explain.summaries import Summary, SummaryRow, summary
+from leadline.explain.unrolling import turned_layers
 
 __all__ = [
     "Along",
@@ -55,6 +58,7 @@ __all__ = [
     "TensorCheck",
     "TimeGradient",
     "box_of",
+    "cells_png",
     "class_activation",
     "class_templates",
     "contact_sheet",
@@ -88,9 +92,12 @@ __all__ = [
     "saliency",
     "sheet_png",
     "shown_picture",
+    "stretch_importance",
+    "stretches_png",
     "summary",
     "text_png",
     "time_gradient_png",
+    "turned_layers",
     "unit_rows",
     "weight_picture",
     "word_importance",

@@ -23,7 +23,7 @@ def text_png(
     values: NDArray[Any],
     *,
     names: Sequence[str] = (),
-    between: str = "",
+    between: str | Sequence[str] = "",
     limit: float | None = None,
     heading: str = "",
     dark: bool = False,
@@ -36,12 +36,13 @@ def text_png(
         pieces: characters, words or tokens in order, at most 3000; line breaks among them are kept.
         values: a number for each piece, [T], or several, [T, U].
         names: of the U columns.
-        between: what stands between two pieces: "" for characters, " " for words.
+        between: what stands between two pieces: "" for characters, " " for words; or what stands behind each piece.
         limit: the size that has the full colour; the largest there is, column by column, when left out.
         heading: above it.
         dark: for a dark page.
 
-    Errors: `ArgumentError` for no or too many pieces, values that are not as many or not finite, or a limit not above 0.
+    Errors: `ArgumentError` for no or too many pieces, values or gaps that are not as many, values that are not finite, or a
+        limit not above 0.
 
     Example:
         >>> text_png(["not", "bad", "at", "all"], np.array([-0.5, 0.9, 0.0, 0.1]), between=" ")[1:4]
@@ -59,13 +60,18 @@ def text_png(
         raise ArgumentError(
             "The text cannot be coloured", expected="finite values, a limit above 0, and a name for each column or none"
         )
+    behind = [between] * len(pieces) if isinstance(between, str) else list(between)
+    if len(behind) != len(pieces):
+        raise ArgumentError("The gaps do not fit the text", expected=f"{len(pieces)} of them", got=len(behind))
     look = DARK if dark else LIGHT
-    spots, height = _set_in_lines(pieces, between)
+    spots, height = _set_in_lines(pieces, behind)
     titles = [textwrap.shorten(name, _COLUMNS, placeholder=" …") for name in names] or [""] * numbers.shape[1]
     top = _EDGE + (30 if heading else 0)
     block = height * _LINE_HEIGHT + 10
     tall = top + sum(block + (20 if title else 0) for title in titles) + _EDGE - 6
-    wide = 2 * _EDGE + max(min(_COLUMNS, max(spot.column + spot.width for spot in spots)), 40) * _CELL
+    heading = textwrap.shorten(heading, _COLUMNS - 10, placeholder=" …")
+    letters = max(40, int(1.1 * len(heading)), *(spot.column + spot.width for spot in spots))
+    wide = 2 * _EDGE + min(_COLUMNS, letters) * _CELL
     figure = figure_of(int(wide), int(tall), look)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, wide), ylim=(tall, 0))
@@ -94,16 +100,26 @@ class _Spot(NamedTuple):
     width: int
 
 
-def _set_in_lines(pieces: Sequence[str], between: str) -> tuple[list[_Spot], int]:
-    """Pieces one after the other; one that does not fit the line begins the next, and so does what follows a line break."""
+def _set_in_lines(pieces: Sequence[str], behind: Sequence[str]) -> tuple[list[_Spot], int]:
+    """Pieces one after the other; what does not fit the line begins the next, and so does what follows a line break.
+
+    Pieces with nothing between them, such as a word and its full stop, stay together where they fit a line.
+    """
+    widths = [min(_width(visible(piece)), _COLUMNS) for piece in pieces]
     spots, column, line = [], 0, 0
-    for piece in pieces:
-        width = min(_width(visible(piece)), _COLUMNS)
-        if column and column + width > _COLUMNS:
+    for at, (piece, gap) in enumerate(zip(pieces, behind, strict=True)):
+        together = widths[at]
+        for place in range(at, len(pieces) - 1):
+            if behind[place] or pieces[place][-1:].isspace() or together > _COLUMNS:
+                break
+            together += widths[place + 1]
+        glued = at > 0 and not behind[at - 1] and not pieces[at - 1][-1:].isspace()
+        wanted = widths[at] if glued or together > _COLUMNS else together
+        if column and column + wanted > _COLUMNS:
             column, line = 0, line + 1
-        spots.append(_Spot(column, line, width))
-        column += width + _width(between)
-        if piece.endswith("\n"):
+        spots.append(_Spot(column, line, widths[at]))
+        column += widths[at] + (_width(" ") if gap.strip() == "" and gap else _width(gap))
+        if piece.endswith("\n") or "\n" in gap:
             column, line = 0, line + 1
     return spots, max(spot.line for spot in spots) + 1
 

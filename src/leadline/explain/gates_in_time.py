@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leadline.errors import ArgumentError
-from leadline.explain.unrolling import unrolled
+from leadline.explain.unrolling import turned_layers, unrolled
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,11 @@ def gate_readings(model: nn.Module, row: Any) -> tuple[GateReading, ...]:
         model(given)
     if not layers:
         raise ArgumentError("No recurrent layer of the network read the row", got=type(model).__name__)
+    turned = turned_layers(model)
     return tuple(
-        GateReading(
-            each.name, each.kind, each.backward, {name: _in_order(steps, each.backward) for name, steps in each.values.items()}
-        )
+        GateReading(each.name, each.kind, back, {name: _in_order(steps, back) for name, steps in each.values.items()})
         for each in layers
+        for back in (each.backward or each.name in turned,)
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leadline.errors import ArgumentError
-from leadline.explain.unrolling import Unrolled, unrolled
+from leadline.explain.unrolling import Unrolled, turned_layers, unrolled
 
 _FAR = 1e3  # times smaller or larger at the far end of a row: beyond this, near and far cannot be learned at one learning rate
 
@@ -132,8 +132,9 @@ def gradient_through_time(
             raise ArgumentError("The loss does not depend on a recurrent layer, so nothing goes back through time")
         found = iter(torch.autograd.grad(value, flat, allow_unused=True))
     gradients = [[[next(found) for _ in step] for step in layer] for layer in states]
+    turned = turned_layers(model)
     return tuple(
-        TimeGradient(layer.name, layer.backward, _by_distance(layer.name, _norms(before, after)))
+        TimeGradient(layer.name, layer.backward or layer.name in turned, _by_distance(layer.name, _norms(before, after)))
         for layer, before, after in zip(layers, states, gradients, strict=True)
     )
 

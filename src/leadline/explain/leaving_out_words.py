@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -16,9 +16,10 @@ from leadline.explain.passes import in_use
 def word_importance(
     module: nn.Module,
     ids: Tensor,
-    output: int,
+    output: int | Sequence[int],
     *,
     window: int = 1,
+    stride: int = 1,
     finish: Callable[[Tensor], Tensor] | None = None,
     batch: int = 64,
 ) -> NDArray[np.float32]:
@@ -27,17 +28,19 @@ def word_importance(
     w_t = mean over the windows that hold word t of  (s(x) − s(x without the window)) / words in it. A text of which nothing
     would be left keeps one unknown word.
 
-    Shapes: ids [T], without padding → [T].
+    Shapes: ids [T], without padding → [T]; of K outputs → [K, T].
 
     Args:
         module: a network that takes int64 [B, T], 0 behind the end, and answers [B, K].
         ids: of the words of one text, from 1 on.
-        output: number of the output that is explained.
+        output: number of the output that is explained, or of several.
         window: neighbors that are left out together.
+        stride: words from one window to the next, at most a window; the last one ends with the text.
         finish: outputs [B, K] → scores [B, K]; the outputs themselves when left out.
         batch: shortened texts in one pass.
 
-    Errors: `ArgumentError` for ids that are no single text, an output that there is none of, or a window longer than the text.
+    Errors: `ArgumentError` for ids that are no single text, an output that there is none of, or a window or stride that does
+        not fit the text.
 
     Example:
         >>> from leadline.models.tfidf_networks import TfidfLinear
@@ -50,22 +53,29 @@ def word_importance(
     """
     if ids.ndim != 1 or not len(ids) or ids.is_floating_point() or bool((ids == 0).any()):
         raise ArgumentError("The words to explain are not one text", expected="numbers [T] from 1 on", got=list(ids.shape))
-    if not 1 <= window <= len(ids) or batch < 1:
-        raise ArgumentError("The window does not fit the text", expected=f"1 to {len(ids)} words", got=window)
+    if not 1 <= window <= len(ids) or not 1 <= stride <= window or batch < 1:
+        raise ArgumentError(
+            "The window does not fit the text",
+            expected=f"1 ≤ stride ≤ window ≤ {len(ids)} words",
+            got=f"window {window}, stride {stride}",
+        )
+    several = [output] if isinstance(output, int) else [int(each) for each in output]
     scored = finish or (lambda values: values)
-    places = [(start, start + window) for start in range(len(ids) - window + 1)]
+    places = [(start, start + window) for start in sorted({*range(0, len(ids) - window + 1, stride), len(ids) - window})]
     with in_use(module), torch.no_grad():
         whole = scored(module(ids[None]))
-        if not 0 <= output < whole.shape[1]:
+        if not several or not all(0 <= each < whole.shape[1] for each in several):
             raise ArgumentError("There is no such output", expected=f"0 to {whole.shape[1] - 1}", got=output)
-        before = whole[0, output]
-        total, count = torch.zeros(len(ids), device=ids.device), torch.zeros(len(ids), device=ids.device)
+        before = whole[0, several]
+        total = torch.zeros(len(several), len(ids), device=ids.device)
+        count = torch.zeros(len(ids), device=ids.device)
         for first in range(0, len(places), batch):
             part = places[first : first + batch]
             shortened = [torch.cat([ids[:start], ids[end:]]) for start, end in part]
             rows = torch.stack([row if len(row) else torch.ones_like(ids[:1]) for row in shortened])
-            fallen = (before - scored(module(rows))[:, output]) / window
+            fallen = (before - scored(module(rows))[:, several]) / window  # P, K
             for (start, end), value in zip(part, fallen.float(), strict=True):
-                total[start:end] += value
+                total[:, start:end] += value[:, None]
                 count[start:end] += 1
-    return (total / count).numpy(force=True)
+    worth = (total / count).numpy(force=True)
+    return worth[0] if isinstance(output, int) else worth

@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import PackedSequence
 from leadline.errors import ArgumentError
 from leadline.layers import PeepholeLSTM
 from leadline.layers.recurrent_loops import turned_rows
+from leadline.models.recurrent_cells import RecurrentStack
 
 RECURRENT = (nn.RNNBase, PeepholeLSTM)
 
@@ -83,6 +84,20 @@ def unrolled(module: nn.Module) -> Iterator[list[Unrolled]]:
         finally:
             for each, training in modes:
                 each.training = training
+
+
+def turned_layers(module: nn.Module) -> set[str]:
+    """The layers that are given rows from their end to their beginning, and so read backwards without knowing it.
+
+    Args:
+        module: any network.
+
+    Example:
+        >>> sorted(turned_layers(RecurrentStack("gru", 3, hidden=4, bidirectional=True)))
+        ['back.0']
+    """
+    back = {id(layer) for stack in module.modules() if isinstance(stack, RecurrentStack) for layer in stack.back}
+    return {name for name, each in module.named_modules() if id(each) in back}
 
 
 @contextmanager

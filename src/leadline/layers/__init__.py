@@ -5,7 +5,17 @@ from leadline.layers.drop_path import DropPath
 from leadline.layers.embeddings import CategoryEmbedding
 from leadline.layers.fast_dropout import FastDropout
 from leadline.layers.fast_pooling import MaxPool2x2
+from leadline.layers.fast_recurrent import FastGRU, FastLSTM, FastRNN, with_recurrent_weight
 from leadline.layers.gated import Gated
+from leadline.layers.lengths import (
+    AttentionPooling,
+    last_step,
+    masked_max,
+    masked_mean,
+    reversed_rows,
+    series_lengths,
+    token_lengths,
+)
 from leadline.layers.locally_connected import LocallyConnected2d
 from leadline.layers.locked_dropout import LockedDropout
 from leadline.layers.logistic import Logistic
@@ -26,10 +36,14 @@ from leadline.layers.winner_take_all import WinnerTakeAll
 __all__ = [
     "ACTIVATIONS",
     "POINTWISE",
+    "AttentionPooling",
     "BatchEnsembleLinear",
     "CategoryEmbedding",
     "DropPath",
     "FastDropout",
+    "FastGRU",
+    "FastLSTM",
+    "FastRNN",
     "Gated",
     "LocalResponseNorm",
     "LocallyConnected2d",
@@ -51,8 +65,15 @@ __all__ = [
     "Softmax",
     "WinnerTakeAll",
     "activation",
+    "last_step",
+    "masked_max",
+    "masked_mean",
     "mean_of_members",
     "pointwise_activation",
+    "reversed_rows",
     "same_padding",
+    "series_lengths",
+    "token_lengths",
     "widening",
+    "with_recurrent_weight",
 ]

@@ -175,7 +175,7 @@ class AttentionPooling(nn.Module):
         features: D.
         hidden: rows of W; D when left out.
 
-    Errors: `ArgumentError` for an argument out of range or inputs of another shape.
+    Errors: `ArgumentError` for an argument out of range, or inputs of another shape or type.
 
     Example:
         >>> pool = AttentionPooling(1)
@@ -194,7 +194,7 @@ class AttentionPooling(nn.Module):
         nn.init.zeros_(self.score.weight)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        check_shape("AttentionPooling", x, ("B", "T", self.features))
+        check_shape("AttentionPooling", x, ("B", "T", self.features), self.see.weight)
         weights = self.weights(x, lengths)
         return (weights[:, None].to(x.dtype) @ without_padding(x, lengths)).squeeze(1)
 

@@ -18,6 +18,7 @@ _LEAST_NORM = 1e-7
 _SCALES: dict[str, Callable[[int, int], float]] = {
     "original": lambda rows, columns: math.sqrt(max(1.0, rows / columns)),
     "match_adamw": lambda rows, columns: 0.2 * math.sqrt(max(rows, columns)),
+    "relative": lambda rows, columns: 1.0,
 }
 # On a CPU that multiplies bfloat16 itself it wins from this size on: 39 against 94 ms for two matrices of 512 × 512, 0.8
 # against 1.0 ms for eight of 64 × 64, but 0.45 against 0.15 ms for six of 16 × 144 (one AVX-512 core, medians of 7).
@@ -96,7 +97,9 @@ class Muon(Optimizer):
 
     v ← βv + (1 − β)g; u = (1 − β)g + βv, or v without Nesterov; W ← (1 − ηλ)W − η·s·orthogonalized(u). A filter bank
     [out, in, h, w] is the matrix [out, in·h·w]. s = √max(1, rows/columns) for the scale "original", or 0.2·√max(rows, columns)
-    for "match_adamw", which gives updates as large as AdamW's. Matrices of one shape are computed at once.
+    for "match_adamw", which gives updates as large as AdamW's. For "relative" s = 1, and W ← W √rows / ‖W‖ goes before each
+    update, so that η is the size of a step beside what it changes: for weights whose length a normalization undoes. Matrices
+    of one shape are computed at once. Rates may be tensors on the weights' device, which is never waited for.
 
     Args:
         matrices: weights of at least 2 dimensions; see `hidden_matrices`.
@@ -107,7 +110,7 @@ class Muon(Optimizer):
         weight_decay: λ, decoupled, 0 or more.
         nesterov: whether the update looks one step ahead.
         iterations: of the orthogonalization.
-        scale: "original" or "match_adamw".
+        scale: "original", "match_adamw" or "relative".
 
     Errors: `ArgumentError` for no matrix, one of less than 2 dimensions, a value out of range or an unknown scale.
 
@@ -203,6 +206,9 @@ class Muon(Optimizer):
         updates = torch._foreach_lerp(gradients, velocities, group["momentum"]) if group["nesterov"] else velocities
         if group["weight_decay"]:
             torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        if group["scale"] == "relative":
+            for weight, norm in zip(weights, torch._foreach_norm(weights), strict=True):
+                weight.mul_(math.sqrt(len(weight)) / norm.clamp(min=_LEAST_NORM))
         for places in _alike(weights):
             flat = [updates[place].flatten(1) for place in places]
             matrices = flat[0] if len(flat) == 1 else torch.stack(flat)

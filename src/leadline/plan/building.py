@@ -26,7 +26,7 @@ from leadline.plan.loss_building import batch_accuracy, headline, higher_is_bett
 from leadline.plan.network_building import started
 from leadline.plan.record import Plan
 from leadline.plan.token_building import language_parts
-from leadline.training import Best, Callback, Evaluation, Step, Supervised, Training, choose_device
+from leadline.training import Best, Callback, Captured, Evaluation, Step, Supervised, Training, choose_device
 from leadline.training.closures import ClosureStep, needs_closure
 from leadline.training.devices import has_bfloat16, settle
 from leadline.training.recorded import Recorded
@@ -187,6 +187,8 @@ def _step(
     )
     if stages and plan.start.weights:  # where there are none, a step is only measured, and what counts is a step of everything
         return GradualUnfreezing(step, model, stages, until=_UNTIL)
+    if training.step in ("captured", "compiled"):
+        return _captured(step, batches, compiled=training.step == "compiled")
     return _recorded(step, batches) if training.step == "recorded" else step
 
 
@@ -196,6 +198,19 @@ def _all_rows(batches: Batches) -> tuple[Tensor, Tensor]:
     plain.shuffle, plain.augment = False, None
     parts = list(plain)
     return torch.cat([inputs for inputs, _ in parts]), torch.cat([targets for _, targets in parts])
+
+
+def _captured(step: Supervised, batches: Batches, *, compiled: bool) -> Captured:
+    """The step, captured for the shape of a whole batch; a shorter one at the end of an epoch runs plain."""
+    reason = "its rows differ in length" if isinstance(batches.stored, RaggedRows) else ""
+    if not reason and batches.device.type != "cuda":
+        reason = f"that is for a CUDA device, and it runs on {batches.device}"
+    if not reason:
+        captured = Captured(step, compiled=compiled)
+        reason = captured.record(next(iter(batches)))
+    if reason:
+        raise PlanError(f"This training cannot be captured: {reason}", do="Set training.step to plain.")
+    return captured
 
 
 def _recorded(step: Supervised, batches: Batches) -> Recorded:

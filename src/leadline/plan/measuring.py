@@ -29,6 +29,7 @@ _ROUNDS = 5
 _BURST = 0.02  # seconds of steps that are timed together
 _ENOUGH = 3.0  # seconds: where a step is slow, fewer rounds tell
 _WORTH_RECORDING = 0.05  # seconds: what a recording saves is lost in a longer step
+_WORTH_COMPILING = 150.0  # seconds of training: five times what compiling a network takes
 _ONE_PROGRAM = {"step": "plain", "precision": "float32"}  # what many networks in one program are always trained with
 
 Way = dict[str, Any]
@@ -122,10 +123,12 @@ def _fastest(plan: Plan, dataset: Dataset, device: torch.device) -> tuple[Plan, 
     best = min(trials, key=lambda trial: trial.seconds)
     unrecorded = ""
     if training.step == "auto":
-        try:
-            recorded = [Trial(way, build(_with(plan, way), dataset)) for way in _recorded(best, threads)]
-        except PlanError as error:
-            recorded, unrecorded = [], str(error)
+        recorded = []
+        for way in _recorded(best, threads, plan.training.epochs, device):
+            try:
+                recorded.append(Trial(way, build(_with(plan, way), dataset)))
+            except PlanError as error:
+                unrecorded = str(error)
         if recorded:
             _time_steps([best, *recorded])
             trials += recorded
@@ -137,19 +140,23 @@ def _fastest(plan: Plan, dataset: Dataset, device: torch.device) -> tuple[Plan, 
             f"training.{name}": f"measured for a step: {times}" for name, value in open_choices.items() if value in ("auto", 0)
         }
         plan = dataclasses.replace(plan, why={**plan.why, **measured})
-    if unrecorded:
+    if unrecorded and plan.training.step == "plain":
         plan = dataclasses.replace(plan, why={**plan.why, "training.step": unrecorded})
     torch.set_num_threads(plan.training.threads)
     assert isinstance(best.built, Built)
     return plan, best.seconds, best.built
 
 
-def _recorded(plain: Trial, threads: list[int]) -> list[Way]:
-    """Ways to record the step that could be faster."""
+def _recorded(plain: Trial, threads: list[int], epochs: int, device: torch.device) -> list[Way]:
+    """Ways to record, capture or compile the step that could be faster."""
     step = getattr(plain.built.step, "step", plain.built.step)  # that which an average wraps
-    if plain.seconds > _WORTH_RECORDING or not isinstance(step, Supervised):
+    if not isinstance(step, Supervised):
         return []
-    return [{**plain.way, "step": "recorded", "threads": count} for count in threads]
+    kinds = ["recorded"] if plain.seconds <= _WORTH_RECORDING else []
+    if device.type == "cuda":
+        kinds += ["captured"] if kinds else []
+        kinds += ["compiled"] if epochs * len(plain.built.batches) * plain.seconds > _WORTH_COMPILING else []
+    return [{**plain.way, "step": kind, "threads": count} for kind in kinds for count in threads]
 
 
 def _together(plan: Plan, stacked: Plan, dataset: Dataset, alone: float) -> tuple[Plan, float]:

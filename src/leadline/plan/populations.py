@@ -154,7 +154,7 @@ def _not_written(plan: Plan) -> str:
         return "the loss on training rows is watched"
     if precision_of(training.precision, choose_device(training.device)) != torch.float32:
         return f"it computes in {training.precision}"
-    return "a recorded step is that of one network" if training.step == "recorded" else ""
+    return f"a {training.step} step is that of one network" if training.step not in ("auto", "plain") else ""
 
 
 def weights_of(built: BuiltPopulation, plan: Plan, dataset: Dataset) -> list[dict[str, Tensor]]:

@@ -147,7 +147,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 _CHOICES: dict[str, Collection[str]] = {
     "class_weights": ("none", "balanced"),
-    "step": ("auto", "plain", "recorded"),
+    "step": ("auto", "plain", "recorded", "captured", "compiled"),
     "precision": ("auto", "float32", "bfloat16"),
     "layout": ("auto", "contiguous", "channels_last"),
 }
@@ -163,7 +163,8 @@ class TrainingPlan:
     rows; `accumulate` cuts a batch into so many micro-batches, 0 into as many as memory asks for; of a text `truncation` is
     how many tokens gradients go back through, and `batch` how many parts of it are read side by side; `patience` counts
     evaluations, 0 is never; `entropy_bonus` is what an answer gains for its entropy; `threads` are CPU threads, 0 is torch's
-    own choice. `layout` (contiguous, channels_last) and `step` (plain, recorded) are measured beforehand where left at auto.
+    own choice. `layout` (contiguous, channels_last) and `step` (plain, recorded, and on a GPU captured or compiled, which is
+    captured too) are measured beforehand where left at auto.
 
     Example:
         >>> Plan().but({"training.epochs": 5}).training == TrainingPlan(epochs=5)

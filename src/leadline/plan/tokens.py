@@ -148,7 +148,7 @@ def check_language_plan(plan: Plan) -> None:
     refused = {
         "training.batch": training.batch < 1,
         "training.accumulate": training.accumulate > 1,
-        "training.step": training.step == "recorded",
+        "training.step": training.step not in ("auto", "plain"),
         "training.layout": training.layout == "channels_last",
         "training.label_smoothing": training.label_smoothing > 0,
         "training.class_weights": training.class_weights != "none",

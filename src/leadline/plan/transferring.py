@@ -210,9 +210,9 @@ def _settled(plan: Plan) -> Plan:
 
 def _fine_tuned(plan: Plan) -> Plan:
     """The Plan of a fine-tuning: the rate for a network that is trained already, and a step whose parts can be frozen."""
-    if plan.training.step == "recorded":
+    if (step := plan.training.step) not in ("auto", "plain"):
         raise PlanError(
-            "A step in which layers thaw cannot be recorded", got="training.step = recorded", do="Leave training.step out."
+            f"A step in which layers thaw cannot be {step}", got=f"training.step = {step}", do="Leave training.step out."
         )
     changes: dict[str, Any] = {"step": "plain"}
     why = {"training.step": "layers thaw on the way, which a recorded step cannot follow"}

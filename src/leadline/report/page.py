@@ -13,6 +13,7 @@ from leadline.report.augmentation_section import augmentation_view
 from leadline.report.pairs_section import pairs_view
 from leadline.report.seeing_section import seeing_view
 from leadline.report.sentences import calibration_sentence, dependence_sentence, outcome
+from leadline.report.sequence_section import sequence_view
 from leadline.report.tokens_section import tokens_view
 from leadline.report.transfer_section import solved, transfer_view
 from leadline.report.wording import as_setting
@@ -41,7 +42,7 @@ def render(record: Record) -> str:
     results, examples = record.get("results") or {}, data_sections.example_view(record.get("examples") or {})
     history = list(record.get("history") or ())
     page = (
-        _templates()
+        page_templates()
         .get_template("template.html")
         .render(
             name=str(results.get("name") or ""),
@@ -69,6 +70,7 @@ def render(record: Record) -> str:
             forecasts=_forecasts(results, record.get("examples") or {}),
             written=tokens_view(results, record.get("examples") or {}),
             seeing=seeing_view(record.get("examples") or {}),
+            sequences=sequence_view(record.get("examples") or {}),
             plan=data_sections.plan_view(record),
             following=[str(step) for step in results.get("next") or ()],
             environment=[(key, as_setting(value)) for key, value in data_sections.flat(record.get("environment") or {})],
@@ -105,7 +107,7 @@ def summary_card(record: Record) -> str:
     examples = (record.get("examples") or {}).get("data") or [{}]
     noun = _noun(results, bool(examples[0].get("picture")))
     return (
-        _templates()
+        page_templates()
         .get_template("card.html")
         .render(
             name=str(results.get("name") or ""),
@@ -191,7 +193,8 @@ def _residuals(results: Record) -> list[dict[str, Any]]:
 
 
 @cache
-def _templates() -> Environment:
+def page_templates() -> Environment:
+    """The templates of this package, as jinja reads them: what is missing is an error, and text is never markup."""
     import jinja2
 
     templates = jinja2.Environment(

@@ -212,6 +212,12 @@ def _comparison(metric: str, score: dict[str, Any], rival: tuple[str, dict[str, 
     its_value = as_score(metric, its["value"])
     article = with_article(name)
     better = (score["value"] > its["value"]) == score.get("higher_is_better", True) and score["value"] != its["value"]
+    ahead = its.get("ahead") or {}
+    if is_finite(ahead.get("value")) and "low" in ahead and ahead["low"] is None:
+        clause = (
+            f", where {article} is off by {its_value}" if metric in ("mae", "rmse") else f", beside {article} ({its_value})"
+        )
+        return clause, "The test part is too short for intervals, so it does not show how much of the difference is chance."
     decided, reason = _decided(metric, score, its, rows)
     if not decided:
         same = score["value"] == its["value"]

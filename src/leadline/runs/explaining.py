@@ -15,17 +15,17 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from leadline.data import decoding
-from leadline.data.answers import Numbers
 from leadline.data.pictures import Pictures
 from leadline.data.tables.table import Table
 from leadline.errors import ArgumentError, unknown
 from leadline.explain.activation_maps import class_activation, grad_cam
 from leadline.explain.boxes import Box, box_of, enlarged
-from leadline.explain.occluding import edge_color, log_odds, occlusion
+from leadline.explain.occluding import edge_color, occlusion
 from leadline.explain.overlays import Bytes, shown_picture
 from leadline.explain.passes import map_layer, map_layers
 from leadline.explain.saliencies import saliency
 from leadline.models import Ensemble
+from leadline.runs.explaining_answers import Asked, score_of
 from leadline.runs.predicting import Prediction, prediction
 from leadline.runs.run import Run
 
@@ -117,14 +117,7 @@ class Explainer:
         for method in methods or ():
             if method not in METHODS:
                 unknown("method", method, METHODS)
-        names = self.answers.names
-        for name in classes or ():
-            if name not in names:
-                unknown("class" if self.answers.task == "classes" else "output", name, names)
-        if top < 1:
-            raise ArgumentError("There is nothing to explain", expected="at least 1 class", got=top)
-        self.chosen = [names.index(name) for name in classes] if classes else None
-        self.top = min(top, len(names))
+        self.asked = Asked.of(self.answers, classes=classes, top=top)
         self.members = members_of(run.model)
         probe = torch.zeros(1, *self.inputs.shape)
         has_map = bool(map_layers(self.members[0], probe))
@@ -143,9 +136,7 @@ class Explainer:
         """
         stored = self.inputs.encode(raw)
         values = self.run.predictor.values(stored[None])[0]
-        chosen = self.chosen or [int(at) for at in np.argsort(-values, kind="stable")[: self.top]]
-        if isinstance(self.answers, Numbers) and self.chosen is None:
-            chosen = list(range(self.top))
+        chosen = self.asked.outputs(values)
         x = self._prepare(torch.from_numpy(np.ascontiguousarray(stored[None])).to(self.run.device))
         maps = {method: self.maps(method, x, [chosen])[0] for method in self.methods}
         box = next((box for each in self.methods if (box := self._box(each, maps[each][0])) is not None), None)
@@ -172,8 +163,7 @@ class Explainer:
         """
         height, width = x.shape[2:]
         if method == "occlusion":
-            finish = log_odds if self.answers.task == "classes" and len(self.answers.names) > 1 else None
-            return occlusion(self.run.model, x, chosen, finish=finish, fill=edge_color(x))
+            return occlusion(self.run.model, x, chosen, finish=score_of(self.answers), fill=edge_color(x))
         if method == "saliency":
             return saliency(self.run.model, x, chosen)
         return np.mean([enlarged(self._member(method, each, x, chosen), height, width) for each in self.members], axis=0)  # type: ignore[no-any-return]
@@ -279,7 +269,7 @@ def pictures_of(run: Run) -> Pictures:
     if not isinstance(inputs, Pictures):
         raise ArgumentError(
             f"The network in {run.folder} was not trained on pictures, so there are no places to show",
-            expected="a Run on pictures",
+            expected="a Run on pictures (or on texts or series, whose words or stretches can be explained)",
             got=inputs.describe(),
             do=f"Which columns matter stands in {run.folder / 'report.html'}." if isinstance(inputs, Table) else None,
         )

@@ -19,6 +19,7 @@ from leadline.report.restart_section import spread_text
 from leadline.runs import folder as folders
 from leadline.runs import results as judging
 from leadline.runs.examples import find_examples
+from leadline.runs.explaining_sequences import find_deciding
 from leadline.runs.forecasts import calibrated_forecasts, finish_forecasts, tell_forecasts
 from leadline.runs.observer import Observer
 from leadline.runs.pairs import finish_pairs, tell_pairs
@@ -92,7 +93,9 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
         row_of = {name: row for row, name in enumerate(dataset.test.ids)}
         for example in (*examples["wrong"], *examples["uncertain"]):
             example["values"] = values_of(table, results["importance"], dataset.test.inputs[row_of[example["id"]]])
-    examples["seeing"] = find_seeing(run, dataset, values, seconds=max(_SEEING_LEAST, _SEEING_SHARE * seconds))
+    looking = max(_SEEING_LEAST, _SEEING_SHARE * seconds)
+    examples["seeing"] = find_seeing(run, dataset, values, seconds=looking)
+    examples["deciding"] = find_deciding(run, dataset, values, seconds=looking)
     files.write_json(path / "examples.json", examples)
     run.report()
     folders.write_record(path, "finished", sha256=folders.hashes(path))

@@ -211,13 +211,13 @@ class _Redraws:
         return {"value": value, **self._ends(lambda weights: metric.function(values, truth, weights=weights), value)}
 
     def difference(self, metric: Metric, ours: Tensor, theirs: Tensor, truth: Tensor) -> dict[str, float | None]:
-        """How far the two are apart on the same redraws; without these any difference may be chance."""
+        """How far the two are apart on the same redraws, with bounds where there are such."""
         value = float(metric.function(ours, truth) - metric.function(theirs, truth))
         ends = self._ends(
             lambda weights: metric.function(ours, truth, weights=weights) - metric.function(theirs, truth, weights=weights),
             value,
         )
-        return {"value": value, **(ends if self.parts is not None else {"low": min(value, 0.0), "high": max(value, 0.0)})}
+        return {"value": value, **ends}
 
     def _ends(self, function: Callable[[Tensor], Tensor], value: float) -> dict[str, float | None]:
         if self.parts is None:

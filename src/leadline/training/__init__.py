@@ -2,6 +2,7 @@
 
 from leadline.training.best import Best
 from leadline.training.callbacks import Callback, Checkpoint, Interruption
+from leadline.training.captured import Captured
 from leadline.training.closures import ClosureStep
 from leadline.training.devices import choose_device
 from leadline.training.evaluation import Evaluation, outputs_of
@@ -32,6 +33,7 @@ __all__ = [
     "Best",
     "Callback",
     "Candidate",
+    "Captured",
     "Checkpoint",
     "ClosureStep",
     "Evaluation",

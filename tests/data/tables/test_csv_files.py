@@ -76,6 +76,28 @@ def test_lines_that_are_not_utf_8_in_a_file_that_is(read: Read) -> None:
     assert frame.excluded == (Excluded("my.csv:4", "it has bytes that are not text"),)
 
 
+def test_bytes_that_mean_nothing_are_replaced_in_sentences_and_cost_their_row_elsewhere(read: Read) -> None:
+    lines = [f"{'ham' if n % 2 else 'spam'}\tthis is the größte of message {n}".encode() for n in range(40)]
+    lines[3] = b"ham\tcaf\xe9 au lait, and th\xe9 with it"
+    lines[4] = b"sp\xe4m\tthis is another one"
+    lines[5] = b"sp\xe4m\tand this \xe4 third"
+    lines[6] = b"ham\tone with a \0 in it"
+    frame = read(b"\n".join(lines), name="my.tsv", header=False)
+    assert [(row.id, row.reason) for row in frame.excluded] == [
+        ("my.tsv:5", "it has bytes that are not text"),
+        ("my.tsv:6", "it has bytes that are not text"),
+    ]
+    assert frame.data["column 1"].unique().sort().to_list() == ["ham", "spam"]
+    said = frame.data["column 2"].to_list()
+    assert said[3:5] == ["caf\ufffd au lait, and th\ufffd with it", "one with a \ufffd in it"]
+    assert "3 bytes in my.tsv meant nothing in its encoding; replaced by \ufffd." in frame.notes
+
+
+def test_a_name_with_such_a_byte_stays_a_name(read: Read) -> None:
+    frame = read("größe,b\né,1\nü,2\n".encode().replace("ö".encode(), b"\xf6"))
+    assert frame.data.columns == ["gr\ufffd\xdfe", "b"]
+
+
 def test_a_delimiter_at_the_end_of_every_line_makes_no_column(read: Read) -> None:
     for content in ("a,b,\n1,2,\n3,4,\n", "a,b\n1,2,\n3,4,\n"):
         frame = read(content)
@@ -177,7 +199,8 @@ def test_a_thousand_columns_and_a_row_in_one_line(read: Read) -> None:
 def test_a_field_longer_than_what_is_looked_at_together(read: Read) -> None:
     long = "x, \n" * 1_000_000
     frame = read(f'a,b\n1,"{long}"\n2,y\n')
-    assert frame.data["b"].to_list() == [long.strip(), "y"]
+    assert frame.data["b"].to_list() == [long[:65_536].strip(), "y"]
+    assert "1 value of my.csv is longer than 65,536 characters" in frame.notes[-2]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,17 @@ def test_bytes_that_fit_neither_guess_ask_for_the_name() -> None:
         read_text(b"a,b\n\x81\xfc,1\n", "a.csv")
 
 
+def test_a_few_bytes_that_fit_nothing_are_marked_in_a_text_that_is_sound_otherwise() -> None:
+    content = b"a,b\n" * 300 + b"x\x81,1\n"
+    assert read_text(content, "a.csv").data == b"a,b\n" * 300 + b"x\0,1\n"
+    latin = b"a,b\n" * 300 + b"x\xe4,1\n"
+    for encoding in ("utf-8", "UTF8"):
+        assert read_text(latin, "a.csv", encoding).data == b"a,b\n" * 300 + b"x\0,1\n"
+    assert read_text(latin, "a.csv").data.endswith("xä,1\n".encode())  # as nothing speaks for UTF-8
+    with pytest.raises(DataError, match="a.csv is not in utf-8.*line 1"):
+        read_text(b"x\xe4,1\n" * 20, "a.csv", "utf-8")
+
+
 @pytest.mark.parametrize("end", ["\r\n", "\r", "\n"])
 def test_lines_may_end_in_any_way(end: str) -> None:
     assert read_text(f"a,b{end}1,2{end}".encode(), "a.csv").data == b"a,b\n1,2\n"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadline.data.tables import scanning
-from leadline.data.tables.scanning import BLANK, NO_TEXT, UNCLOSED, Records, commonest, scan
+from leadline.data.tables.scanning import BLANK, UNCLOSED, Records, commonest, scan
 
 
 def shape(text: str, delimiter: str = ",") -> list[tuple[int, int]]:
@@ -89,8 +89,11 @@ def test_what_is_not_rfc_4180_is_written_again_so_that_any_reader_reads_it() -> 
     assert read == [['5" pipe', "x, y"], ['a "big" dog', "1"], ["p, q", "2"]]
 
 
-def test_bytes_that_are_no_text_cost_their_record_only() -> None:
-    assert shape('a,b\n1,\x002\n3,"4\n\x00"\n5,6\n') == [(1, 2), (2, NO_TEXT), (3, NO_TEXT), (5, 2)]
+def test_records_with_bytes_that_are_no_text_are_told() -> None:
+    records = scan(b'a,b\n1,\x002\n3,"4\n\x00"\n5,6\n', b",")
+    assert records.widths.tolist() == [2, 2, 2, 2]
+    assert records.holed.tolist() == [1, 2]
+    assert values(records)[1:3] == [["1", "\x002"], ["3", "4\n\x00"]]
 
 
 @pytest.mark.parametrize("few", [0, 10_000])

@@ -12,27 +12,28 @@ from numpy.typing import NDArray
 from leadline.data.dataset import Excluded
 from leadline.data.tables.delimiters import sniff
 from leadline.data.tables.frame import EMPTY, REPEATS_THE_HEADER, Frame, RowIds, name_columns
+from leadline.data.tables.holes import without_holes
 from leadline.data.tables.layouts import Layout, lay_out
+from leadline.data.tables.long_lines import cut_values, refuse_one_line, shorten_lines
 from leadline.data.tables.parsing import parse_records
 from leadline.data.tables.plain_text import read_text
-from leadline.data.tables.scanning import BLANK, NO_TEXT, UNCLOSED, Records, scan
+from leadline.data.tables.scanning import BLANK, UNCLOSED, Records, scan
 from leadline.errors import DataError, SourceNotFoundError
+from leadline.spelling import counted
 
 if TYPE_CHECKING:
     import polars as pl
 
 _LONG = 100  # lines: a value that spans more is worth a look
-_BROKEN = {
-    UNCLOSED: "a quote in it is never closed, or is followed by other characters",
-    NO_TEXT: "it has bytes that are not text",
-}
+_BROKEN = {UNCLOSED: "a quote in it is never closed, or is followed by other characters"}
 
 
 def read_csv(path: Path, *, header: bool | None = None, encoding: str | None = None) -> Frame:
     """Read a csv: any usual delimiter, quotes, encoding and line end, with or without a header, packed with gzip or not.
 
     Records that have more or fewer fields than the others, whose quotes do not close, or that hold nothing are set aside with
-    their line numbers. Every record of the file is the header, a row, excluded, or a blank line.
+    their line numbers. Every record of the file is the header, a row, excluded, or a blank line. Bytes that mean nothing in the
+    encoding are replaced in columns of sentences, which lose little by it, and counted; elsewhere they cost their record.
 
     Args:
         path: of the file.
@@ -61,11 +62,15 @@ def read_csv(path: Path, *, header: bool | None = None, encoding: str | None = N
     text = read_text(content, path.name, encoding)
     del content  # hundreds of megabytes, perhaps
     with_tabs = Path(path.name.casefold().removesuffix(".gz")).suffix in (".tsv", ".tab")
-    records = scan(text.data, sniff(text.data, prefer=b"\t" if with_tabs else None))
+    refuse_one_line(text.data, path.name)
+    delimiter = sniff(text.data, prefer=b"\t" if with_tabs else None)
+    records = scan(shorten_lines(text.data, delimiter), delimiter)
     layout = lay_out(records, header, path.name)
     if not len(layout.rows):
         raise _no_rows(path.name, _excluded(records, layout.rows, layout, path.name))
-    data = parse_records(records, layout.rows, layout.width)
+    data, value_notes = without_holes(parse_records(records, layout.rows, layout.width), layout, records.holed, path.name)
+    data, long_notes = cut_values(data, path.name)
+    value_notes += long_notes
     data, rows = _without_idle_rows(data, layout)
     excluded = _excluded(records, rows, layout, path.name)
     if not len(rows):
@@ -78,7 +83,7 @@ def read_csv(path: Path, *, header: bool | None = None, encoding: str | None = N
         digest=digest,
         name=stem_of(path),
         header=layout.header is not None,
-        notes=(*text.notes, *layout.notes, *shape_notes, *name_notes, *_about_quotes(records, path.name)),
+        notes=(*text.notes, *layout.notes, *shape_notes, *name_notes, *value_notes, *_about_quotes(records, path.name)),
         excluded=excluded,
     )
 
@@ -164,6 +169,9 @@ def _no_rows(name: str, excluded: tuple[Excluded, ...]) -> DataError:
 
 def _about_quotes(records: Records, name: str) -> list[str]:
     notes = []
+    if records.gained:
+        rows = counted(records.gained, "row")
+        notes.append(f"Quotes in {name} are ordinary characters: as marks around values they would cost {rows}.")
     if loose := records.loose:
         others = f" and {len(loose) - 1:,} others" if len(loose) > 1 else ""
         notes.append(

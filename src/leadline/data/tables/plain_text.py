@@ -31,6 +31,7 @@ _KINDS = (
     (b"\xfd7zXZ", "packed with xz", "Unpack it first."),
     (b"\x28\xb5\x2f\xfd", "packed with zstd", "Unpack it first."),
 )
+_BROKEN = 0.01  # of the lines of a text may hold bytes that mean nothing in UTF-8; with more it is in another encoding
 _GUESSED = 'If that is wrong, name the encoding, as in --set data.encoding="cp1250".'
 
 
@@ -45,7 +46,8 @@ class PlainText:
 def read_text(content: bytes, name: str, encoding: str | None = None) -> PlainText:
     """Understand the bytes of a text file.
 
-    UTF-8, UTF-16 and UTF-32 are recognised; anything else is taken for Windows-1252, and a note says so. gzip is unpacked.
+    UTF-8, UTF-16 and UTF-32 are recognised; anything else is taken for Windows-1252, and a note says so. UTF-8 with a few
+    broken lines is UTF-8. gzip is unpacked.
 
     Args:
         content: the whole file.
@@ -63,7 +65,7 @@ def read_text(content: bytes, name: str, encoding: str | None = None) -> PlainTe
     """
     content = _unpacked(content, name)
     _refuse_other_kinds(content, name)
-    text = _guessed(content, name) if encoding is None else PlainText(_decoded(content, encoding, name))
+    text = _guessed(content, name) if encoding is None else PlainText(_named(content, encoding, name))
     _refuse_web_pages(text.data, name)
     return PlainText(_with_line_feeds(text.data), text.notes)
 
@@ -103,6 +105,17 @@ def _refuse_web_pages(data: bytes, name: str) -> None:
         raise DataError(f"{name} is empty", expected="a header and rows")
 
 
+def _named(content: bytes, encoding: str, name: str) -> bytes:
+    """From an encoding that was named; where that is UTF-8, a few bytes that are not are no reason to refuse all others."""
+    try:
+        return _decoded(content, encoding, name)
+    except DataError:
+        data = content.removeprefix(codecs.BOM_UTF8)
+        if encoding.casefold().replace("_", "-") not in ("utf-8", "utf8", "utf-8-sig") or not _is_nearly_sound(data):
+            raise
+        return b"".join(_without_broken(chunk) for chunk in _chunks(data))
+
+
 def _decoded(content: bytes, encoding: str, name: str) -> bytes:
     """From an encoding that was named, or that a mark at the start names."""
     try:
@@ -134,7 +147,16 @@ def _guessed(content: bytes, name: str) -> PlainText:
     sound, broken = _count_lines(data)
     if sound >= broken:  # text in another encoding is practically never UTF-8 by accident
         return PlainText(b"".join(_without_broken(chunk) for chunk in _chunks(data)))
-    return _western(data, name)
+    try:
+        return _western(data, name)
+    except DataError:
+        if not _is_nearly_sound(data):
+            raise
+        return PlainText(b"".join(_without_broken(chunk) for chunk in _chunks(data)))
+
+
+def _is_nearly_sound(data: bytes) -> bool:
+    return _count_lines(data)[1] <= _BROKEN * data.count(b"\n")
 
 
 def _wide(start: bytes) -> str | None:

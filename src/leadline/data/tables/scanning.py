@@ -3,7 +3,8 @@
 A line whose quotes obey RFC 4180 within itself is a record, and a million of them are counted at once. Lines that are none by
 themselves (a field that spans lines, a stray quote, a quote that never closes) are gone through in order: what obeys RFC 4180
 over several lines is a record, and of all others a grammar says where they end, or gives up the one line. What the grammar had
-to interpret is written again as RFC 4180, so that any csv reader reads the same.
+to interpret is written again as RFC 4180, so that any csv reader reads the same. Where that costs rows that are whole if quotes
+are ordinary characters, and the lines look like it, they are.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from leadline.data.tables.grammar import Grammar, Parsed
 from leadline.data.tables.lines import Ints, Lines, find_lines
+from leadline.data.tables.plain_quotes import rows_gained
 
-BLANK, UNCLOSED, NO_TEXT = 0, -1, -2  # in place of a number of fields
+BLANK, UNCLOSED = 0, -1  # in place of a number of fields
 
 # What Unicode calls white space, as polars does; `str.strip` would also take four control characters.
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
@@ -35,12 +37,14 @@ class Records:
         starts: byte at which each record starts, int64 [R].
         stops: byte behind its last, where the line feed stands, int64 [R].
         lines: the physical line on which it starts, from 1, int64 [R].
-        widths: its number of fields, or BLANK, UNCLOSED, NO_TEXT, int64 [R].
+        widths: its number of fields, or BLANK, UNCLOSED, int64 [R].
         mended: line → the record in RFC 4180, where it did not stand so.
         quoted: whether quotes mean anything in this text.
         padded: numbers of the columns in which some value may have white space around it; too many rather than too few.
         loose: the lines with quotes in a quoted field that should have been doubled.
         longest: the most lines that one record takes, and the line on which that one starts.
+        holed: the numbers of records with NUL, which stands for bytes that mean nothing, rising, int64.
+        gained: how many rows there are more because quotes are ordinary characters, where some would be marks elsewhere.
     """
 
     data: bytes
@@ -54,6 +58,8 @@ class Records:
     padded: frozenset[int]
     loose: tuple[int, ...]
     longest: tuple[int, int]
+    holed: Ints
+    gained: int
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -86,23 +92,31 @@ def scan(data: bytes, delimiter: bytes) -> Records:
         lines = find_lines(data, delimiter, quotes=False)
     reader = _Reader(data, Grammar(delimiter), lines)
     reader.read()
-    widths = reader.widths[reader.kept]
+    gained = 0
+    if reader.in_doubt:
+        plain = find_lines(data, delimiter, quotes=False)
+        widths = reader.widths[reader.kept]
+        usual = commonest(widths)
+        rows = int(np.count_nonzero(widths == usual))
+        if gained := rows_gained(data, delimiter, plain, width=usual, rows=rows):
+            lines, reader = plain, _Reader(data, Grammar(delimiter), plain)
+            reader.read()
     starts = lines.starts[reader.kept]
-    if b"\0" in data:
-        holes = np.flatnonzero(np.frombuffer(data, np.uint8) == 0)
-        widths[np.searchsorted(starts, holes, side="right") - 1] = NO_TEXT
+    holes = np.flatnonzero(np.frombuffer(data, np.uint8) == 0) if b"\0" in data else np.zeros(0, dtype=np.int64)
     return Records(
         data=data,
         grammar=reader.grammar,
         starts=starts,
         stops=reader.stops[reader.kept],
         lines=np.flatnonzero(reader.kept) + 1,
-        widths=widths,
+        widths=reader.widths[reader.kept],
         mended=reader.mended,
         quoted=lines.opens,
         padded=frozenset(np.flatnonzero(lines.padded).tolist()) | reader.padded,
         loose=tuple(reader.loose),
         longest=reader.longest,
+        holed=np.unique(np.searchsorted(starts, holes, side="right") - 1),
+        gained=gained,
     )
 
 
@@ -145,6 +159,11 @@ class _Reader:
         self.unread = self.lines.odd | self.lines.wrong
         self.few = np.count_nonzero(self.unread) <= _FEW
         self.usual = commonest(self.widths[~self.unread])
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether some record does not obey RFC 4180, so that quotes may mean something else."""
+        return bool(self.mended or self.loose or (self.widths == UNCLOSED).any())
 
     def read(self) -> None:
         lines = self.lines
