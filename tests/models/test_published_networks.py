@@ -18,7 +18,7 @@ from leadline.models.dense_headed import DenseHeaded
 from leadline.models.picture_sizes import check_batch
 from leadline.models.small_resnets import SmallBlock
 from leadline.plan import propose
-from leadline.plan.building import network
+from leadline.plan.network_building import network
 
 PARAMETERS: list[tuple[str, dict[str, Any], int]] = [
     ("alexnet", {}, 61_100_840),
