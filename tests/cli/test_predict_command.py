@@ -38,7 +38,7 @@ class FakePredictor:
 
 def trained(monkeypatch: pytest.MonkeyPatch, answers: Answers, values: Sequence[float]) -> FakePredictor:
     predictor = FakePredictor(answers, values)
-    opened = SimpleNamespace(predictor=predictor, schema=SimpleNamespace(inputs=None))
+    opened = SimpleNamespace(predictor=predictor, schema=SimpleNamespace(inputs=None, task="classes"))
     monkeypatch.setattr("leadline.runs.open", lambda folder: opened)
     return predictor
 

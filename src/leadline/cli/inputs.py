@@ -52,7 +52,7 @@ def inputs_from(words: Sequence[str], stdin: IO[bytes], inputs: Inputs | None = 
         stdin: read for `-`.
         inputs: of the Schema of the network; pictures when None.
     """
-    texts = inputs is not None and inputs.kind in ("texts", "tokens")
+    texts = inputs is not None and inputs.kind in ("texts", "tokens", "sentences")
     for word in words:
         path = Path(word)
         if word == "-":

@@ -16,6 +16,7 @@ from leadline.cli.enlarged_files import write_enlarged
 from leadline.cli.forecast_rows import write_forecasts
 from leadline.cli.inputs import check_inputs, frames_from, inputs_from
 from leadline.cli.printing import labelled, paragraph, printable
+from leadline.cli.step_rows import write_steps
 from leadline.errors import DataError, RunExistsError
 from leadline.spelling import counted
 
@@ -67,6 +68,8 @@ def command(
     or one path a line, or the bytes of one picture. An input that cannot be read is named, and the others go on. After a
     training on pairs each picture is enlarged into a file of the folder --out, never over another. After a training of
     forecasts the INPUTs are table files that together hold the series up to now, and what comes next is told with its dates.
+    After a training with an answer for each step an INPUT is a sentence, a file of them, or a table of steps; each step stands
+    on a line with its answer, and a blank line behind each row.
     """
     if as_json + as_csv + features > 1:
         raise click.UsageError("Give one of --json, --csv and --features.")
@@ -91,6 +94,11 @@ def command(
         if features or top or folder is not None:
             raise click.UsageError("The network forecasts, so --features, --top and --out say nothing.")
         write_forecasts(opened, words, as_json=as_json, as_csv=as_csv)
+        return
+    if opened.schema.task == "sequence":
+        if features or top or folder is not None:
+            raise click.UsageError("The network answers each step, so --features, --top and --out say nothing.")
+        write_steps(opened, words, as_json=as_json, as_csv=as_csv)
         return
     if folder is not None:
         raise click.UsageError("--out is for enlarged pictures; to keep answers, write them to a file with >.")

@@ -95,7 +95,9 @@ def network_of(word: str, inputs: list[Tensor], outputs: int | None) -> tuple[nn
         from leadline import runs
 
         run = runs.open(word, device="cpu")
-        known = torch.empty(1, *run.schema.inputs.shape, device="meta")
+        numbered = run.schema.inputs.kind in ("texts", "tokens", "sentences")
+        kind = torch.int64 if numbered else torch.float32
+        known = torch.empty(1, *run.schema.inputs.shape, dtype=kind, device="meta")
         if inputs and [each.shape for each in inputs] != [known.shape]:
             raise ArgumentError(
                 f"The network in {run.folder} takes other inputs", expected=_written(known), got=_written(*inputs)

@@ -13,7 +13,9 @@ from leadline.data.ragged import Ragged
 from leadline.data.reading_again import read
 from leadline.data.schema import Schema
 from leadline.data.series import Series
+from leadline.data.step_answers import StepClasses, StepNumbers
 from leadline.data.tables.table import Table
+from leadline.data.tagged_sentences import Sentences
 from leadline.data.texts import Texts
 from leadline.data.vectors import Vectors
 from leadline.data.windows import Windows
@@ -33,9 +35,12 @@ __all__ = [
     "Pictures",
     "Ragged",
     "Schema",
+    "Sentences",
     "Series",
     "SmallPictures",
     "Split",
+    "StepClasses",
+    "StepNumbers",
     "Table",
     "Texts",
     "Vectors",

@@ -1,4 +1,4 @@
-"""What the outputs of a network mean: one class of several, several labels at once, numbers, pictures, or forecasts."""
+"""What the outputs of a network mean: one class of several, several labels at once, numbers, pictures, forecasts, steps."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from leadline.data.enlarging import LargePictures
 from leadline.data.forecast_answers import Forecasts
+from leadline.data.step_answers import StepClasses, StepNumbers
 from leadline.data.tokens import NextToken
 from leadline.errors import DataError, RunError, nearest, unknown
 from leadline.spelling import counted
@@ -175,8 +176,8 @@ def _transformed(targets: Tensor, units: Tensor | None) -> Tensor:
     return torch.where(units > 0, torch.asinh(targets / units.clamp(min=1e-30)), targets)
 
 
-Answers = Classes | Labels | Numbers | LargePictures | Forecasts | NextToken
-_KINDS = (Classes, Labels, Numbers, LargePictures, Forecasts, NextToken)
+Answers = Classes | Labels | Numbers | LargePictures | Forecasts | NextToken | StepClasses | StepNumbers
+_KINDS = (Classes, Labels, Numbers, LargePictures, Forecasts, NextToken, StepClasses)
 _ANSWERS: dict[str, type[Answers]] = {answers.task: answers for answers in _KINDS}
 
 
@@ -187,6 +188,8 @@ def answers_from_json(record: dict[str, Any]) -> Answers:
     if task not in _ANSWERS:
         unknown("task", task, _ANSWERS, RunError)
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    if task == StepNumbers.task and "mean" in values:
+        return StepNumbers(**values)
     return _ANSWERS[task](**values)
 
 

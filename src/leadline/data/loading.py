@@ -24,6 +24,8 @@ from leadline.data.schema import Inputs, Schema
 from leadline.data.series import Series
 from leadline.data.series_rows import is_series
 from leadline.data.sources import Reading, name_of, read_raw
+from leadline.data.step_answers import TASK as OF_STEPS
+from leadline.data.step_loading import is_step_source, load_steps
 from leadline.data.super_resolution import load_pairs
 from leadline.data.tables.frame import ids_of
 from leadline.data.tables.table import Table
@@ -74,7 +76,8 @@ def load(
             library.
         targets: for arrays, lists of paths and data frames without them.
         task: "classes", "labels" or "number", told from the targets when None; or "pairs": photos to learn enlarging from;
-            or "tokens": a text of which each token is foretold. With `forecast` it is "forecast".
+            or "tokens": a text of which each token is foretold; or "sequence": an answer for each step of a row, told from
+            files of tagged words and from lists of targets; see `step_loading.load_steps`. With `forecast` it is "forecast".
         target: the column to learn (several separated by commas), by its name or its number from 1.
         valid: share of the rows (below 1) or their number, where the source does not bring its own.
         test: likewise.
@@ -147,6 +150,26 @@ def load(
             name=name,
             cache=cache,
             progress=progress,
+        )
+    if task == OF_STEPS or (task is None and is_step_source(source, targets)):
+        others = {"size": size, "channels": channels, "upscale": upscale, "transform": transform, "unit": unit}
+        if given := [word for word, value in others.items() if value is not None]:
+            raise ArgumentError(f"Answers for each step of a row have no choice of {given[0]!r}", do="Leave it out.")
+        return load_steps(
+            source,
+            targets,
+            target=target,
+            group=group,
+            time=time,
+            columns=columns,
+            valid=valid,
+            test=test,
+            seed=seed,
+            header=header,
+            encoding=encoding,
+            vocabulary=vocabulary,
+            longest=longest,
+            name=name,
         )
     if task == "tokens" or (task is None and targets is None and target is None and is_token_source(source)):
         if targets is not None or target is not None:

@@ -25,6 +25,8 @@ from leadline.data.schema import Schema
 from leadline.data.series import Series
 from leadline.data.series_rows import is_series
 from leadline.data.sources import SEPARATOR, Reading, frame_of, nowhere, read_raw
+from leadline.data.step_answers import StepClasses, StepNumbers
+from leadline.data.step_loading import read_steps
 from leadline.data.super_resolution import read_pairs
 from leadline.data.tables.bundled import BUNDLED, bundled_frame
 from leadline.data.tables.frame import Frame, ids_of
@@ -76,6 +78,8 @@ def read(
         return read_forecast(source, schema)
     if isinstance(inputs, Tokens):
         return read_tokens(source, schema, part=part, cache=cache)
+    if isinstance(schema.answers, (StepClasses, StepNumbers)):
+        return read_steps(source, schema, targets=targets, part=part)
     shape = (inputs.height, inputs.width, inputs.channels) if isinstance(inputs, Pictures) else None
     reading = Reading(target=target, task=schema.task, shape=shape, cache=cache, progress=progress)
     if isinstance(inputs, Table):

@@ -10,14 +10,15 @@ from leadline.data.enlarging import SmallPictures
 from leadline.data.pictures import Pictures
 from leadline.data.series import Series
 from leadline.data.tables.table import Table
+from leadline.data.tagged_sentences import Sentences
 from leadline.data.texts import Texts
 from leadline.data.tokens import Tokens
 from leadline.data.vectors import Vectors
 from leadline.data.windows import Windows
 from leadline.errors import RunError, unknown
 
-Inputs = Pictures | Vectors | Table | Texts | Series | Windows | SmallPictures | Tokens
-_KINDS = (Pictures, Vectors, Table, Texts, Series, Windows, SmallPictures, Tokens)
+Inputs = Pictures | Vectors | Table | Texts | Series | Windows | SmallPictures | Tokens | Sentences
+_KINDS = (Pictures, Vectors, Table, Texts, Series, Windows, SmallPictures, Tokens, Sentences)
 _INPUTS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _KINDS}
 
 

@@ -10,6 +10,7 @@ from leadline.losses.classes import cross_entropy, entropy, kl_divergence
 from leadline.losses.distances import absolute_error, huber, quantile, squared_error
 from leadline.losses.hinges import crammer_singer, perceptron, weston_watkins
 from leadline.losses.labels import binary_cross_entropy, binary_hinge
+from leadline.losses.steps import each_step
 
 __all__ = [
     "LOSSES",
@@ -19,6 +20,7 @@ __all__ = [
     "binary_hinge",
     "crammer_singer",
     "cross_entropy",
+    "each_step",
     "entropy",
     "get",
     "huber",

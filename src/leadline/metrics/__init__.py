@@ -23,6 +23,7 @@ from leadline.metrics.intervals import bootstrap_interval, paired_difference, sc
 from leadline.metrics.pictures import luminance, psnr, psnr_of_each, ssim, ssim_of_each
 from leadline.metrics.ranking import auroc, average_precision, labels_auroc, labels_average_precision
 from leadline.metrics.regression import mean_absolute_error, r2_score, root_mean_squared_error
+from leadline.metrics.spans import spans_in
 from leadline.metrics.table import Metric, for_task
 from leadline.metrics.temperature import fit_temperature
 
@@ -60,6 +61,7 @@ __all__ = [
     "r2_score",
     "root_mean_squared_error",
     "scores",
+    "spans_in",
     "ssim",
     "ssim_of_each",
     "top_k_accuracy",

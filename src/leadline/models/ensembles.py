@@ -10,18 +10,18 @@ from torch import Tensor, nn
 from leadline.errors import ArgumentError
 from leadline.layers import mean_of_members
 
-_PLAIN = ("pairs", "forecast")  # tasks whose outputs are no [B, K], and are averaged as they are
+_PLAIN = ("pairs", "forecast", "sequence")  # tasks whose outputs are no [B, K], and are averaged as they are
 
 
 class Ensemble(nn.Module):
     """The mean answer of several networks: of their probabilities for `classes` and `labels`, of their outputs for `number`
-    `pairs` and `forecast`.
+    `pairs`, `forecast` and `sequence`.
 
     Shapes: those of each network, [B, …] → [B, K].
 
     Args:
         networks: at least one, all for the same inputs and outputs.
-        task: "classes", "labels", "number", "pairs" or "forecast": how answers are averaged.
+        task: "classes", "labels", "number", "pairs", "forecast" or "sequence": how answers are averaged.
 
     Errors: `ArgumentError` for no network or another task.
 

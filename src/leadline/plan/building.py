@@ -17,6 +17,8 @@ from leadline.data.dataset import Dataset
 from leadline.data.enlarging import SmallPictures
 from leadline.data.padding import RaggedRows
 from leadline.data.pictures import Pictures
+from leadline.data.schema import Schema
+from leadline.data.step_answers import StepClasses
 from leadline.data.tokens import Tokens
 from leadline.errors import PlanError, unknown
 from leadline.models.rosenblatt import PerceptronRule
@@ -25,6 +27,7 @@ from leadline.plan.listening import listeners
 from leadline.plan.loss_building import batch_accuracy, headline, higher_is_better, loss_of
 from leadline.plan.network_building import started
 from leadline.plan.record import Plan
+from leadline.plan.steps import has_steps, step_headline
 from leadline.plan.token_building import language_parts
 from leadline.training import Best, Callback, Captured, Evaluation, Step, Supervised, Training, choose_device
 from leadline.training.closures import ClosureStep, needs_closure
@@ -83,7 +86,8 @@ def build(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None = 
     if isinstance(schema.inputs, Tokens):
         parts: Any = language_parts(plan, dataset, model, device, precision_of(training.precision, device))
         return Built(model, parts.step, parts.batches, parts.evaluate, parts.best, device)
-    loss = losses.per_member(loss_of(plan, dataset, device))
+    loss = loss_of(plan, dataset, device)
+    loss = loss if has_steps(schema.answers) else losses.per_member(loss)
     schedule = make_schedule(training.schedule, warm_up_share=training.warm_up, epochs=training.epochs)
     make = functools.partial(Batches, schema=schema, device=device, channels_last=channels_last)
     augment = training.augment if training.augment.active else None
@@ -101,7 +105,7 @@ def build(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None = 
         raise PlanError(
             "A batch of one row has no variance for batch normalization", expected="training.batch of at least 2", got=1
         )
-    step = make_average(training.average, _step(plan, model, loss, schedule, batches, schema.inputs.shape))
+    step = make_average(training.average, _step(plan, model, loss, schedule, batches, schema))
     best = Best(
         training.monitor,
         higher_is_better=higher_is_better(training.monitor, schema),
@@ -140,7 +144,7 @@ def _step(
     loss: Callable[[Any, Any], Tensor],
     schedule: Schedule | Plateau,
     batches: Batches,
-    shape: tuple[int, ...],
+    schema: Schema,
 ) -> Step:
     """The step of the Plan, without its average."""
     if plan.model.name == "perceptron" and plan.training.loss == "perceptron":
@@ -153,10 +157,12 @@ def _step(
         momentum=training.momentum,
         weight_decay=training.weight_decay,
     )
-    stages = stages_of(model, shape) if plan.start.transfers and not plan.start.solves else []
+    stages = stages_of(model, schema.inputs.shape) if plan.start.transfers and not plan.start.solves else []
     if stages:
         optimizer = with_depth_rates(optimizer, model, stages, decay=_DECAY)
-    measures = {"accuracy": losses.per_member(batch_accuracy)} if plan.data.task == "classes" else {}
+    measures = {"accuracy": losses.per_member(batch_accuracy)} if schema.task == "classes" else {}
+    if isinstance(schema.answers, StepClasses):
+        measures = step_headline(schema.answers)
     if training.penalties.of_outputs:
         raise PlanError(
             "Penalties of activations are for language models",

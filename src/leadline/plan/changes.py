@@ -25,6 +25,7 @@ _GIVEN_BY_DATA = (
     "categories",
     "task",
     "vocabulary",
+    "every_step",
     "upscale",
     *_OF_FORECASTS,
 )

@@ -17,15 +17,18 @@ from leadline.data.dataset import Dataset
 from leadline.data.enlarging import LargePictures
 from leadline.data.forecast_answers import Forecasts
 from leadline.data.schema import Schema
+from leadline.data.step_answers import StepClasses, StepNumbers
 from leadline.errors import PlanError
 from leadline.metrics.forecasts import forecast_absolute_error
 from leadline.plan.record import Plan
+from leadline.plan.steps import class_numbers, has_steps, step_headline, task_of_rows
 
 
 def loss_of(plan: Plan, dataset: Dataset, device: torch.device) -> Callable[..., Tensor]:
     """The loss of the Plan with everything that it is given: smoothing, weights of the classes, a bonus for entropy."""
     training, answers = plan.training, dataset.schema.answers
-    function = losses.get(training.loss, task=answers.task)
+    task = task_of_rows(answers)
+    function = losses.get(training.loss, task=task)
     takes = inspect.signature(function).parameters
     given: dict[str, Any] = {}
     if training.label_smoothing:
@@ -37,14 +40,14 @@ def loss_of(plan: Plan, dataset: Dataset, device: torch.device) -> Callable[...,
             )
         given["label_smoothing"] = training.label_smoothing
     if training.class_weights == "balanced":
-        given["class_weights"] = balanced_weights(dataset.train.targets, answers.outputs, answers.task).to(device)
+        given["class_weights"] = balanced_weights(class_numbers(dataset).numpy(), answers.outputs, task).to(device)
     for name in given:
         if name not in takes:
             told = name.replace("_", " ")
             raise PlanError(f"The loss {training.loss!r} has no {told}", do=f"Leave training.{name} out.")
     chosen = functools.partial(function, **given) if given else function
     if not training.entropy_bonus:
-        return chosen
+        return losses.each_step(chosen) if has_steps(answers) else chosen
     if answers.task != "classes":
         raise PlanError("An entropy bonus is for one class of several", got=f"the task {answers.task!r}")
 
@@ -76,6 +79,8 @@ def headline(schema: Schema) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     answers = schema.answers
     if isinstance(answers, Forecasts):  # each series on the scale on which it is learned, so that all count alike
         return {"scaled_error": forecast_absolute_error}
+    if isinstance(answers, (StepClasses, StepNumbers)):
+        return step_headline(answers)
     name, metric = next(iter(metrics.for_task(schema.task, answers.outputs).items()))
     if isinstance(answers, LargePictures):
         shades = answers.shades
@@ -93,7 +98,9 @@ def batch_accuracy(logits: Tensor, targets: Tensor) -> Tensor:
 
 def higher_is_better(monitor: str, schema: Schema) -> bool:
     """Whether more of this column of the history is better."""
-    if isinstance(schema.answers, Forecasts):
+    if isinstance(schema.answers, (Forecasts, StepNumbers)):
         return False
+    if isinstance(schema.answers, StepClasses):
+        return monitor == "valid_accuracy"
     metric = metrics.for_task(schema.task, schema.answers.outputs).get(monitor.removeprefix("valid_"))
     return metric.higher_is_better if metric is not None else False

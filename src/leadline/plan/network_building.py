@@ -16,7 +16,9 @@ from leadline.data.dataset import Dataset
 from leadline.data.enlarging import SmallPictures
 from leadline.data.schema import Schema
 from leadline.data.series import Series
+from leadline.data.step_answers import StepClasses
 from leadline.data.tables.table import Table
+from leadline.data.tagged_sentences import Sentences
 from leadline.data.texts import Texts
 from leadline.data.tokens import Tokens
 from leadline.data.windows import Windows
@@ -29,6 +31,7 @@ from leadline.models.tfidf_networks import learn_frequencies
 from leadline.plan.first_weights import set_first_weights
 from leadline.plan.record import Plan
 from leadline.plan.starts import StartPlan
+from leadline.plan.steps import class_numbers, has_steps
 from leadline.plan.token_building import set_frequencies
 from leadline.plan.transferred_networks import transferred_network
 from leadline.spelling import parse_call
@@ -68,8 +71,10 @@ def _given(schema: Schema, one_hot: OneHot | None) -> dict[str, Any]:
         given |= {"edges": inputs.edges, "categories": inputs.categories}
     if isinstance(inputs, SmallPictures):
         given["upscale"] = inputs.upscale
-    if isinstance(inputs, Texts):
+    if isinstance(inputs, (Texts, Sentences)):
         given["vocabulary"] = len(inputs.vocabulary)
+    if has_steps(schema.answers):
+        given["every_step"] = True
     if isinstance(inputs, Windows):
         given |= {"horizon": inputs.horizon, "known": inputs.known, "season": inputs.season}
     return given
@@ -90,6 +95,10 @@ def _check_task(name: str, wanted: Mapping[str, Any], schema: Schema) -> None:
             f"The model {name!r} {whether} {does}, and is not for the task {schema.task!r}",
             do=f"Take model={' or '.join(fitting)} for the task {task}, and for nothing else.",
         )
+    if has_steps(schema.answers) and "every_step" not in wanted:
+        raise PlanError(
+            f"The model {name!r} gives one answer for a whole row, not one for each of its steps", do="Take model=recurrent."
+        )
     if name == "perceptron" and schema.task != "classes":
         raise PlanError("The perceptron parts classes", got=f"the task {schema.task!r}", do="Take model=linear for it.")
 
@@ -102,8 +111,8 @@ def _check_inputs(name: str, wanted: Mapping[str, Any], schema: Schema, given: M
     for needed, what, fits in (
         ("channels" in wanted, "pictures", len(given["shape"]) == 3),
         ("edges" in wanted, "a table", isinstance(inputs, Table)),
-        (vocabulary is not None and vocabulary.default is vocabulary.empty, "texts", isinstance(inputs, Texts)),
-        (name in OF_ANY_LENGTH, "texts or series", isinstance(inputs, (Texts, Series))),
+        (vocabulary is not None and vocabulary.default is vocabulary.empty, "texts", isinstance(inputs, (Texts, Sentences))),
+        (name in OF_ANY_LENGTH, "texts or series", isinstance(inputs, (Texts, Series, Sentences))),
     ):
         if needed and not fits:
             raise PlanError(f"The model {name!r} needs {what}", got=inputs.describe())
@@ -152,18 +161,15 @@ def started(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None 
     learn_frequencies(model, Batches(dataset.train, dataset.schema, batch_size=_COUNTED_ROWS))
     head = head_of(model)
     gives_answers = isinstance(head, MemberHeads) or getattr(head, "out_features", 0) == schema.answers.outputs
-    has_prior = schema.task in ("classes", "labels")
+    has_prior = schema.task in ("classes", "labels") or isinstance(schema.answers, StepClasses)
     if (
         head is not None
         and gives_answers
         and has_prior
         and parse_call(plan.training.loss, "loss").name in _OF_LOG_PROBABILITIES
     ):
-        targets = torch.from_numpy(dataset.train.targets)
-        shares = (
-            torch.bincount(targets, minlength=schema.answers.outputs) / len(targets)
-            if schema.task == "classes"
-            else targets.mean(0)
-        )
-        set_prior_bias(head, shares, task=schema.task)  # type: ignore[arg-type]
+        targets = class_numbers(dataset)
+        exclusive = schema.task != "labels"
+        shares = torch.bincount(targets, minlength=schema.answers.outputs) / len(targets) if exclusive else targets.mean(0)
+        set_prior_bias(head, shares, task="classes" if exclusive else "labels")  # type: ignore[arg-type]
     return model

@@ -138,6 +138,8 @@ def _not_written(plan: Plan) -> str:
         return "networks that enlarge pictures are trained one after another"
     if plan.data.task == "forecast":
         return "networks that forecast are trained one after another"
+    if plan.data.task == "sequence":
+        return "networks that answer each step are trained one after another"
     if plan.data.task == "tokens":
         return "language models are trained one after another"
     if plan.model.name == "perceptron":

@@ -26,6 +26,7 @@ from leadline.plan.pairs import pairs_facts, pairs_network, pairs_training
 from leadline.plan.record import DataPlan, ModelPlan, Plan, StartPlan, TrainingPlan
 from leadline.plan.sequences import sequence_arguments, sequence_network, sequence_training, texts_facts
 from leadline.plan.small_pictures import FAST, fast_epochs, fast_network, fast_reason, fast_start, fast_suits, fast_training
+from leadline.plan.steps import steps_arguments, steps_facts, steps_network, steps_training
 from leadline.plan.tables import table_arguments, table_facts, table_training
 from leadline.plan.tokens import tokens_arguments, tokens_facts, tokens_network, tokens_training
 
@@ -78,6 +79,7 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
         "pairs": "",
         "forecast": "",
         "tokens": "",
+        "sequence": "",
     }[dataset.task]
     why["data.valid"] = f"{valid:,} rows to choose the best weights by, beside {train:,} to learn from"
     why["data.test"] = f"{test:,} rows that nothing sees before the end, for the score"
@@ -91,6 +93,8 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
         fields |= forecast_facts(dataset, why)
     if dataset.task == "tokens":
         fields |= tokens_facts(dataset, why)
+    if dataset.task == "sequence":
+        fields |= steps_facts(dataset, why)
     if isinstance(inputs := dataset.schema.inputs, Texts):
         fields |= texts_facts(inputs, fields, why)
     if isinstance(inputs, Table):
@@ -113,6 +117,8 @@ def _model(dataset: Dataset, chosen: str | None, why: dict[str, str]) -> ModelPl
             name, reason = "convnet", f"{small} fit a small convolutional network (up to {_SMALL_SIDE})"
         else:
             name, reason = "resnet18", f"{small} are more than the {_SMALL_SIDE} that a small network suits"
+    elif dataset.task == "sequence":
+        name, reason = steps_network(dataset)
     elif isinstance(inputs, (Texts, Series)):
         name, reason = sequence_network(dataset)
     elif isinstance(inputs, Windows):
@@ -137,6 +143,8 @@ def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, An
     shape, rows = dataset.schema.inputs.shape, len(dataset.train)
     if name == "tabular" and isinstance(dataset.schema.inputs, Table):
         return table_arguments(dataset, why)
+    if dataset.task == "sequence":
+        return steps_arguments(name, dataset, why)
     if isinstance(dataset.schema.inputs, (Texts, Series)):
         return sequence_arguments(name, dataset, why)
     if isinstance(dataset.schema.inputs, Tokens):
@@ -176,6 +184,10 @@ def _training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, Any], 
     if task == "forecast":
         kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
         proposed = forecast_training(dataset, changes, why, rate_beside_adam=_RATE_BESIDE_ADAM.get(kind, 1.0))
+        return proposed if kind in _DECOUPLED else dataclasses.replace(proposed, weight_decay=_DECAY_IN_GRADIENT)
+    if task == "sequence":
+        kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
+        proposed = steps_training(dataset, changes, why, rate_beside_adam=_RATE_BESIDE_ADAM.get(kind, 1.0))
         return proposed if kind in _DECOUPLED else dataclasses.replace(proposed, weight_decay=_DECAY_IN_GRADIENT)
     if task == "tokens":
         kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]

@@ -45,10 +45,11 @@ def balance_view(results: Record) -> View | None:
     sums = sorted(sum(counts) for counts in totals.values())
     kind = "label" if results.get("task") == "labels" else "class"
     plural = {"label": "labels", "class": "classes"}[kind]
+    noun = {"sequence": str(results.get("noun") or "steps").removesuffix("s")}.get(str(results.get("task")), "row")
     same = (
-        f", {counted(sums[0], 'row')} each"
+        f", {counted(sums[0], noun)} each"
         if sums[0] == sums[-1]
-        else f"; the largest has {counted(sums[-1], 'row')}, the smallest {sums[0]:,}"
+        else f"; the largest has {counted(sums[-1], noun)}, the smallest {sums[0]:,}"
     )
     return {
         "parts": list(parts),

@@ -14,6 +14,7 @@ from leadline.report.pairs_section import pairs_view
 from leadline.report.seeing_section import seeing_view
 from leadline.report.sentences import calibration_sentence, dependence_sentence, outcome
 from leadline.report.sequence_section import sequence_view
+from leadline.report.steps_section import steps_view
 from leadline.report.tokens_section import tokens_view
 from leadline.report.transfer_section import solved, transfer_view
 from leadline.report.wording import as_setting
@@ -69,6 +70,7 @@ def render(record: Record) -> str:
             pairs=pairs_view(results, record.get("examples") or {}),
             forecasts=_forecasts(results, record.get("examples") or {}),
             written=tokens_view(results, record.get("examples") or {}),
+            stepwise=steps_view(results, record.get("examples") or {}),
             seeing=seeing_view(record.get("examples") or {}),
             sequences=sequence_view(record.get("examples") or {}),
             plan=data_sections.plan_view(record),

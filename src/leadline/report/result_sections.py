@@ -128,7 +128,7 @@ def _noun(part: str, results: Record) -> str:
     """What the rows of a split are."""
     if results.get("task") == "forecast":
         return "windows" if part == "train" else "moments"
-    if results.get("task") == "tokens":
+    if results.get("task") in ("tokens", "sequence"):
         return str(results.get("noun") or "tokens")
     if results.get("task") != "pairs":
         return "rows"
@@ -164,7 +164,8 @@ def confusion_view(results: Record) -> View | None:
         "few": few,
         "short": max(map(len, names)) <= 3,
         "pairs": listed,
-        "sentence": confusion_sentence(pairs, wrong, sum(sums)),
+        "sentence": confusion_sentence(pairs, wrong, sum(sums), _noun("test", results).removesuffix("s")),
+        "noun": _noun("test", results),
     }
 
 
@@ -186,7 +187,7 @@ def class_view(results: Record) -> View | None:
     shown = rows if len(rows) <= MATRIX_CLASSES else rows[:LISTED]
     for row in shown:
         row["recall_shown"], row["precision_shown"] = as_percent(row["recall"]), as_percent(row["precision"])
-    return {"rows": shown, "left_out": len(rows) - len(shown)}
+    return {"rows": shown, "left_out": len(rows) - len(shown), "noun": _noun("test", results)}
 
 
 def reliance_view(calibration: Record) -> list[View]:

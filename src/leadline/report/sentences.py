@@ -163,17 +163,17 @@ def dependence_sentence(outputs: Sequence[str], left_out: int, task: str) -> str
     )
 
 
-def confusion_sentence(worst: Sequence[dict[str, Any]], wrong: int, rows: int) -> str:
+def confusion_sentence(worst: Sequence[dict[str, Any]], wrong: int, rows: int, noun: str = "row") -> str:
     """How many rows are wrong, and how many of these the most frequent confusions account for."""
     if not wrong:
-        return "The one test row is right." if rows == 1 else f"Not one of the {rows:,} test rows is wrong."
+        return f"The one test {noun} is right." if rows == 1 else f"Not one of the {rows:,} test {noun}s is wrong."
     top = sum(pair["count"] for pair in worst[:3])
     share = (
         f" The {min(3, len(worst))} most frequent confusions make up {top:,} of them."
         if len(worst) > 3 and 3 * top >= wrong > 10
         else ""
     )
-    return f"{wrong:,} of {counted(rows, 'test row')} {'is' if wrong == 1 else 'are'} wrong.{share}"
+    return f"{wrong:,} of {counted(rows, f'test {noun}')} {'is' if wrong == 1 else 'are'} wrong.{share}"
 
 
 def _claim(metric: str, score: dict[str, Any], rows: int | None, noun: str) -> str:

@@ -1,6 +1,7 @@
 """The Run folder and the verbs that make and read it: train, resume, open, fit."""
 
 from leadline.runs.ahead import DatedForecasts
+from leadline.runs.answering_steps import StepAnswer, StepPredictions
 from leadline.runs.fitting import fit
 from leadline.runs.folder import open_run as open
 from leadline.runs.observer import Observer
@@ -16,6 +17,8 @@ __all__ = [
     "Predictions",
     "Run",
     "Scripted",
+    "StepAnswer",
+    "StepPredictions",
     "fit",
     "open",
     "resume",

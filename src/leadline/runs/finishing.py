@@ -11,6 +11,7 @@ from leadline.data.answers import Numbers
 from leadline.data.dataset import Dataset
 from leadline.data.enlarging import LargePictures
 from leadline.data.forecast_answers import Forecasts
+from leadline.data.step_answers import StepClasses, StepNumbers
 from leadline.data.tables.table import Table
 from leadline.data.tokens import NextToken
 from leadline.metrics import fit_temperature
@@ -27,6 +28,7 @@ from leadline.runs.restarts import Trained, best_epoch
 from leadline.runs.run import Run
 from leadline.runs.seeing_pictures import find_seeing
 from leadline.runs.solving import forget_first
+from leadline.runs.steps import calibrated_steps, finish_steps, tell_steps
 from leadline.runs.table_results import describe_table, values_of
 from leadline.runs.tokens import finish_tokens, golden_tokens, tell_tokens
 from leadline.training import outputs_of
@@ -34,7 +36,7 @@ from leadline.training import outputs_of
 _BASELINE_SHARE, _BASELINE_LEAST = 0.1, 20.0  # of the training's time; seconds
 _SEEING_SHARE, _SEEING_LEAST = 0.05, 5.0
 _BESIDE = {"table": " and gradient boosting", "texts": " on tf-idf"}  # what else is fitted
-_JUDGED_APART = ("pairs", "forecast", "tokens")
+_JUDGED_APART = ("pairs", "forecast", "tokens", "sequence")
 _NOUNS = {"pictures": "pictures", "texts": "texts", "series": "series"}  # what the report calls rows
 
 
@@ -105,9 +107,11 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
 
 
 def _finish_apart(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> Run:
-    """The same where pictures, what comes next in time, or the tokens of a text are the answers, each judged in its own way."""
+    """The same where pictures, what comes in time, the tokens of a text or steps are answered, each judged in its own way."""
     if dataset.task == "forecast":
         dataset = calibrated_forecasts(dataset, trained.built)
+    if dataset.task == "sequence":
+        dataset = calibrated_steps(dataset, trained.built)
     files.write_json(path / "schema.json", dataset.schema.to_json())
     run, golden, tell = (
         Run(path, plan, dataset.schema, trained.built.model, trained.built.device),
@@ -118,6 +122,8 @@ def _finish_apart(path: Path, plan: Plan, dataset: Dataset, trained: Trained, ob
         results = finish_pairs(path, plan, dataset, trained, observer)
     elif dataset.task == "forecast":
         results, tell = finish_forecasts(path, plan, dataset, trained, run.predictor, observer), tell_forecasts
+    elif dataset.task == "sequence":
+        results, tell = finish_steps(path, plan, dataset, trained, run.predictor, observer), tell_steps
     else:
         results, tell, golden = finish_tokens(path, plan, dataset, trained, observer), tell_tokens, golden_tokens(dataset)
     folders.save_model(path, run, golden)
@@ -132,7 +138,7 @@ def _finish_apart(path: Path, plan: Plan, dataset: Dataset, trained: Trained, ob
 def _calibrated(dataset: Dataset, built: Built) -> Dataset:
     """The same Dataset with the temperature at which the validation rows are most likely, where outputs are probabilities."""
     answers = dataset.schema.answers
-    if isinstance(answers, (Numbers, LargePictures, Forecasts, NextToken)):
+    if isinstance(answers, (Numbers, LargePictures, Forecasts, NextToken, StepClasses, StepNumbers)):
         return dataset
     outputs, targets = outputs_of(built.model.eval(), built.evaluate.batches)
     answers = dataclasses.replace(answers, temperature=fit_temperature(outputs, targets))

@@ -22,11 +22,14 @@ from leadline.data.ragged import Ragged
 from leadline.data.schema import Inputs, Schema
 from leadline.data.series import Series
 from leadline.data.sources import Reading, frame_of, nowhere
+from leadline.data.step_answers import StepClasses, StepNumbers
 from leadline.data.tables.arrow_frames import from_data_frame, is_data_frame
 from leadline.data.tables.frame import Frame
 from leadline.data.tables.given_rows import frame_of_rows
 from leadline.data.tables.table import Table
 from leadline.data.tables.table_files import is_table, read_file, table_files_in
+from leadline.data.tagged_files import ENDINGS
+from leadline.data.tagged_sentences import Sentences
 from leadline.data.texts import Texts
 from leadline.data.tokens import NextToken, Tokens
 from leadline.data.window_rows import WindowRows
@@ -36,6 +39,7 @@ from leadline.plan.network_building import head_of
 _BATCH = 256
 _FILES = (
     (Texts, "texts", frozenset({".txt", ".text", ".md"})),
+    (Sentences, "sentences", frozenset({".txt", ".text", ".md", *ENDINGS})),
     (Series, "series", frozenset({".npy", ".csv", ".tsv"})),
     (None, "pictures", EXTENSIONS),
 )
@@ -147,7 +151,7 @@ class Predictor:
         self._prepare = schema.inputs.preparer(device)
         answers = schema.answers
         self._finish: Callable[[Tensor], Tensor] = (
-            answers.values if isinstance(answers, (Numbers, LargePictures, Forecasts)) else answers.probabilities
+            answers.values if isinstance(answers, (Numbers, LargePictures, Forecasts, StepNumbers)) else answers.probabilities
         )
 
     def one(self, raw: Any, name: str = "0") -> Prediction:
@@ -187,7 +191,7 @@ class Predictor:
         """Encoded rows as one batch [N, …]; texts and series of different lengths are filled up to the longest."""
         if isinstance(rows, np.ndarray):
             return np.ascontiguousarray(rows)
-        if isinstance(inputs := self.schema.inputs, (Texts, Series, Tokens)):
+        if isinstance(inputs := self.schema.inputs, (Texts, Series, Tokens, Sentences)):
             return (rows if isinstance(rows, Ragged) else Ragged.of(rows)).padded(inputs.padding)
         return np.stack(list(rows))
 
@@ -199,6 +203,11 @@ class Predictor:
 
     def features(self, stored: NDArray[Any] | Ragged | WindowRows) -> NDArray[np.float32]:
         """What the last layer of the network sees of encoded rows [N, …], float32 [N, H]; of several members their mean."""
+        if isinstance(self.schema.answers, (StepClasses, StepNumbers)):
+            raise ArgumentError(
+                "The network answers each step of a row, so a row has no features of its own",
+                expected="a Run of one answer a row",
+            )
         head = head_of(self.model)
         if head is None:
             raise ArgumentError("The network has no linear layer whose inputs could be features", got=type(self.model).__name__)

@@ -25,10 +25,12 @@ from leadline.plan.record import Plan
 from leadline.runs import pairs, tokens
 from leadline.runs import results as judging
 from leadline.runs.ahead import DatedForecasts, foresee, rows_like
+from leadline.runs.answering_steps import StepAnswer, StepPredictions, answer_steps
 from leadline.runs.enlarging import EnlargedPicture, EnlargedPictures, enlarge, enlarge_several
 from leadline.runs.forecasts import judge_forecasts
 from leadline.runs.predicting import Prediction, Predictions, Predictor, frames_for, inputs_below, joined
 from leadline.runs.reloading import load_for
+from leadline.runs.steps import judge_steps
 from leadline.training import History
 from leadline.training.monte_carlo import Thinned
 
@@ -72,11 +74,12 @@ class Run:
 
     def predict(
         self, inputs: Any, ids: Sequence[str] | None = None
-    ) -> Prediction | Predictions | EnlargedPicture | EnlargedPictures | DatedForecasts:
+    ) -> Prediction | Predictions | EnlargedPicture | EnlargedPictures | DatedForecasts | StepAnswer | StepPredictions:
         """Answers for one raw input (a `Prediction`) or for several (`Predictions`); after a training on pairs, pictures.
 
         After a training of forecasts what comes after the end of each series of a table: files, a data frame, columns by name.
-        After a training on a text the answer is the token that most likely comes next.
+        After a training on a text the answer is the token that most likely comes next; after one of answers to each step, a
+        `StepAnswer` holds those of a row.
 
         Args:
             inputs: a path, a PIL image, a text, an array like those of the training, or several of these; a folder stands for
@@ -91,6 +94,8 @@ class Run:
         path = isinstance(inputs, (str, Path))
         if isinstance(self.schema.inputs, Windows):
             return foresee(self.predictor, self.plan, inputs)
+        if self.schema.task == "sequence":
+            return answer_steps(self.predictor, inputs, ids)
         if self.schema.task == "tokens" and self.schema.inputs.is_one(inputs):
             return self.predictor.one(inputs, ids[0] if ids else "0")
         if isinstance(table := self.schema.inputs, Table) and not table.is_one(inputs):
@@ -132,6 +137,8 @@ class Run:
         if isinstance(split, WindowSplit):
             judged, rows, *_ = judge_forecasts(self.predictor, split)
             return {"note": note, "rows": len(rows), **judged}
+        if self.schema.task == "sequence":
+            return {"note": note, "rows": len(split), **judge_steps(self.predictor, split)[0]}
         values = self.predictor.all_values(split.inputs)
         return {"note": note, "rows": len(split), **judging.judge(self.schema.answers, values, split.targets)}
 

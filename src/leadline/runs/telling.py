@@ -8,6 +8,7 @@ from typing import Any
 
 from leadline.data.dataset import Dataset
 from leadline.data.enlarging import SmallPictures
+from leadline.data.step_answers import StepNumbers
 from leadline.data.tables.columns import Column
 from leadline.data.tables.table import Table
 from leadline.data.token_loading import stream_of
@@ -56,6 +57,10 @@ def tell_data(dataset: Dataset, observer: Observer) -> None:
         )
         _tell_notes(dataset, observer)
         return
+    if dataset.task == "sequence":
+        _tell_steps(dataset, observer)
+        _tell_notes(dataset, observer)
+        return
     rows = f"{len(dataset.train):,} to learn from, {len(dataset.valid):,} to choose by, {len(dataset.test):,} to judge by"
     count, table = dataset.schema.answers.outputs, dataset.schema.inputs
     kind = {"classes": f"{count} classes", "labels": f"{count} labels", "number": "numbers to predict"}[dataset.task]
@@ -66,6 +71,18 @@ def tell_data(dataset: Dataset, observer: Observer) -> None:
     if isinstance(table, Table):
         _tell_columns(table.columns, observer)
     _tell_notes(dataset, observer)
+
+
+def _tell_steps(dataset: Dataset, observer: Observer) -> None:
+    """Rows and steps of each part."""
+    answers, parts = dataset.schema.answers, (dataset.train, dataset.valid, dataset.test)
+    what = "numbers" if isinstance(answers, StepNumbers) else f"{answers.outputs} classes"
+    train, valid, test = (f"{len(part):,} of {part.targets.lengths.sum():,} steps" for part in parts)
+    observer.note(
+        "data",
+        f"{dataset.schema.inputs.describe()}, {what} for each step: {train} to learn from, {valid} to choose by, {test} to "
+        "judge by",
+    )
 
 
 def _tell_notes(dataset: Dataset, observer: Observer) -> None:

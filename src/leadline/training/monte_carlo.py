@@ -181,7 +181,7 @@ class Thinned(nn.Module):
 
     Args:
         model: with dropout; evaluated but for it.
-        task: "classes", "labels", "number" or "forecast".
+        task: "classes", "labels", "number", "forecast" or "sequence".
         samples: S, at least 2.
         seed: of the masks.
 
@@ -207,7 +207,7 @@ class Thinned(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         with _drawing(self.model, x, self.samples, self.seed):
             answers = torch.stack([self.model(x) for _ in range(self.samples)], dim=1)
-            return answers.mean(dim=1) if self.task == "forecast" else mean_of_members(answers, self.task)
+            return answers.mean(dim=1) if self.task in ("forecast", "sequence") else mean_of_members(answers, self.task)
 
 
 def _draws(module: nn.Module) -> bool:

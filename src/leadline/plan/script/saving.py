@@ -16,6 +16,7 @@ from torch import nn
 from leadline import files, losses
 from leadline.data.dataset import Dataset
 from leadline.data.series import Series
+from leadline.data.tagged_sentences import Sentences
 from leadline.data.texts import Texts
 from leadline.errors import PlanError, RunExistsError
 from leadline.models import MODELS
@@ -83,7 +84,7 @@ def save_script(plan: Plan, dataset: Dataset, path: Path | str) -> tuple[Path, P
             "A training of pairs is not written as a script",
             do="Its Plan says every choice: leadline plan SOURCE --task pairs.",
         )
-    if isinstance(inputs := dataset.schema.inputs, (Texts, Series)):
+    if isinstance(inputs := dataset.schema.inputs, (Texts, Series, Sentences)):
         raise PlanError(
             "A training on texts or series is not written as a script", got=inputs.describe(), do="Its Plan says every choice."
         )
