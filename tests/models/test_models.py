@@ -133,7 +133,7 @@ CASES: dict[str, Case] = {
 
 def test_every_builder_has_a_case() -> None:
     of_texts = {"tfidf_linear", "averaged_embeddings", "text_convnet"}  # which take whole numbers: test_text_networks.py
-    assert set(CASES) == set(models.MODELS) - of_texts - set(models.OF_STREAMS)
+    assert set(CASES) == set(models.MODELS) - of_texts - set(models.OF_STREAMS) - set(models.OF_TREES)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -165,7 +165,19 @@ def test_state_dict_round_trip(name: str) -> None:
 def test_builders_take_only_named_choices(name: str) -> None:
     parameters = inspect.signature(models.MODELS[name]).parameters.values()
     assert all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters)
-    given = ("shape", "outputs", "channels", "classes", "edges", "categories", "task", "upscale", "vocabulary", "horizon")
+    given = (
+        "shape",
+        "outputs",
+        "channels",
+        "classes",
+        "edges",
+        "categories",
+        "task",
+        "upscale",
+        "vocabulary",
+        "arity",
+        "horizon",
+    )
     chosen = [parameter for parameter in parameters if parameter.name not in given]
     assert all(
         parameter.kind is inspect.Parameter.KEYWORD_ONLY and parameter.default is not inspect.Parameter.empty

@@ -52,6 +52,9 @@ def inputs_from(words: Sequence[str], stdin: IO[bytes], inputs: Inputs | None = 
         stdin: read for `-`.
         inputs: of the Schema of the network; pictures when None.
     """
+    if inputs is not None and inputs.kind == "trees":
+        yield from _trees(words, stdin)
+        return
     texts = inputs is not None and inputs.kind in ("texts", "tokens", "sentences")
     for word in words:
         path = Path(word)
@@ -67,6 +70,32 @@ def inputs_from(words: Sequence[str], stdin: IO[bytes], inputs: Inputs | None = 
             yield from _from_archive(path)
         else:
             yield word, path
+
+
+def _trees(words: Sequence[str], stdin: IO[bytes]) -> Iterator[Input]:
+    """The trees of each file, of those in a folder, of standard input, or what is no file as a tree itself."""
+    from leadline.data.trees import Trees
+    from leadline.runs.predicting import inputs_below
+    from leadline.text.brackets import BracketReader, tree_from_brackets
+    from leadline.text.reading_text import TextReader
+
+    for word in words:
+        path = Path(word)
+        if word == "-" or _exists(path):
+            paths = [path] if word == "-" or not path.is_dir() else inputs_below(path, Trees(("", "<unk>")))
+            for each in paths:
+                pieces = (line.decode(errors="replace") for line in stdin) if word == "-" else TextReader(each)
+                reader, told = BracketReader(pieces, labelled=False), 0
+                for tree in reader:
+                    yield from ((f"{each}:{lost.line}", lost) for lost in reader.malformed[told:])
+                    told = len(reader.malformed)
+                    yield f"{each}:{tree.line}", tree
+                yield from ((f"{each}:{lost.line}", lost) for lost in reader.malformed[told:])
+        else:
+            try:
+                yield tree_from_brackets(word, labelled=False).sentence, word
+            except DataError:  # told where the others are read
+                yield word, word
 
 
 def frames_from(words: Sequence[str], stdin: IO[bytes], table: Table) -> Iterator[Frame]:

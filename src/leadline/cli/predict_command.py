@@ -63,7 +63,8 @@ def command(
 ) -> None:
     """Print what the network of RUN (a folder, or `last`) makes of each INPUT.
 
-    An INPUT is a table file, after a training on a table; a text or a text file, after one on texts; else a picture file, a
+    An INPUT is a table file, after a training on a table; a text or a text file, after one on texts; after one on
+    trees a tree in brackets, with labels or without, or a file of them; else a picture file, a
     folder of them, or an .npy or .npz file of rows. With `-`, or with none, standard input is read: a csv table, one text
     or one path a line, or the bytes of one picture. An input that cannot be read is named, and the others go on. After a
     training on pairs each picture is enlarged into a file of the folder --out, never over another. After a training of
@@ -192,7 +193,8 @@ def _line(answer: dict[str, Any]) -> str:
         text = ", ".join(f"{name} ({100 * share:.1f} %)" for name, share in answer["probabilities"].items())
     if isinstance(said, list):
         text = f"{' + '.join(said) or 'none'}: {text}"
-    return printable(f"{answer['id']}  {text}")
+    line = printable(f"{answer['id']}  {text}")
+    return line + ("\n    " + printable(answer["tree"]) if answer.get("tree") else "")
 
 
 def _write_csv(answers: Iterator[dict[str, Any]]) -> None:

@@ -48,7 +48,8 @@ def command(
     to be forecast (--forecast STEPS), a folder of photos (one sub-folder for
     each class, or a csv file of labels beside them), an .npz or IDX file, or a name: digits, mnist, fashion-mnist, cifar10,
     iris, wine, breast-cancer, diabetes. From a text file, or from `python`, the text of its own library, a network learns to
-    foretell each character or word, and so to write; from a file of words with a tag beside each (CoNLL, CoNLL-U) to tag.
+    foretell each character or word, and so to write; from a file of words with a tag beside each (CoNLL, CoNLL-U) to tag; from
+    files of trees in brackets (train.txt, dev.txt, test.txt with lines like (3 (2 good) (4 film))) the label of each node.
     Nothing needs to be configured; `leadline plan SOURCE` shows what would
     be done and why. With --from RUN what another network has learned serves these photos: how much of it does, and whether it
     should train on, is measured and said. Ctrl-C saves a checkpoint, and `leadline resume last` goes on from there.
@@ -99,4 +100,4 @@ def _inputs_of(run: Run) -> str:
         return printable(shlex.join(source.split("\n"))) if source != "arrays" else "FILE"
     if run.schema.task == "sequence" and run.schema.inputs.kind == "sentences":
         return '"A sentence"'
-    return {"pairs": "PHOTO… --out FOLDER", "tokens": '"A beginning"'}.get(run.schema.task, "INPUT…")
+    return {"pairs": "PHOTO… --out FOLDER", "tokens": '"A beginning"', "trees": '"(TREE)"'}.get(run.schema.task, "INPUT…")

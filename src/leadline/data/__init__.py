@@ -17,6 +17,8 @@ from leadline.data.step_answers import StepClasses, StepNumbers
 from leadline.data.tables.table import Table
 from leadline.data.tagged_sentences import Sentences
 from leadline.data.texts import Texts
+from leadline.data.tree_batches import TreeBatches
+from leadline.data.trees import NodeClasses, Trees
 from leadline.data.vectors import Vectors
 from leadline.data.windows import Windows
 
@@ -30,6 +32,7 @@ __all__ = [
     "Labels",
     "LargePictures",
     "NearCopies",
+    "NodeClasses",
     "Numbers",
     "Origin",
     "Pictures",
@@ -43,6 +46,8 @@ __all__ = [
     "StepNumbers",
     "Table",
     "Texts",
+    "TreeBatches",
+    "Trees",
     "Vectors",
     "Windows",
     "find_near_copies",

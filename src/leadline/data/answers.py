@@ -15,6 +15,7 @@ from leadline.data.enlarging import LargePictures
 from leadline.data.forecast_answers import Forecasts
 from leadline.data.step_answers import StepClasses, StepNumbers
 from leadline.data.tokens import NextToken
+from leadline.data.trees import NodeClasses
 from leadline.errors import DataError, RunError, nearest, unknown
 from leadline.spelling import counted
 
@@ -176,8 +177,8 @@ def _transformed(targets: Tensor, units: Tensor | None) -> Tensor:
     return torch.where(units > 0, torch.asinh(targets / units.clamp(min=1e-30)), targets)
 
 
-Answers = Classes | Labels | Numbers | LargePictures | Forecasts | NextToken | StepClasses | StepNumbers
-_KINDS = (Classes, Labels, Numbers, LargePictures, Forecasts, NextToken, StepClasses)
+Answers = Classes | Labels | Numbers | LargePictures | Forecasts | NextToken | StepClasses | StepNumbers | NodeClasses
+_KINDS = (Classes, Labels, Numbers, LargePictures, Forecasts, NextToken, StepClasses, NodeClasses)
 _ANSWERS: dict[str, type[Answers]] = {answers.task: answers for answers in _KINDS}
 
 

@@ -32,6 +32,7 @@ from leadline.data.tables.table import Table
 from leadline.data.text_folders import encode_texts
 from leadline.data.text_tables import learn_texts
 from leadline.data.token_loading import is_token_source, load_tokens
+from leadline.data.tree_loading import is_tree_source, load_trees
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, DataError
 
@@ -61,6 +62,7 @@ def load(
     unit: str | None = None,
     vocabulary: int | None = None,
     longest: int | None = None,
+    vectors: Path | str | None = None,
     name: str | None = None,
     cache: Path | str | None = None,
     progress: Progress | None = None,
@@ -77,7 +79,8 @@ def load(
         targets: for arrays, lists of paths and data frames without them.
         task: "classes", "labels" or "number", told from the targets when None; or "pairs": photos to learn enlarging from;
             or "tokens": a text of which each token is foretold; or "sequence": an answer for each step of a row, told from
-            files of tagged words and from lists of targets; see `step_loading.load_steps`. With `forecast` it is "forecast".
+            files of tagged words and from lists of targets; see `step_loading.load_steps`; or "trees": trees in brackets, each
+            node with a label. With `forecast` it is "forecast".
         target: the column to learn (several separated by commas), by its name or its number from 1.
         valid: share of the rows (below 1) or their number, where the source does not bring its own.
         test: likewise.
@@ -99,6 +102,7 @@ def load(
         lookback: for forecasts, how many steps of the past are looked at; two seasons, as far as there are such, when None.
         series: for forecasts, the columns that tell several series apart; found when None.
         known: for forecasts, columns, separated by commas, whose future is known when a forecast is made.
+        vectors: of trees, a file of word vectors, whose words are known besides those of the trees.
         name: what the Dataset is called; the source's own name when None.
         cache: where downloads and decoded photos are kept; by default LEADLINE_CACHE or the user's cache folder.
         progress: told (done, in all) while photos are decoded or a file is downloaded.
@@ -151,6 +155,21 @@ def load(
             cache=cache,
             progress=progress,
         )
+    if task == "trees" or (task is None and targets is None and target is None and is_tree_source(source)):
+        if targets is not None or target is not None:
+            raise ArgumentError("Trees bring their own labels", expected="no targets")
+        return load_trees(
+            source,
+            vocabulary=vocabulary,
+            vectors=vectors,
+            valid=valid,
+            test=test,
+            seed=seed,
+            name=name,
+            encoding=encoding,
+        )
+    if vectors is not None:
+        raise ArgumentError("Word vectors are for trees", expected="trees in brackets", do="Leave start.vectors out.")
     if task == OF_STEPS or (task is None and is_step_source(source, targets)):
         others = {"size": size, "channels": channels, "upscale": upscale, "transform": transform, "unit": unit}
         if given := [word for word, value in others.items() if value is not None]:

@@ -37,6 +37,8 @@ from leadline.data.text_tables import read_texts_again
 from leadline.data.texts import Texts
 from leadline.data.token_loading import read_tokens
 from leadline.data.tokens import NextToken, Tokens
+from leadline.data.tree_loading import read_trees
+from leadline.data.trees import NodeClasses, Trees
 from leadline.data.windows import Windows
 from leadline.errors import ArgumentError, DataError, nearest
 from leadline.spelling import counted
@@ -80,6 +82,8 @@ def read(
         return read_tokens(source, schema, part=part, cache=cache)
     if isinstance(schema.answers, (StepClasses, StepNumbers)):
         return read_steps(source, schema, targets=targets, part=part)
+    if isinstance(inputs, Trees):
+        return read_trees(source, schema, part=part)
     shape = (inputs.height, inputs.width, inputs.channels) if isinstance(inputs, Pictures) else None
     reading = Reading(target=target, task=schema.task, shape=shape, cache=cache, progress=progress)
     if isinstance(inputs, Table):
@@ -109,7 +113,7 @@ def read(
         stored = Ragged.of([inputs.encode(series[row]) for row in rows.tolist()])
     else:
         stored = _stored(rows_of(raw.array, rows, cache), schema)
-    assert not isinstance(schema.answers, (LargePictures, Forecasts, NextToken))  # those were read above
+    assert not isinstance(schema.answers, (LargePictures, Forecasts, NextToken, NodeClasses))  # those were read above
     return Split(stored, schema.answers.encode(meaning.values[rows]), ids_of(raw.ids, rows), notes)
 
 

@@ -13,12 +13,13 @@ from leadline.data.tables.table import Table
 from leadline.data.tagged_sentences import Sentences
 from leadline.data.texts import Texts
 from leadline.data.tokens import Tokens
+from leadline.data.trees import Trees
 from leadline.data.vectors import Vectors
 from leadline.data.windows import Windows
 from leadline.errors import RunError, unknown
 
-Inputs = Pictures | Vectors | Table | Texts | Series | Windows | SmallPictures | Tokens | Sentences
-_KINDS = (Pictures, Vectors, Table, Texts, Series, Windows, SmallPictures, Tokens, Sentences)
+Inputs = Pictures | Vectors | Table | Texts | Series | Windows | SmallPictures | Tokens | Sentences | Trees
+_KINDS = (Pictures, Vectors, Table, Texts, Series, Windows, SmallPictures, Tokens, Sentences, Trees)
 _INPUTS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _KINDS}
 
 

@@ -16,6 +16,7 @@ from leadline.layers.lengths import (
     series_lengths,
     token_lengths,
 )
+from leadline.layers.level_arrays import TreeLevels, tree_levels
 from leadline.layers.locally_connected import LocallyConnected2d
 from leadline.layers.locked_dropout import LockedDropout
 from leadline.layers.logistic import Logistic
@@ -31,14 +32,17 @@ from leadline.layers.same_convolution import SameConv2d, same_padding
 from leadline.layers.same_pooling import SameAvgPool2d, SameMaxPool2d
 from leadline.layers.sign import Sign
 from leadline.layers.softmax import Softmax
+from leadline.layers.tree_layers import TREE_CELLS, ChildSumTreeLSTM, NaryTreeLSTM, TensorTreeRecursion, TreeRecursion
 from leadline.layers.winner_take_all import WinnerTakeAll
 
 __all__ = [
     "ACTIVATIONS",
     "POINTWISE",
+    "TREE_CELLS",
     "AttentionPooling",
     "BatchEnsembleLinear",
     "CategoryEmbedding",
+    "ChildSumTreeLSTM",
     "DropPath",
     "FastDropout",
     "FastGRU",
@@ -54,6 +58,7 @@ __all__ = [
     "MaxoutConv2d",
     "MaxoutLinear",
     "MemberHeads",
+    "NaryTreeLSTM",
     "OneHot",
     "PeepholeLSTM",
     "Periodic",
@@ -63,6 +68,9 @@ __all__ = [
     "SameMaxPool2d",
     "Sign",
     "Softmax",
+    "TensorTreeRecursion",
+    "TreeLevels",
+    "TreeRecursion",
     "WinnerTakeAll",
     "activation",
     "last_step",
@@ -74,6 +82,7 @@ __all__ = [
     "same_padding",
     "series_lengths",
     "token_lengths",
+    "tree_levels",
     "widening",
     "with_recurrent_weight",
 ]

@@ -1,8 +1,8 @@
 """Network families, one a file. `MODELS` names every builder a Plan can ask for.
 
 A builder takes what the data decide by name (any of `shape`, `outputs`, `channels`, `classes`, `edges`, `categories`, `task`,
-`vocabulary`, and of forecasts `horizon`, `known`, `season`) and, keyword-only, what a person may set. `timm:NAME` stands for a
-network of timm, where that is installed.
+`vocabulary`, of trees `arity`, and of forecasts `horizon`, `known`, `season`) and, keyword-only, what a person may set.
+`timm:NAME` stands for a network of timm, where that is installed.
 """
 
 from leadline.models.alexnets import alexnet, alexnet_2012
@@ -20,6 +20,7 @@ from leadline.models.perceptrons import mlp
 from leadline.models.published_weights import IMAGENET_MEAN, IMAGENET_STD, PUBLISHED, PublishedWeights, published_file
 from leadline.models.recurrent_cells import RecurrentStack
 from leadline.models.recurrent_networks import recurrent
+from leadline.models.recursive_networks import RecursiveNetwork, recursive
 from leadline.models.resnets import resnet18, resnet34, resnet50, resnet101, resnet152
 from leadline.models.rosenblatt import PerceptronRule, perceptron
 from leadline.models.separating import PerceptronFit, fit_perceptron
@@ -74,6 +75,7 @@ MODELS = BuilderTable(
         "recurrent_language": recurrent_language,
         "window_language": window_language,
         "small_transformer": small_transformer,
+        "recursive": recursive,
         "layers": from_rows,
     }
 )
@@ -81,6 +83,8 @@ OF_ANY_LENGTH = ("tfidf_linear", "averaged_embeddings", "text_convnet", "series_
 """Those for texts and series whose rows differ in length."""
 OF_STREAMS = ("recurrent_language", "window_language", "small_transformer")
 """Those that foretell the next token of a text; they take `vocabulary` in place of `shape` and `outputs`."""
+OF_TREES = ("recursive",)
+"""Those for trees with a label for each node; they take `vocabulary`, `outputs` and `arity`."""
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -88,6 +92,7 @@ __all__ = [
     "MODELS",
     "OF_ANY_LENGTH",
     "OF_STREAMS",
+    "OF_TREES",
     "PUBLISHED",
     "AveragedEmbeddings",
     "BesideBicubic",
@@ -97,6 +102,7 @@ __all__ = [
     "PerceptronRule",
     "PublishedWeights",
     "RecurrentStack",
+    "RecursiveNetwork",
     "SeriesConvnet",
     "TextConvnet",
     "TfidfLinear",
@@ -120,6 +126,7 @@ __all__ = [
     "read_weights",
     "recurrent",
     "recurrent_language",
+    "recursive",
     "resnet18",
     "resnet20",
     "resnet32",

@@ -20,6 +20,7 @@ from leadline.data.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.data.step_answers import StepClasses
 from leadline.data.tokens import Tokens
+from leadline.data.trees import Trees
 from leadline.errors import PlanError, unknown
 from leadline.models.rosenblatt import PerceptronRule
 from leadline.optim import Plateau, Schedule, make_average, make_clip, make_optimizer, make_schedule
@@ -29,6 +30,7 @@ from leadline.plan.network_building import started
 from leadline.plan.record import Plan
 from leadline.plan.steps import has_steps, step_headline
 from leadline.plan.token_building import language_parts
+from leadline.plan.tree_building import tree_parts
 from leadline.training import Best, Callback, Captured, Evaluation, Step, Supervised, Training, choose_device
 from leadline.training.closures import ClosureStep, needs_closure
 from leadline.training.devices import has_bfloat16, settle
@@ -85,6 +87,9 @@ def build(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None = 
     )  # type: ignore[call-overload]
     if isinstance(schema.inputs, Tokens):
         parts: Any = language_parts(plan, dataset, model, device, precision_of(training.precision, device))
+        return Built(model, parts.step, parts.batches, parts.evaluate, parts.best, device)
+    if isinstance(schema.inputs, Trees):
+        parts = tree_parts(plan, dataset, model, device, precision_of(training.precision, device))
         return Built(model, parts.step, parts.batches, parts.evaluate, parts.best, device)
     loss = loss_of(plan, dataset, device)
     loss = loss if has_steps(schema.answers) else losses.per_member(loss)

@@ -26,6 +26,7 @@ _GIVEN_BY_DATA = (
     "task",
     "vocabulary",
     "every_step",
+    "arity",
     "upscale",
     *_OF_FORECASTS,
 )

@@ -48,7 +48,7 @@ def loss_of(plan: Plan, dataset: Dataset, device: torch.device) -> Callable[...,
     chosen = functools.partial(function, **given) if given else function
     if not training.entropy_bonus:
         return losses.each_step(chosen) if has_steps(answers) else chosen
-    if answers.task != "classes":
+    if task != "classes":
         raise PlanError("An entropy bonus is for one class of several", got=f"the task {answers.task!r}")
 
     def less_sure(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -64,8 +64,7 @@ def balanced_weights(targets: NDArray[Any], outputs: int, task: str) -> Tensor:
     which is for the rows that have the label. What no row has gets 1.
 
     Example:
-        >>> import numpy as np
-        >>> balanced_weights(np.array([0, 0, 0, 1]), 2, "classes")
+        >>>         >>> balanced_weights(np.array([0, 0, 0, 1]), 2, "classes")
         tensor([0.6667, 2.0000])
     """
     rows = torch.from_numpy(targets)

@@ -21,6 +21,7 @@ from leadline.plan.record import Plan
 from leadline.plan.restarts import candidates
 from leadline.plan.stacked_convolutions import AUTO, times_as_text, ways_as_text
 from leadline.plan.tokens import check_language_plan
+from leadline.plan.trees import check_tree_plan
 from leadline.training import Population, Supervised, choose_device
 from leadline.training.memory import fitting_rows, free_bytes
 from leadline.training.steps import BEGINNING
@@ -67,6 +68,8 @@ def measure(plan: Plan, dataset: Dataset) -> Measured:
     """
     if dataset.task == "tokens":
         check_language_plan(plan)
+    if dataset.task == "trees":
+        check_tree_plan(plan)
     asked, device = plan.training, choose_device(plan.training.device)
     precision = str(precision_of(plan.training.precision, device)).removeprefix("torch.")
     plan = _with(plan, {"device": str(device), "precision": precision})
@@ -93,7 +96,7 @@ def _fitting_memory(plan: Plan, dataset: Dataset, device: torch.device) -> Plan:
     """The Plan with as many micro-batches as memory asks for, found with real steps, where that is left open."""
     if plan.training.accumulate:
         return plan
-    if plan.model.name == "perceptron" or dataset.task == "tokens":
+    if plan.model.name == "perceptron" or dataset.task in ("tokens", "trees"):
         return _with(plan, {"accumulate": 1})
     layout = "contiguous" if plan.training.layout == "auto" else plan.training.layout
     built = build(_with(candidates(plan)[0], {"accumulate": 1, "step": "plain", "layout": layout}), dataset)

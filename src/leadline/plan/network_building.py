@@ -21,11 +21,12 @@ from leadline.data.tables.table import Table
 from leadline.data.tagged_sentences import Sentences
 from leadline.data.texts import Texts
 from leadline.data.tokens import Tokens
+from leadline.data.trees import Trees
 from leadline.data.windows import Windows
 from leadline.errors import ArgumentError, PlanError
 from leadline.initialize import set_prior_bias
 from leadline.layers import MemberHeads, OneHot
-from leadline.models import MODELS, OF_ANY_LENGTH, OF_STREAMS, load_weights
+from leadline.models import MODELS, OF_ANY_LENGTH, OF_STREAMS, OF_TREES, load_weights
 from leadline.models.enlarging import BesideBicubic
 from leadline.models.tfidf_networks import learn_frequencies
 from leadline.plan.first_weights import set_first_weights
@@ -34,6 +35,7 @@ from leadline.plan.starts import StartPlan
 from leadline.plan.steps import class_numbers, has_steps
 from leadline.plan.token_building import set_frequencies
 from leadline.plan.transferred_networks import transferred_network
+from leadline.plan.tree_building import start_of_trees
 from leadline.spelling import parse_call
 
 _COUNTED_ROWS = 256  # texts at a time whose words are counted for tf-idf
@@ -65,6 +67,8 @@ def _given(schema: Schema, one_hot: OneHot | None) -> dict[str, Any]:
     inputs, outputs = schema.inputs, schema.answers.outputs
     if isinstance(inputs, Tokens):
         return {"vocabulary": len(inputs.vocabulary)}
+    if isinstance(inputs, Trees):
+        return {"vocabulary": len(inputs.vocabulary), "outputs": outputs, "arity": inputs.arity}
     shape = (one_hot.width,) if one_hot is not None else inputs.shape
     given: dict[str, Any] = {"outputs": outputs, "classes": outputs, "task": schema.task, "shape": shape, "channels": shape[0]}
     if isinstance(inputs, Table):
@@ -84,12 +88,13 @@ def _check_task(name: str, wanted: Mapping[str, Any], schema: Schema) -> None:
     """Language models, forecasters and networks that enlarge are each for one task, and a perceptron parts classes."""
     for suits, task, does, kind in (
         (name in OF_STREAMS, "tokens", "foretell tokens", Tokens),
+        (name in OF_TREES, "trees", "read trees", Trees),
         ("horizon" in wanted, "forecast", "forecast", Windows),
         ("upscale" in wanted, "pairs", "enlarge pictures", SmallPictures),
     ):
         if suits == isinstance(schema.inputs, kind):
             continue
-        fitting = {"tokens": OF_STREAMS, "forecast": ("forecaster",), "pairs": ("espcn",)}[task]
+        fitting = {"tokens": OF_STREAMS, "trees": OF_TREES, "forecast": ("forecaster",), "pairs": ("espcn",)}[task]
         whether = "does" if suits else "does not"
         raise PlanError(
             f"The model {name!r} {whether} {does}, and is not for the task {schema.task!r}",
@@ -106,7 +111,7 @@ def _check_task(name: str, wanted: Mapping[str, Any], schema: Schema) -> None:
 def _check_inputs(name: str, wanted: Mapping[str, Any], schema: Schema, given: Mapping[str, Any]) -> None:
     """A network for pictures needs pictures, and so on."""
     inputs, vocabulary = schema.inputs, wanted.get("vocabulary")
-    if isinstance(inputs, Tokens):
+    if isinstance(inputs, (Tokens, Trees)):
         return
     for needed, what, fits in (
         ("channels" in wanted, "pictures", len(given["shape"]) == 3),
@@ -157,6 +162,9 @@ def started(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None 
         set_first_weights(model, plan.start.initialize, dataset)
     if isinstance(schema.inputs, Tokens):
         set_frequencies(model, dataset)
+        return model
+    if isinstance(schema.inputs, Trees):
+        start_of_trees(model, plan, dataset)
         return model
     learn_frequencies(model, Batches(dataset.train, dataset.schema, batch_size=_COUNTED_ROWS))
     head = head_of(model)

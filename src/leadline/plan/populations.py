@@ -142,6 +142,8 @@ def _not_written(plan: Plan) -> str:
         return "networks that answer each step are trained one after another"
     if plan.data.task == "tokens":
         return "language models are trained one after another"
+    if plan.data.task == "trees":
+        return "networks over trees are trained one after another"
     if plan.model.name == "perceptron":
         return "the perceptron has its own rule"
     if parse_call(training.optimizer, "optimizer").name not in UPDATES:

@@ -17,18 +17,20 @@ from leadline.data.series import Series
 from leadline.data.tables.table import Table
 from leadline.data.texts import Texts
 from leadline.data.tokens import Tokens
+from leadline.data.trees import Trees
 from leadline.data.windows import Windows
 from leadline.plan.changes import spelled_out
 from leadline.plan.forecasts import forecast_facts, forecast_network, forecast_training
 from leadline.plan.mirror import mirrored_agreement
 from leadline.plan.network_costs import NetworkCost, cost_of_network
 from leadline.plan.pairs import pairs_facts, pairs_network, pairs_training
-from leadline.plan.record import DataPlan, ModelPlan, Plan, StartPlan, TrainingPlan
+from leadline.plan.record import DataPlan, ModelPlan, Plan, TrainingPlan
 from leadline.plan.sequences import sequence_arguments, sequence_network, sequence_training, texts_facts
 from leadline.plan.small_pictures import FAST, fast_epochs, fast_network, fast_reason, fast_start, fast_suits, fast_training
 from leadline.plan.steps import steps_arguments, steps_facts, steps_network, steps_training
 from leadline.plan.tables import table_arguments, table_facts, table_training
 from leadline.plan.tokens import tokens_arguments, tokens_facts, tokens_network, tokens_training
+from leadline.plan.trees import start_of_trees_plan, trees_arguments, trees_facts, trees_reason, trees_training
 
 _SMALL_SIDE = 64  # pictures up to this side go through a small network at full size; larger ones through ResNet-18
 _ROWS_TO_SEE = 500_000  # rows of training that small pictures and tables repay, in at least 10 epochs
@@ -61,9 +63,9 @@ def propose(dataset: Dataset, changes: Mapping[str, Any] | None = None) -> Plan:
     changes = spelled_out(changes or {})
     why: dict[str, str] = {}
     data = _data(dataset, why)
-    model = _model(dataset, changes.get("model.name"), why)
+    model = _model(dataset, changes, why)
     training = _training(dataset, model, changes, why)
-    start = fast_start(dataset, why) if model.name == FAST else StartPlan()
+    start = fast_start(dataset, why) if model.name == FAST else start_of_trees_plan(dataset, why)
     plan = Plan(data=data, model=model, training=training, start=start, why=why).but(changes)
     return dataclasses.replace(plan, data=data)  # what was loaded is a fact, whatever was wished for
 
@@ -80,6 +82,7 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
         "forecast": "",
         "tokens": "",
         "sequence": "",
+        "trees": "",
     }[dataset.task]
     why["data.valid"] = f"{valid:,} rows to choose the best weights by, beside {train:,} to learn from"
     why["data.test"] = f"{test:,} rows that nothing sees before the end, for the score"
@@ -95,6 +98,8 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
         fields |= tokens_facts(dataset, why)
     if dataset.task == "sequence":
         fields |= steps_facts(dataset, why)
+    if dataset.task == "trees":
+        fields |= trees_facts(dataset, why)
     if isinstance(inputs := dataset.schema.inputs, Texts):
         fields |= texts_facts(inputs, fields, why)
     if isinstance(inputs, Table):
@@ -102,7 +107,7 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
     return DataPlan(**fields | {"source": dataset.origin.source, "hash": dataset.fingerprint(), "task": dataset.task})
 
 
-def _model(dataset: Dataset, chosen: str | None, why: dict[str, str]) -> ModelPlan:
+def _model(dataset: Dataset, changes: Mapping[str, Any], why: dict[str, str]) -> ModelPlan:
     inputs, rows = dataset.schema.inputs, len(dataset.train)
     if isinstance(inputs, SmallPictures):
         name, reason = "espcn", f"it works on the small pictures, of {inputs.height} pixels a side, and so costs little"
@@ -126,6 +131,8 @@ def _model(dataset: Dataset, chosen: str | None, why: dict[str, str]) -> ModelPl
         name, reason = "forecaster", f"all {inputs.horizon:,} steps at once, from {from_where} and what is learned beside it"
     elif isinstance(inputs, Tokens):
         name, reason = tokens_network(dataset)
+    elif isinstance(inputs, Trees):
+        name, reason = "recursive", trees_reason(dataset)
     elif isinstance(inputs, Table):
         name, reason = "tabular", f"{rows:,} rows of {len(inputs.used)} columns, each embedded by itself"
     else:
@@ -135,11 +142,11 @@ def _model(dataset: Dataset, chosen: str | None, why: dict[str, str]) -> ModelPl
         else:
             name, reason = "mlp", f"{rows:,} rows of {features:,} features"
     why["model.name"] = reason
-    name = chosen or name
-    return ModelPlan(name, _arguments(name, dataset, why))
+    name = changes.get("model.name") or name
+    return ModelPlan(name, _arguments(name, dataset, changes, why))
 
 
-def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, Any]:
+def _arguments(name: str, dataset: Dataset, changes: Mapping[str, Any], why: dict[str, str]) -> dict[str, Any]:
     shape, rows = dataset.schema.inputs.shape, len(dataset.train)
     if name == "tabular" and isinstance(dataset.schema.inputs, Table):
         return table_arguments(dataset, why)
@@ -149,6 +156,8 @@ def _arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[str, An
         return sequence_arguments(name, dataset, why)
     if isinstance(dataset.schema.inputs, Tokens):
         return tokens_arguments(name, dataset, why)
+    if isinstance(dataset.schema.inputs, Trees):
+        return trees_arguments(name, dataset, changes, why)
     if name == "espcn" and dataset.task == "pairs":
         return pairs_network(dataset, why)
     if name == "forecaster" and dataset.task == "forecast":
@@ -193,6 +202,8 @@ def _training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, Any], 
         kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
         factor = _RATE_BESIDE_ADAM.get(kind, 1.0)
         return tokens_training(dataset, network, changes, why, rate_beside_adam=factor, decoupled=kind in _DECOUPLED)
+    if task == "trees":
+        return trees_training(dataset, network, changes, why)
     if task == "number":
         loss, smoothing = "squared_error", 0.0
         why["training.loss"] = (

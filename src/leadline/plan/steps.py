@@ -21,6 +21,7 @@ from leadline.data.dataset import Dataset
 from leadline.data.ragged import Ragged
 from leadline.data.series import Series
 from leadline.data.step_answers import StepAnswers, StepClasses, StepNumbers
+from leadline.data.trees import NodeClasses
 from leadline.losses.steps import step_accuracy, step_error
 from leadline.plan.record import CHOSEN, TrainingPlan
 from leadline.spelling import counted
@@ -147,13 +148,13 @@ def steps_training(
 
 
 def task_of_rows(answers: Answers) -> str:
-    """The task whose losses fit these answers: of steps the task that each of them is, "classes" or "number".
+    """The task whose losses fit these answers: of steps and of nodes the task that each of them is, "classes" or "number".
 
     Example:
         >>> task_of_rows(StepClasses(("a", "b")))
         'classes'
     """
-    if isinstance(answers, StepClasses):
+    if isinstance(answers, (StepClasses, NodeClasses)):
         return "classes"
     return "number" if isinstance(answers, StepNumbers) else answers.task
 
@@ -174,7 +175,7 @@ def class_numbers(dataset: Dataset) -> Tensor:
     """The class of each training row, or of each training step that has one: int64 [N]; of labels their rows [N, L].
 
     Args:
-        dataset: of classes, labels, or classes of steps.
+        dataset: of classes, labels, or classes of steps or nodes.
     """
     targets = dataset.train.targets
     numbers: Tensor = torch.from_numpy(targets.values if isinstance(targets, Ragged) else targets)

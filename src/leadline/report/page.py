@@ -17,6 +17,7 @@ from leadline.report.sequence_section import sequence_view
 from leadline.report.steps_section import steps_view
 from leadline.report.tokens_section import tokens_view
 from leadline.report.transfer_section import solved, transfer_view
+from leadline.report.trees_section import trees_view
 from leadline.report.wording import as_setting
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def render(record: Record) -> str:
             transfer=transfer_view(results),
             pairs=pairs_view(results, record.get("examples") or {}),
             forecasts=_forecasts(results, record.get("examples") or {}),
+            trees=trees_view(record.get("examples") or {}),
             written=tokens_view(results, record.get("examples") or {}),
             stepwise=steps_view(results, record.get("examples") or {}),
             seeing=seeing_view(record.get("examples") or {}),

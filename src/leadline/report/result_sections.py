@@ -128,6 +128,8 @@ def _noun(part: str, results: Record) -> str:
     """What the rows of a split are."""
     if results.get("task") == "forecast":
         return "windows" if part == "train" else "moments"
+    if results.get("task") == "trees":
+        return "trees"
     if results.get("task") in ("tokens", "sequence"):
         return str(results.get("noun") or "tokens")
     if results.get("task") != "pairs":

@@ -8,7 +8,17 @@ from typing import Any, TypeGuard
 
 NARROW = "\u202f"  # a thin space that does not break: between a number and its unit
 PERCENT_SCORES = frozenset(
-    {"accuracy", "top_5_accuracy", "balanced_accuracy", "exact_match", "labels_accuracy", "calibration_error", "clipped"}
+    {
+        "accuracy",
+        "top_5_accuracy",
+        "balanced_accuracy",
+        "exact_match",
+        "labels_accuracy",
+        "calibration_error",
+        "clipped",
+        "node_accuracy",
+        "polar_accuracy",
+    }
 )
 
 

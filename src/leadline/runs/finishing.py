@@ -14,6 +14,7 @@ from leadline.data.forecast_answers import Forecasts
 from leadline.data.step_answers import StepClasses, StepNumbers
 from leadline.data.tables.table import Table
 from leadline.data.tokens import NextToken
+from leadline.data.trees import NodeClasses
 from leadline.metrics import fit_temperature
 from leadline.plan import Built, Plan
 from leadline.report.restart_section import spread_text
@@ -31,12 +32,13 @@ from leadline.runs.solving import forget_first
 from leadline.runs.steps import calibrated_steps, finish_steps, tell_steps
 from leadline.runs.table_results import describe_table, values_of
 from leadline.runs.tokens import finish_tokens, golden_tokens, tell_tokens
+from leadline.runs.trees import finish_trees, root_outputs, tell_trees
 from leadline.training import outputs_of
 
 _BASELINE_SHARE, _BASELINE_LEAST = 0.1, 20.0  # of the training's time; seconds
 _SEEING_SHARE, _SEEING_LEAST = 0.05, 5.0
 _BESIDE = {"table": " and gradient boosting", "texts": " on tf-idf"}  # what else is fitted
-_JUDGED_APART = ("pairs", "forecast", "tokens", "sequence")
+_JUDGED_APART = ("pairs", "forecast", "tokens", "sequence", "trees")
 _NOUNS = {"pictures": "pictures", "texts": "texts", "series": "series"}  # what the report calls rows
 
 
@@ -107,7 +109,9 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
 
 
 def _finish_apart(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> Run:
-    """The same where pictures, what comes in time, the tokens of a text or steps are answered, each judged in its own way."""
+    """The same where pictures, what comes in time, tokens, steps or nodes are answered, each judged in its own way."""
+    if dataset.task == "trees":
+        dataset = _calibrated(dataset, trained.built)
     if dataset.task == "forecast":
         dataset = calibrated_forecasts(dataset, trained.built)
     if dataset.task == "sequence":
@@ -124,6 +128,8 @@ def _finish_apart(path: Path, plan: Plan, dataset: Dataset, trained: Trained, ob
         results, tell = finish_forecasts(path, plan, dataset, trained, run.predictor, observer), tell_forecasts
     elif dataset.task == "sequence":
         results, tell = finish_steps(path, plan, dataset, trained, run.predictor, observer), tell_steps
+    elif dataset.task == "trees":
+        results, tell = finish_trees(path, plan, dataset, trained, observer), tell_trees
     else:
         results, tell, golden = finish_tokens(path, plan, dataset, trained, observer), tell_tokens, golden_tokens(dataset)
     folders.save_model(path, run, golden)
@@ -140,7 +146,8 @@ def _calibrated(dataset: Dataset, built: Built) -> Dataset:
     answers = dataset.schema.answers
     if isinstance(answers, (Numbers, LargePictures, Forecasts, NextToken, StepClasses, StepNumbers)):
         return dataset
-    outputs, targets = outputs_of(built.model.eval(), built.evaluate.batches)
+    model, batches = built.model.eval(), built.evaluate.batches
+    outputs, targets = root_outputs(model, batches) if isinstance(answers, NodeClasses) else outputs_of(model, batches)  # type: ignore[arg-type]
     answers = dataclasses.replace(answers, temperature=fit_temperature(outputs, targets))
     return dataclasses.replace(dataset, schema=dataclasses.replace(dataset.schema, answers=answers))
 

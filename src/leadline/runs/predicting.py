@@ -32,15 +32,19 @@ from leadline.data.tagged_files import ENDINGS
 from leadline.data.tagged_sentences import Sentences
 from leadline.data.texts import Texts
 from leadline.data.tokens import NextToken, Tokens
+from leadline.data.trees import Trees
 from leadline.data.window_rows import WindowRows
 from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
+from leadline.layers.level_arrays import TreeLevels
 from leadline.plan.network_building import head_of
+from leadline.runs.node_labels import labelled_trees
 
 _BATCH = 256
 _FILES = (
     (Texts, "texts", frozenset({".txt", ".text", ".md"})),
     (Sentences, "sentences", frozenset({".txt", ".text", ".md", *ENDINGS})),
     (Series, "series", frozenset({".npy", ".csv", ".tsv"})),
+    (Trees, "trees", frozenset({".txt", ".text", ".ptb", ".mrg", ".tree", ".trees"})),
     (None, "pictures", EXTENSIONS),
 )
 
@@ -51,7 +55,7 @@ class Prediction:
 
     `answer` is a class name, the list of labels with a probability of at least one half, a number, or several by name;
     `probabilities` holds the probability of each class or label (empty for numbers); `notes` say what in a row of a table was
-    not as in training.
+    not as in training; `tree` is a tree in brackets with the answer for each of its nodes, after a training on trees.
 
     Example:
         >>> Prediction("garden.jpg", "rose", {"rose": 0.9, "tulip": 0.1}).probability
@@ -62,6 +66,7 @@ class Prediction:
     answer: str | list[str] | float | dict[str, float]
     probabilities: dict[str, float]
     notes: tuple[str, ...] = ()
+    tree: str = ""
 
     @property
     def probability(self) -> float | None:
@@ -69,7 +74,8 @@ class Prediction:
         return self.probabilities.get(self.answer) if isinstance(self.answer, str) else None
 
     def to_json(self) -> dict[str, Any]:
-        return {"id": self.id, "answer": self.answer, "probabilities": self.probabilities}
+        told = {"id": self.id, "answer": self.answer, "probabilities": self.probabilities}
+        return told | {"tree": self.tree} if self.tree else told
 
 
 class Predictions(Sequence[Prediction]):
@@ -92,8 +98,10 @@ class Predictions(Sequence[Prediction]):
         answers: Answers,
         excluded: Sequence[Excluded] = (),
         notes: Sequence[str] = (),
+        trees: Sequence[str] = (),
     ) -> None:
         self.ids, self.values, self.excluded, self.notes = list(ids), values, list(excluded), tuple(notes)
+        self.trees = list(trees)
         self._answers = answers
 
     def __len__(self) -> int:
@@ -101,8 +109,8 @@ class Predictions(Sequence[Prediction]):
 
     def __getitem__(self, at: Any) -> Any:
         if isinstance(at, slice):
-            return Predictions(self.ids[at], self.values[at], self._answers)
-        return prediction(self.ids[at], self.values[at], self._answers)
+            return Predictions(self.ids[at], self.values[at], self._answers, trees=self.trees[at])
+        return prediction(self.ids[at], self.values[at], self._answers, tree=self.trees[at] if self.trees else "")
 
     def __iter__(self) -> Iterator[Prediction]:
         return (self[at] for at in range(len(self)))
@@ -133,14 +141,14 @@ def joined(parts: Sequence[Predictions], ids: Sequence[str] | None = None) -> Pr
     return Predictions(names, values, parts[0]._answers, excluded, [note for part in parts for note in part.notes])
 
 
-def prediction(name: str, values: NDArray[Any], answers: Answers, notes: tuple[str, ...] = ()) -> Prediction:
+def prediction(name: str, values: NDArray[Any], answers: Answers, notes: tuple[str, ...] = (), *, tree: str = "") -> Prediction:
     """One row of probabilities or numbers in words."""
     row = dict(zip(answers.names, values.tolist(), strict=True))
     if isinstance(answers, Numbers):
         return Prediction(name, row if len(row) > 1 else float(values[0]), {}, notes)
     if answers.task == "labels":
         return Prediction(name, [label for label, probability in row.items() if probability >= 0.5], row, notes)
-    return Prediction(name, answers.names[int(values.argmax())], row, notes)
+    return Prediction(name, answers.names[int(values.argmax())], row, notes, tree)
 
 
 class Predictor:
@@ -162,14 +170,22 @@ class Predictor:
             stored, notes = inputs.read_row(raw)
         else:
             stored = inputs.encode(raw)
-        return prediction(name, self.values(stored[None])[0], self.schema.answers, notes)
+        tree = self.labelled([raw])[0] if isinstance(inputs, Trees) else ""
+        return prediction(name, self.values(stored[None])[0], self.schema.answers, notes, tree=tree)
+
+    def labelled(self, raws: Sequence[Any]) -> list[str]:
+        """Trees in brackets, with what the network says of each of their nodes."""
+        return labelled_trees(self.model, self.schema, self.device, raws)
 
     def values(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Probabilities [N, K] or numbers [N, M] for encoded rows [N, …] that fit one batch."""
         if isinstance(self.schema.answers, NextToken):
             return self._next_token(stored)
         with torch.inference_mode():
-            outputs = self.model(self._prepare(torch.from_numpy(stored).to(self.device)))
+            prepared = self._prepare(torch.from_numpy(stored).to(self.device))
+            outputs = self.model(prepared)
+            if isinstance(prepared, TreeLevels):
+                outputs = outputs[prepared.roots]  # the answer for a whole tree
             return self._finish(outputs).numpy(force=True)
 
     def _next_token(self, stored: NDArray[Any]) -> NDArray[Any]:
@@ -191,7 +207,7 @@ class Predictor:
         """Encoded rows as one batch [N, …]; texts and series of different lengths are filled up to the longest."""
         if isinstance(rows, np.ndarray):
             return np.ascontiguousarray(rows)
-        if isinstance(inputs := self.schema.inputs, (Texts, Series, Tokens, Sentences)):
+        if isinstance(inputs := self.schema.inputs, (Texts, Series, Tokens, Sentences, Trees)):
             return (rows if isinstance(rows, Ragged) else Ragged.of(rows)).padded(inputs.padding)
         return np.stack(list(rows))
 
@@ -211,6 +227,8 @@ class Predictor:
         head = head_of(self.model)
         if head is None:
             raise ArgumentError("The network has no linear layer whose inputs could be features", got=type(self.model).__name__)
+        if isinstance(self.schema.inputs, Trees):
+            return self._of_roots(stored)
         seen: list[Tensor] = []
         hook = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float()))
         try:
@@ -220,6 +238,15 @@ class Predictor:
         parts = [part.mean(dim=1) if part.ndim == 3 else part.flatten(1) for part in seen]
         return np.concatenate([part.numpy(force=True) for part in parts]) if parts else np.zeros((0, 0), np.float32)
 
+    def _of_roots(self, stored: Any) -> NDArray[np.float32]:
+        """The same of the roots of trees."""
+        parts = []
+        for at in range(0, len(stored), _BATCH):
+            levels: Any = self._prepare(torch.from_numpy(self.together(stored[at : at + _BATCH])))
+            with torch.inference_mode():
+                parts.append(self.model.states(levels)[levels.roots].float().numpy(force=True))  # type: ignore[operator]
+        return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+
     def many(self, raws: Sequence[Any], ids: Sequence[str] | None = None) -> Predictions:
         """Answers for several raw inputs; those that cannot be read are set aside and listed."""
         names = list(ids) if ids is not None else [_name(raw, at) for at, raw in enumerate(raws)]
@@ -227,21 +254,25 @@ class Predictor:
             raise ArgumentError("There are not as many ids as inputs", expected=len(raws), got=len(names))
         kept: list[str] = []
         values: list[NDArray[Any]] = []
+        trees: list[str] = []
         excluded: list[Excluded] = []
         with ThreadPoolExecutor() as pool:
             for start in range(0, len(raws), _BATCH):
                 part = range(start, min(start + _BATCH, len(raws)))
-                rows = []
+                rows, read = [], []
                 for at, result in zip(part, pool.map(self._try_encode, (raws[at] for at in part)), strict=True):
                     if isinstance(result, LeadlineError):
                         excluded.append(Excluded(names[at], str(result)))
                     else:
                         rows.append(result)
+                        read.append(raws[at])
                         kept.append(names[at])
                 if rows:
                     values.append(self.values(self.together(rows)))
+                if rows and isinstance(self.schema.inputs, Trees):
+                    trees += self.labelled(read)
         stacked = np.concatenate(values) if values else np.zeros((0, self.schema.answers.outputs), np.float32)
-        return Predictions(kept, stacked, self.schema.answers, excluded)
+        return Predictions(kept, stacked, self.schema.answers, excluded, trees=trees)
 
     def _try_encode(self, raw: Any) -> NDArray[Any] | LeadlineError:
         try:

@@ -33,6 +33,8 @@ def load_for(plan: Plan, source: Any = None, targets: Any = None, observer: Obse
     names = ("task", "target", "size", "channels", "upscale", *of_texts, *of_tables, *of_forecasts)
     options: dict[str, Any] = {name: getattr(plan.data, name) or None for name in names}
     options |= {"valid": plan.data.valid, "test": plan.data.test, "seed": plan.data.seed}
+    if plan.start.vectors:
+        options["vectors"] = plan.start.vectors
     options["header"] = {"yes": True, "no": False}.get(plan.data.header)
     # Kinds that were told from the data are told from them again, with their reasons; those that a person chose are kept.
     chosen = {name: kind for name, kind in plan.data.columns.items() if plan.why.get(f"data.columns.{name}") in (CHOSEN, GIVEN)}

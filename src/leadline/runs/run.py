@@ -22,7 +22,7 @@ from leadline.data.window_rows import WindowSplit
 from leadline.data.windows import Windows
 from leadline.errors import LeadlineError
 from leadline.plan.record import Plan
-from leadline.runs import pairs, tokens
+from leadline.runs import pairs, tokens, trees
 from leadline.runs import results as judging
 from leadline.runs.ahead import DatedForecasts, foresee, rows_like
 from leadline.runs.answering_steps import StepAnswer, StepPredictions, answer_steps
@@ -118,7 +118,8 @@ class Run:
 
         Errors: `ArgumentError` for a network without dropout.
         """
-        return Run(self.folder, self.plan, self.schema, Thinned(self.model, self.schema.task, samples=samples), self.device)
+        task = "classes" if self.schema.task == "trees" else self.schema.task  # of each node
+        return Run(self.folder, self.plan, self.schema, Thinned(self.model, task, samples=samples), self.device)
 
     def evaluate(self, source: Any, targets: Any = None) -> dict[str, Any]:
         """Scores with intervals on labelled data that the network has not seen.
@@ -133,6 +134,8 @@ class Run:
             return pairs.evaluate(self.model, self.schema, self.device, self.plan, source)
         if self.schema.task == "tokens":
             return tokens.evaluate(self.model, self.schema, self.device, self.plan, source)
+        if self.schema.task == "trees":
+            return trees.evaluate(self.model, self.schema, self.device, self.plan, source)
         split, note = self._rows_of(source, targets)
         if isinstance(split, WindowSplit):
             judged, rows, *_ = judge_forecasts(self.predictor, split)

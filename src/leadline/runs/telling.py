@@ -13,6 +13,7 @@ from leadline.data.tables.columns import Column
 from leadline.data.tables.table import Table
 from leadline.data.token_loading import stream_of
 from leadline.data.tokens import Tokens
+from leadline.data.trees import Trees
 from leadline.data.windows import Windows
 from leadline.runs.observer import Observer
 
@@ -59,6 +60,16 @@ def tell_data(dataset: Dataset, observer: Observer) -> None:
         return
     if dataset.task == "sequence":
         _tell_steps(dataset, observer)
+        _tell_notes(dataset, observer)
+        return
+    if isinstance(inputs, Trees):
+        nodes = f"{len(dataset.train.targets.values):,} nodes"
+        labels = f"{dataset.schema.answers.outputs} labels"
+        observer.note(
+            "data",
+            f"{inputs.describe()}, {labels}: {len(dataset.train):,} trees of {nodes} to learn from, {len(dataset.valid):,} to "
+            f"choose by, {len(dataset.test):,} to judge by",
+        )
         _tell_notes(dataset, observer)
         return
     rows = f"{len(dataset.train):,} to learn from, {len(dataset.valid):,} to choose by, {len(dataset.test):,} to judge by"

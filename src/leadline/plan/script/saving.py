@@ -93,6 +93,11 @@ def save_script(plan: Plan, dataset: Dataset, path: Path | str) -> tuple[Path, P
             "A training of forecasts is not written as a script",
             do="Its Plan says every choice: leadline plan SOURCE --forecast STEPS.",
         )
+    if dataset.task == "trees":
+        raise PlanError(
+            "A training on trees is not written as a script",
+            do="Its Plan says every choice: leadline plan SOURCE.",
+        )
     if dataset.task == "tokens":
         raise PlanError(
             "The training of a language model is not written as a script",

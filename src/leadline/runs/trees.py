@@ -1,0 +1,290 @@
+"""Judging and finishing a training on trees, beside linear models on the words of the same sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from leadline import files, metrics
+from leadline.data.answers import Classes
+from leadline.data.dataset import Dataset, Split
+from leadline.data.ragged import Ragged
+from leadline.data.schema import Schema
+from leadline.data.texts import Texts
+from leadline.data.tree_batches import TreeBatches
+from leadline.data.tree_loading import read_trees
+from leadline.data.trees import NO_CLASS, NodeClasses, Trees
+from leadline.metrics.table import Metric
+from leadline.models.tree_evaluation import tree_outputs
+from leadline.plan.record import Plan
+from leadline.report.sentences import better_baseline
+from leadline.runs import results as judging
+from leadline.runs.observer import Observer
+from leadline.runs.reloading import load_for
+from leadline.runs.restarts import Trained, best_epoch
+
+_OWN = "This is what the network was trained on, so only its test split counts."
+_RESAMPLES = 1000
+_AT_ONCE = 128  # trees
+_BASELINE_SHARE, _BASELINE_LEAST = 0.1, 20.0  # of the training's time; seconds
+_MOST_PHRASES = 1_000_000  # nodes whose words a linear model learns from, each for itself
+_DRAWN, _FEWEST_WORDS, _MOST_WORDS = 4, 4, 22  # trees of a kind that are drawn, and words of each
+
+
+def evaluate(model: nn.Module, schema: Schema, device: torch.device, plan: Plan, source: Any) -> dict[str, Any]:
+    """Scores on other labelled trees; the source of the training stands for its test split."""
+    note = ""
+    if _same(source, plan.data.source) and (dataset := load_for(plan)).fingerprint() == plan.data.hash:
+        split, note = dataset.test, _OWN
+    else:
+        split = read_trees(source, schema)
+        note = " ".join(split.notes)
+    outputs = tree_outputs(model.eval(), TreeBatches(split, schema, _AT_ONCE, device=device)).cpu()
+    return {"note": note, "rows": len(split), **judge_trees(schema, outputs, split)}
+
+
+def judge_trees(schema: Schema, outputs: Tensor, split: Split) -> dict[str, Any]:
+    """Scores of the roots, which answer for whole trees, and of all nodes, with their 95 % intervals.
+
+    Trees are redrawn whole, so that the nodes of one do not count as if they were independent. On a scale of whole numbers,
+    such as 0 … 4, `polar_accuracy` asks of the roots that are not in its middle on which side of it they are.
+
+    Args:
+        schema: of trees.
+        outputs: logits of all nodes [N, K], on the CPU.
+        split: whose nodes they are.
+    """
+    answers = _answers(schema)
+    roots = torch.from_numpy(split.inputs.offsets[1:] - 1)  # type: ignore[union-attr]
+    targets = torch.from_numpy(split.targets.values)
+    p, t = answers.probabilities(outputs[roots]), targets[roots]
+    judged = judging.judge(Classes(answers.names, answers.temperature), p.numpy(), t.numpy())
+    scores = judged["scores"]
+    scores["accuracy"]["title"] = "Accuracy at the roots"
+    more = {"node_accuracy": _node_score(outputs, targets, split)}
+    if answers.middle is not None and bool((t != answers.middle).any()):
+        more["polar_accuracy"] = _polar_score(p, t, answers.middle)
+    first, *rest = scores
+    judged["scores"] = {first: scores[first], **more, **{name: scores[name] for name in rest}}
+    return judged | {"task": answers.task}
+
+
+def finish_trees(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> dict[str, Any]:
+    """Judge the best weights on the test split and write trees to look at and the results; the results come back."""
+    built, history = trained.built, trained.history
+    model, schema = built.model.eval(), dataset.schema
+    outputs = tree_outputs(model, TreeBatches(dataset.test, schema, _AT_ONCE, device=built.device)).cpu()
+    results = judge_trees(schema, outputs, dataset.test)
+    observer.note("baselines", "linear models on the words of the same sentences, and of all phrases in them")
+    seconds = max(_BASELINE_LEAST, _BASELINE_SHARE * trained.seconds)
+    roots = dataset.test.inputs.offsets[1:] - 1  # type: ignore[union-attr]
+    results |= {
+        "name": dataset.name,
+        "noun": "trees",
+        "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
+        "baselines": beside_words(dataset, schema.answers.probabilities(outputs[roots]).numpy(), seconds=seconds),  # type: ignore[union-attr]
+        "epochs": int(history["epoch"][-1]),
+        "best_epoch": best_epoch(history),
+        "stopped": history.stopped,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "notes": [*dataset.notes, *history.notes],
+        "excluded": [{"id": row.id, "reason": row.reason} for row in dataset.excluded],
+        "balance": _balance(dataset),
+        "temperature": schema.answers.temperature,  # type: ignore[union-attr]
+        "device": plan.training.device,
+        "threads": plan.training.threads,
+        "seconds": {"data": files.read_json(path / "run.json").get("data_seconds", 0.0), "training": trained.seconds},
+    }
+    if trained.restarts is not None:
+        results["restarts"] = trained.restarts
+    results["next"] = _next(results, path, plan.training.epochs)
+    files.write_json(path / "examples.json", {"trees": shown_trees(schema, outputs, dataset.test)})
+    files.write_json(path / "results.json", results)
+    return results
+
+
+def tell_trees(results: dict[str, Any], observer: Observer) -> None:
+    """The result in two lines."""
+    told = []
+    for name, what in (("accuracy", "at the roots"), ("node_accuracy", "at all nodes"), ("polar_accuracy", "of sides")):
+        score = results["scores"].get(name)
+        if score is not None and score["value"] is not None:
+            told.append(f"{what} {_percent(score['value'])} ({_percent(score['low'])} to {_percent(score['high'])})")
+    observer.note("result", f"test accuracy {', '.join(told)}, from epoch {results['best_epoch']}")
+    if results["baselines"]:
+        beside = (f"{row['name']} {_percent(row['scores']['accuracy']['value'])}" for row in results["baselines"])
+        observer.note("beside it", "; ".join(beside) + ", at the roots")
+
+
+def beside_words(dataset: Dataset, p: NDArray[Any], *, seconds: float) -> list[dict[str, Any]]:
+    """Linear models on tf-idf of words and pairs of words: of the sentences, and of every phrase that is a node.
+
+    Args:
+        dataset: of trees.
+        p: what the network said of the test roots, [T, K].
+        seconds: the time they may take together.
+    """
+    answers = _answers(dataset.schema)
+    splits = {part: _sentences(getattr(dataset, part)) for part in ("train", "valid", "test")}
+    longest = max(int(split.inputs.lengths.max()) for split in splits.values())  # type: ignore[union-attr]
+    trees = dataset.schema.inputs
+    assert isinstance(trees, Trees)
+    schema = Schema(Texts(trees.vocabulary, longest, lower=trees.lower), Classes(answers.names))
+    found = []
+    phrases = len(dataset.train.targets.values)
+    for name, train in (("linear model", splits["train"]), ("linear model on phrases", None)):
+        if train is None and phrases > _MOST_PHRASES:
+            continue
+        learned = _phrases(dataset.train) if train is None else train
+        words = Dataset(dataset.name, learned, splits["valid"], splits["test"], schema, dataset.origin)
+        found += [row | {"name": name} for row in judging.beside_baselines(words, p, seconds=seconds / 2)]
+    return found
+
+
+def shown_trees(schema: Schema, outputs: Tensor, split: Split) -> dict[str, Any]:
+    """A few trees with what was said of every node: right ones whose nodes differ most, and wrong ones that were surest.
+
+    Args:
+        schema: of trees.
+        outputs: logits of all nodes [N, K], on the CPU.
+        split: whose nodes they are.
+    """
+    answers = _answers(schema)
+    assert isinstance(split.inputs, Ragged)
+    assert isinstance(schema.inputs, Trees)
+    p = answers.probabilities(outputs)
+    sure, said = (each.numpy() for each in p.max(dim=1))
+    rows = []
+    for row, (low, high) in enumerate(zip(split.inputs.offsets[:-1], split.inputs.offsets[1:], strict=True)):
+        stored = split.inputs.row(row)
+        if _FEWEST_WORDS <= np.count_nonzero(stored[:, 0]) <= _MOST_WORDS:
+            truth = split.targets.row(row)
+            spread = len(set(said[low:high].tolist())) + float((truth[truth >= 0] == said[low:high][truth >= 0]).mean())
+            rows.append((row, slice(int(low), int(high)), truth, said[high - 1] == truth[-1], spread, float(sure[high - 1])))
+    right = sorted((each for each in rows if each[3]), key=lambda each: -each[4])[:_DRAWN]
+    wrong = sorted((each for each in rows if not each[3]), key=lambda each: -each[5])[:_DRAWN]
+    drawn = []
+    for row, place, truth, is_right, _, _ in (*right, *wrong):
+        stored = split.inputs.row(row)
+        drawn.append(
+            {
+                "id": split.ids[row],
+                "words": [schema.inputs.vocabulary[number] or None for number in stored[:, 0].tolist()],
+                "distances": stored[:, 1].tolist(),
+                "said": said[place].tolist(),
+                "sure": [round(float(value), 4) for value in sure[place]],
+                "truth": [None if target == NO_CLASS else int(target) for target in truth.tolist()],
+                "right": bool(is_right),
+            }
+        )
+    return {"names": list(answers.names), "middle": answers.middle, "drawn": drawn}
+
+
+def root_outputs(model: nn.Module, built_batches: TreeBatches) -> tuple[Tensor, Tensor]:
+    """Logits and targets of the roots that have a label, for the temperature.
+
+    Args:
+        model: in evaluation mode.
+        built_batches: of the validation split.
+    """
+    outputs = tree_outputs(model, built_batches)
+    places = built_batches.root_places.to(outputs.device)
+    targets = built_batches.targets.to(outputs.device)[places]
+    return outputs[places], targets
+
+
+def _answers(schema: Schema) -> NodeClasses:
+    assert isinstance(schema.answers, NodeClasses)
+    return schema.answers
+
+
+def _sums(p: Tensor, t: Tensor, /, *, weights: Tensor | None = None) -> Tensor:
+    right, counts = p[:, 0].double(), t[:, 0].double()
+    return right.sum() / counts.sum() if weights is None else (weights.double() @ right) / (weights.double() @ counts)
+
+
+def _node_score(outputs: Tensor, targets: Tensor, split: Split) -> dict[str, Any]:
+    """The share of nodes that is right; a tree is redrawn as one."""
+    known = (targets != NO_CLASS).double()
+    right = (outputs.argmax(1) == targets).double() * known
+    starts = split.inputs.offsets[:-1]  # type: ignore[union-attr]
+    sums, counts = (torch.from_numpy(np.add.reduceat(each.numpy(), starts))[:, None] for each in (right, known))
+    metric = Metric("node_accuracy", _sums, True, "Accuracy at all nodes")
+    return _scored(metric, sums, counts)
+
+
+def _polar_score(p: Tensor, t: Tensor, middle: int) -> dict[str, Any]:
+    """Of the roots that are not in the middle, the share on whose side of it more of the probability is."""
+    sides = torch.stack([p[:, :middle].sum(1), p[:, middle + 1 :].sum(1)], dim=1)[t != middle]
+    metric = Metric("polar_accuracy", metrics.accuracy, True, "Accuracy of sides, without the middle")
+    return _scored(metric, sides, (t[t != middle] > middle).long())
+
+
+def _scored(metric: Metric, p: Tensor, t: Tensor) -> dict[str, Any]:
+    low, high = metrics.bootstrap_interval(metric, p, t, resamples=_RESAMPLES)
+    value = float(metric.function(p, t))
+    return {"value": value, "low": low, "high": high, "title": metric.title, "higher_is_better": True}
+
+
+def _sentences(split: Split) -> Split:
+    """The words of each tree, with the label of its root."""
+    assert isinstance(split.inputs, Ragged)
+    words, offsets = split.inputs.values[:, 0], split.inputs.offsets
+    leaves = np.concatenate([[0], np.cumsum(words > 0)])
+    return Split(Ragged(words[words > 0], leaves[offsets]), split.targets.values[offsets[1:] - 1], split.ids)
+
+
+def _phrases(split: Split) -> Split:
+    """The words of each node that has a label, with that label."""
+    assert isinstance(split.inputs, Ragged)
+    words, distances = split.inputs.values.T.astype(np.int64)
+    leaves = np.cumsum(words > 0)  # of all up to and with a node: the last one under it, as children come first
+    first = leaves - (words > 0)
+    for node, distance in enumerate(distances.tolist()):
+        if distance:
+            first[node + distance] = min(first[node + distance], first[node])
+    flat, labels = words[words > 0].astype(np.int32), split.targets.values
+    known = np.flatnonzero(labels != NO_CLASS)
+    rows = Ragged.of([flat[first[node] : leaves[node]] for node in known.tolist()])
+    return Split(rows, labels[known], range(len(known)))  # type: ignore[arg-type]
+
+
+def _balance(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """Roots with each label in each split."""
+    names = dataset.schema.answers.names
+    counted = {}
+    for part in ("train", "valid", "test"):
+        split = getattr(dataset, part)
+        counts = np.bincount(split.targets.values[split.inputs.offsets[1:] - 1], minlength=len(names))
+        counted[part] = {name: int(count) for name, count in zip(names, counts, strict=True)}
+    return counted
+
+
+def _next(results: dict[str, Any], path: Path, epochs: int) -> list[str]:
+    advice = [better] if (better := better_baseline(results)) else []
+    if results["best_epoch"] >= 0.95 * epochs and results["stopped"] == "":
+        advice.append(
+            f"The best weights came in epoch {results['best_epoch']} of {epochs}: "
+            f"more may help (--set training.epochs={2 * epochs})."
+        )
+    return [
+        *advice,
+        "Word vectors from a larger text often help more than anything else: `--set start.vectors=FILE`.",
+        f'Use it: `leadline predict {path} "((a) ((good) (film)))"`',
+        f"Judge it on other trees: `leadline evaluate {path} FILE`",
+    ]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _same(source: Any, own: str) -> bool:
+    if not isinstance(source, (str, Path)):
+        return False
+    return str(source) == own or (Path(source).exists() and Path(own).exists() and Path(source).samefile(own))
