@@ -89,7 +89,7 @@ def closing(run: Run, *, quiet: bool, as_json: bool) -> None:
     else:
         click.echo(labelled("saved", f"{run.folder} (to look at: {run.folder / 'report.html'})"))
         # Not wrapped, so that it can be copied whole.
-        verb = "write" if run.schema.task == "tokens" else "predict"
+        verb = "write" if run.schema.task in ("tokens", "ngram") else "predict"
         click.echo(f"{'next':<{LABEL}}leadline {verb} {printable(shlex.quote(str(run.folder)))} {_inputs_of(run)}")
 
 
@@ -100,4 +100,5 @@ def _inputs_of(run: Run) -> str:
         return printable(shlex.join(source.split("\n"))) if source != "arrays" else "FILE"
     if run.schema.task == "sequence" and run.schema.inputs.kind == "sentences":
         return '"A sentence"'
-    return {"pairs": "PHOTO… --out FOLDER", "tokens": '"A beginning"', "trees": '"(TREE)"'}.get(run.schema.task, "INPUT…")
+    words = {"pairs": "PHOTO… --out FOLDER", "tokens": '"A beginning"', "ngram": '"A beginning"', "trees": '"(TREE)"'}
+    return words.get(run.schema.task, "INPUT…")

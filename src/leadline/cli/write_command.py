@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from leadline.cli.printing import paragraph
+from leadline.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from leadline.runs.run import Run
 
 
 @click.command("write", short_help="Text that a language model goes on with.", no_args_is_help=True)
@@ -29,7 +35,10 @@ from leadline.cli.printing import paragraph
 )
 @click.option("--top-k", type=click.IntRange(min=0), default=0, metavar="K", help="Draw from the K likeliest; 0 from all.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, metavar="N", help="Another seed writes another text.")
-def command(run: str, beginning: str, length: int, temperature: float, top_p: float, top_k: int, seed: int) -> None:
+@click.option("--arpa", type=click.Path(dir_okay=False), metavar="FILE", help="Write an n-gram model itself, as an ARPA file.")
+def command(
+    run: str, beginning: str, length: int, temperature: float, top_p: float, top_k: int, seed: int, arpa: str | None
+) -> None:
     """Write text that goes on from BEGINNING with the language model of RUN (a folder, or `last`), as it is written.
 
     Without BEGINNING a line is begun. The same seed writes the same text.
@@ -38,6 +47,9 @@ def command(run: str, beginning: str, length: int, temperature: float, top_p: fl
     from leadline.runs.tokens import tokens_of, unknown_tokens
 
     opened = runs.open(run)
+    if arpa is not None:
+        _write_arpa(opened, arpa)
+        return
     tokens = tokens_of(opened.schema)
     if strange := unknown_tokens(tokens, beginning):
         shown = ", ".join(map(repr, strange[:10])) + (" …" if len(strange) > 10 else "")
@@ -48,6 +60,23 @@ def command(run: str, beginning: str, length: int, temperature: float, top_p: fl
     for piece in pieces:
         _show(piece)
     click.echo()
+
+
+def _write_arpa(opened: Run, path: str) -> None:
+    """The n-gram model of a Run, for other programs to read; a file that is there already stays."""
+    from leadline.language import NGramNetwork, write_arpa
+    from leadline.runs.tokens import tokens_of
+
+    if not isinstance(opened.model, NGramNetwork):
+        raise ArgumentError(
+            "Only an n-gram model can be written as an ARPA file",
+            got=f"a model of the task {opened.schema.task!r}",
+            do="Train one: leadline train TEXT.txt --task ngram.",
+        )
+    if Path(path).exists():
+        raise ArgumentError(f"{path} is there already", do="Choose another name.")
+    write_arpa(opened.model.counted, tokens_of(opened.schema).vocabulary, path)
+    click.echo(path)
 
 
 def _show(piece: str) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from leadline.data.enlarging import LargePictures
 from leadline.data.forecast_answers import Forecasts
 from leadline.data.step_answers import StepClasses, StepNumbers
-from leadline.data.tokens import NextToken
+from leadline.data.tokens import NextByCounts, NextToken
 from leadline.data.trees import NodeClasses
 from leadline.errors import DataError, RunError, nearest, unknown
 from leadline.spelling import counted
@@ -178,7 +178,7 @@ def _transformed(targets: Tensor, units: Tensor | None) -> Tensor:
 
 
 Answers = Classes | Labels | Numbers | LargePictures | Forecasts | NextToken | StepClasses | StepNumbers | NodeClasses
-_KINDS = (Classes, Labels, Numbers, LargePictures, Forecasts, NextToken, StepClasses, NodeClasses)
+_KINDS = (Classes, Labels, Numbers, LargePictures, Forecasts, NextToken, NextByCounts, StepClasses, NodeClasses)
 _ANSWERS: dict[str, type[Answers]] = {answers.task: answers for answers in _KINDS}
 
 

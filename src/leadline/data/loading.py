@@ -78,9 +78,9 @@ def load(
             library.
         targets: for arrays, lists of paths and data frames without them.
         task: "classes", "labels" or "number", told from the targets when None; or "pairs": photos to learn enlarging from;
-            or "tokens": a text of which each token is foretold; or "sequence": an answer for each step of a row, told from
-            files of tagged words and from lists of targets; see `step_loading.load_steps`; or "trees": trees in brackets, each
-            node with a label. With `forecast` it is "forecast".
+            or "tokens": a text of which each token is foretold; or "ngram": the same by counts; or "sequence": an answer for
+            each step of a row, told from files of tagged words and from lists of targets; see `step_loading.load_steps`; or
+            "trees": trees in brackets, each node with a label. With `forecast` it is "forecast".
         target: the column to learn (several separated by commas), by its name or its number from 1.
         valid: share of the rows (below 1) or their number, where the source does not bring its own.
         test: likewise.
@@ -190,13 +190,21 @@ def load(
             longest=longest,
             name=name,
         )
-    if task == "tokens" or (task is None and targets is None and target is None and is_token_source(source)):
+    if task in ("tokens", "ngram") or (task is None and targets is None and target is None and is_token_source(source)):
         if targets is not None or target is not None:
             raise ArgumentError("A language model learns from text alone", expected="no targets")
         if longest is not None:
             raise ArgumentError("A language model reads the whole text", expected="no longest", got=longest)
         return load_tokens(
-            source, unit=unit, vocabulary=vocabulary, valid=valid, test=test, name=name, encoding=encoding, cache=cache
+            source,
+            by_counts=task == "ngram",
+            unit=unit,
+            vocabulary=vocabulary,
+            valid=valid,
+            test=test,
+            name=name,
+            encoding=encoding,
+            cache=cache,
         )
     if upscale is not None:
         raise ArgumentError("Only pairs are enlarged", got=f"upscale = {upscale}", do="Set the task to pairs as well.")

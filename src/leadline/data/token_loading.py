@@ -21,7 +21,7 @@ from leadline.data.tables.table_files import is_table
 from leadline.data.text_listing import has_text_classes
 from leadline.data.token_sources import files_by_part, python_sources, read_token_parts
 from leadline.data.token_streams import parts_said
-from leadline.data.tokens import NextToken, Tokens
+from leadline.data.tokens import NextByCounts, NextToken, Tokens
 from leadline.errors import ArgumentError, DataError, LeadlineError
 from leadline.text.reading_text import sample_of_text
 from leadline.text.token_files import write_tokens
@@ -77,6 +77,7 @@ def _has_parts(folder: Path) -> bool:
 def load_tokens(
     source: Path | str | Sequence[Path | str],
     *,
+    by_counts: bool = False,
     unit: str | None = None,
     vocabulary: int | None = None,
     valid: float = _ROWS_SHARE,
@@ -91,6 +92,7 @@ def load_tokens(
 
     Args:
         source: a text file, several, a folder, or "python".
+        by_counts: whether counts of n-grams are to foretell it, which is the task "ngram" in place of "tokens".
         unit: "characters", "words" or "spaced words"; what suits the text when None.
         vocabulary: at most so many tokens are known; None for 50,000 words, or all that a prepared text or characters have.
         valid: share of the text; 0.15, the usual share of rows, stands for 0.05.
@@ -133,13 +135,14 @@ def load_tokens(
     )
     made = {part: _split(getattr(parts, part), part) for part in ("train", "valid", "test")}
     digest = hashlib.sha256(f"{parts.digest} {chosen} {most} {prepared}".encode()).hexdigest()
-    options: dict[str, Any] = {"task": NextToken.task, "unit": chosen, "vocabulary": vocabulary, "encoding": encoding, **shares}
+    answers = (NextByCounts if by_counts else NextToken)(parts.tokens.vocabulary.words)
+    options: dict[str, Any] = {"task": answers.task, "unit": chosen, "vocabulary": vocabulary, "encoding": encoding, **shares}
     return Dataset(
         name=name or called,
         train=made["train"],
         valid=made["valid"],
         test=made["test"],
-        schema=Schema(parts.tokens, NextToken(parts.tokens.vocabulary.words)),
+        schema=Schema(parts.tokens, answers),
         origin=Origin(origin, digest, options),
         notes=tuple(dict.fromkeys([*notes, *parts.notes])),
     )

@@ -169,6 +169,17 @@ class NextToken:
         return torch.softmax(outputs.float() / self.temperature, dim=-1)
 
 
+class NextByCounts(NextToken):
+    """The same, foretold by counts of n-grams in place of a network: another task, with the same answers.
+
+    Example:
+        >>> NextByCounts(("", "<unk>", "be", "to")).task
+        'ngram'
+    """
+
+    task: ClassVar[str] = "ngram"
+
+
 def tokenizer_of(by: str, *, lower: bool = False) -> Tokenizer:
     """The tokenizer of a stream, for which the end of a line is a token.
 

@@ -63,7 +63,7 @@ def generate(
     """
     reader = as_language_model(model)
     start = torch.as_tensor(ids, dtype=torch.long).reshape(-1)
-    _check(start, length, temperature, top_p, top_k, reader.vocabulary, never)
+    check_drawing(start, length, temperature, top_p, top_k, reader.vocabulary, never)
     if beside is not None and not 0 <= beside[1] <= 1:
         raise ArgumentError("The weight of the other model is out of range", expected="a share in [0, 1]", got=beside[1])
     return _written(model, start, length, temperature, top_p, top_k, seed, tuple(never), beside)
@@ -189,11 +189,22 @@ def write_text(
             raise ArgumentError("There is nothing to go on from", expected="a beginning", do=f"Give some {tokens.by}.")
         ids = [tokens.start]
     drawn = generate(model, ids, length=length, temperature=temperature, top_p=top_p, top_k=top_k, seed=seed, beside=beside)
-    return _pieces(tokens, ids if prompt else [], drawn)
+    return text_pieces(tokens, ids if prompt else [], drawn)
 
 
-def _pieces(tokens: Tokens, ids: list[int], drawn: Iterator[int]) -> Iterator[str]:
-    """The text of each token: what the line that it belongs to has more than before."""
+def text_pieces(tokens: Tokens, ids: list[int], drawn: Iterator[int]) -> Iterator[str]:
+    """The text of each token: what the line that it belongs to has more than before.
+
+    Args:
+        tokens: how text is read.
+        ids: what stands before.
+        drawn: the tokens.
+
+    Example:
+        >>> tokens = Tokens.learn(["to be, or not\\n"], by="words")
+        >>> "".join(text_pieces(tokens, [], iter(tokens.encode("to be, or").tolist())))
+        'to be, or'
+    """
     if tokens.by_characters:
         yield from (tokens.decode([token]) for token in drawn)
         return
@@ -209,9 +220,13 @@ def _pieces(tokens: Tokens, ids: list[int], drawn: Iterator[int]) -> Iterator[st
             line, shown = [], ""
 
 
-def _check(
+def check_drawing(
     start: Tensor, length: int, temperature: float, top_p: float, top_k: int, vocabulary: int, never: Sequence[int]
 ) -> None:
+    """Refuse what nothing can be written with; the arguments are those of `generate`.
+
+    Errors: `ArgumentError` for one out of range.
+    """
     if not (math.isfinite(temperature) and temperature >= 0) or not 0 < top_p <= 1 or top_k < 0 or length < 0:
         raise ArgumentError(
             "Nothing can be written so",

@@ -14,6 +14,7 @@ from tomlkit.exceptions import ParseError
 from leadline.errors import LeadlineError, PlanError, nearest, unknown
 from leadline.models import MODELS
 from leadline.models.row_building import check_rows
+from leadline.plan.counted_models import COUNTED
 
 _OF_FORECASTS = ("horizon", "known", "season")
 _GIVEN_BY_DATA = (
@@ -161,8 +162,8 @@ def change_field(section: Any, path: str, value: Any, key: str) -> Any:
 def change_model(model: str, arguments: Mapping[str, Any], key: str, value: Any) -> tuple[str, Mapping[str, Any]]:
     """Name and arguments of a model with another name (then without arguments), or one argument of its builder changed."""
     if key == "name":
-        if value not in MODELS:
-            unknown("model", str(value), MODELS, PlanError)
+        if value not in MODELS and value not in COUNTED:
+            unknown("model", str(value), [*MODELS, *COUNTED], PlanError)
         return (model, arguments) if value == model else (value, {})
     kinds = settable(model)
     if key not in kinds:
@@ -170,7 +171,7 @@ def change_model(model: str, arguments: Mapping[str, Any], key: str, value: Any)
             raise PlanError("model.rows belongs to model = layers", got=f"model = {model}", do="Set model=layers as well.")
         if not kinds:
             raise PlanError(f"The model {model!r} has nothing to set", got=f"model.{key}")
-        if owners := [other for other in MODELS if key in settable(other)]:
+        if owners := [other for other in (*MODELS, *COUNTED) if key in settable(other)]:
             raise PlanError(
                 f"A plan for the model {model!r} has no key 'model.{key}'",
                 expected="one of " + ", ".join(f"model.{other}" for other in kinds),
@@ -189,7 +190,7 @@ def change_model(model: str, arguments: Mapping[str, Any], key: str, value: Any)
 
 def settable(model: str) -> dict[str, Any]:
     """The keyword arguments of a builder that a person may set, with their types."""
-    builder = MODELS[model]
+    builder = COUNTED[model] if model in COUNTED else MODELS[model]
     kinds = typing.get_type_hints(builder)
     return {name: kinds[name] for name in inspect.signature(builder).parameters if name not in _GIVEN_BY_DATA}
 

@@ -29,6 +29,7 @@ from leadline.layers import MemberHeads, OneHot
 from leadline.models import MODELS, OF_ANY_LENGTH, OF_STREAMS, OF_TREES, load_weights
 from leadline.models.enlarging import BesideBicubic
 from leadline.models.tfidf_networks import learn_frequencies
+from leadline.plan.counted_models import COUNTED, no_network
 from leadline.plan.first_weights import set_first_weights
 from leadline.plan.record import Plan
 from leadline.plan.starts import StartPlan
@@ -47,6 +48,8 @@ def network(plan: Plan, schema: Schema) -> nn.Module:
     if plan.start.transfers:
         return transferred_network(plan.start, schema, functools.partial(network, dataclasses.replace(plan, start=StartPlan())))
     inputs, name = schema.inputs, plan.model.name
+    if name in COUNTED:
+        raise no_network(name)
     builder = MODELS[name]
     wanted = inspect.signature(builder).parameters
     _check_task(name, wanted, schema)

@@ -23,6 +23,7 @@ from leadline.plan.changes import spelled_out
 from leadline.plan.forecasts import forecast_facts, forecast_network, forecast_training
 from leadline.plan.mirror import mirrored_agreement
 from leadline.plan.network_costs import NetworkCost, cost_of_network
+from leadline.plan.ngrams import counted_arguments, counted_model, counted_training
 from leadline.plan.pairs import pairs_facts, pairs_network, pairs_training
 from leadline.plan.record import DataPlan, ModelPlan, Plan, TrainingPlan
 from leadline.plan.sequences import sequence_arguments, sequence_network, sequence_training, texts_facts
@@ -83,6 +84,7 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
         "tokens": "",
         "sequence": "",
         "trees": "",
+        "ngram": "",
     }[dataset.task]
     why["data.valid"] = f"{valid:,} rows to choose the best weights by, beside {train:,} to learn from"
     why["data.test"] = f"{test:,} rows that nothing sees before the end, for the score"
@@ -94,7 +96,7 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
         fields |= pairs_facts(dataset, why)
     if dataset.task == "forecast":
         fields |= forecast_facts(dataset, why)
-    if dataset.task == "tokens":
+    if dataset.task in ("tokens", "ngram"):
         fields |= tokens_facts(dataset, why)
     if dataset.task == "sequence":
         fields |= steps_facts(dataset, why)
@@ -129,6 +131,8 @@ def _model(dataset: Dataset, changes: Mapping[str, Any], why: dict[str, str]) ->
     elif isinstance(inputs, Windows):
         from_where = f"what was {inputs.season:,} steps before" if inputs.season > 1 else "the last value"
         name, reason = "forecaster", f"all {inputs.horizon:,} steps at once, from {from_where} and what is learned beside it"
+    elif dataset.task == "ngram":
+        name, reason = counted_model(dataset)
     elif isinstance(inputs, Tokens):
         name, reason = tokens_network(dataset)
     elif isinstance(inputs, Trees):
@@ -154,6 +158,8 @@ def _arguments(name: str, dataset: Dataset, changes: Mapping[str, Any], why: dic
         return steps_arguments(name, dataset, why)
     if isinstance(dataset.schema.inputs, (Texts, Series)):
         return sequence_arguments(name, dataset, why)
+    if dataset.task == "ngram":
+        return counted_arguments(name, dataset, why)
     if isinstance(dataset.schema.inputs, Tokens):
         return tokens_arguments(name, dataset, why)
     if isinstance(dataset.schema.inputs, Trees):
@@ -198,6 +204,8 @@ def _training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, Any], 
         kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
         proposed = steps_training(dataset, changes, why, rate_beside_adam=_RATE_BESIDE_ADAM.get(kind, 1.0))
         return proposed if kind in _DECOUPLED else dataclasses.replace(proposed, weight_decay=_DECAY_IN_GRADIENT)
+    if task == "ngram":
+        return counted_training(dataset, why)
     if task == "tokens":
         kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
         factor = _RATE_BESIDE_ADAM.get(kind, 1.0)

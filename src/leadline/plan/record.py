@@ -26,6 +26,7 @@ from leadline.losses.sampled_words import SAMPLED, samples_of
 from leadline.models import MODELS
 from leadline.optim import Penalties, make_average, make_clip, make_optimizer, make_schedule
 from leadline.plan import changes as changing
+from leadline.plan.counted_models import COUNTED
 from leadline.plan.starts import StartPlan as StartPlan
 from leadline.spelling import parse_call
 from leadline.text.tokenizers import TOKENIZERS
@@ -349,7 +350,7 @@ _SECTIONS = ("data", "model", "training", "start")
 
 def _known_keys() -> list[str]:
     """Every dotted key that some Plan has."""
-    arguments = {f"model.{name}" for model in MODELS for name in changing.settable(model)}
+    arguments = {f"model.{name}" for model in (*MODELS, *COUNTED) for name in changing.settable(model)}
     return [row["key"] for row in Plan().rows()] + sorted(arguments)
 
 

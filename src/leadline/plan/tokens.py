@@ -13,6 +13,7 @@ from leadline.data.tokens import Tokens
 from leadline.errors import ArgumentError, PlanError
 from leadline.losses.sampled_words import samples_of
 from leadline.models import OF_STREAMS
+from leadline.plan.counted_models import COUNTED, no_network
 from leadline.plan.record import ModelPlan, Plan, TrainingPlan
 
 _STEPS = {"characters": 64, "words": 35}  # of a window
@@ -169,6 +170,8 @@ def check_language_plan(plan: Plan) -> None:
         samples_of(training.loss)
     except ArgumentError as error:
         raise PlanError(str(error)) from error
+    if plan.model.name in COUNTED:
+        raise no_network(plan.model.name)
     if plan.model.name not in OF_STREAMS:
         raise PlanError(f"The model {plan.model.name!r} does not foretell tokens", expected=f"one of {', '.join(OF_STREAMS)}")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from leadline.files import write_text
 from leadline.report import data_sections, result_sections, table_sections
 from leadline.report.augmentation_section import augmentation_view
+from leadline.report.ngrams_section import ngrams_view
 from leadline.report.pairs_section import pairs_view
 from leadline.report.seeing_section import seeing_view
 from leadline.report.sentences import calibration_sentence, dependence_sentence, outcome
@@ -71,6 +72,7 @@ def render(record: Record) -> str:
             pairs=pairs_view(results, record.get("examples") or {}),
             forecasts=_forecasts(results, record.get("examples") or {}),
             trees=trees_view(record.get("examples") or {}),
+            ngrams=ngrams_view(results),
             written=tokens_view(results, record.get("examples") or {}),
             stepwise=steps_view(results, record.get("examples") or {}),
             seeing=seeing_view(record.get("examples") or {}),
@@ -130,7 +132,7 @@ def _noun(results: Record, pictures: bool) -> str:
 def _curves(history: list[Record], results: Record) -> list[Any]:
     from leadline.report.figures import draw_curves
 
-    if solved(results):
+    if solved(results) or results.get("task") == "ngram":
         return []
     metric = results.get("headline") or _recorded_metric(history)
     if results.get("task") == "forecast":  # while it trains, each series is on a scale of its own

@@ -35,7 +35,8 @@ def score_view(results: Record) -> View | None:
         return None
     metric = str(results["headline"]) if results.get("headline") in scores else next(iter(scores))
     rivals = [baseline for baseline in results.get("baselines") or () if baseline.get("scores")]
-    columns = [{"name": "this network", "detail": "", "scores": scores}]
+    ours = "this model" if results.get("task") == "ngram" else "this network"
+    columns = [{"name": ours, "detail": "", "scores": scores}]
     if mirrored := (results.get("mirrored") or {}).get("scores"):
         columns.append(
             {
@@ -130,7 +131,7 @@ def _noun(part: str, results: Record) -> str:
         return "windows" if part == "train" else "moments"
     if results.get("task") == "trees":
         return "trees"
-    if results.get("task") in ("tokens", "sequence"):
+    if results.get("task") in ("tokens", "ngram", "sequence"):
         return str(results.get("noun") or "tokens")
     if results.get("task") != "pairs":
         return "rows"

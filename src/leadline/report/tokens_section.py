@@ -37,4 +37,5 @@ def _sentence(results: Record) -> str:
     known, noun = results.get("vocabulary"), str(results.get("noun") or "tokens")
     if not is_finite(known):
         return ""
-    return f"Each of its {noun} is drawn from {known - 2:,} by what the network expects after all before it."
+    whose, before = ("n-grams foretell", "the few") if results.get("task") == "ngram" else ("network expects", "all")
+    return f"Each of its {noun} is drawn from {known - 2:,} by what the {whose} after {before} before it."

@@ -22,13 +22,16 @@ from torch import nn
 from leadline import __version__, files
 from leadline.data.schema import Schema
 from leadline.errors import RunError, RunExistsError, SourceNotFoundError
+from leadline.language import NGramNetwork, open_ngrams
 from leadline.models import Ensemble
+from leadline.plan.counted_models import COUNTED
 from leadline.plan.network_building import network
 from leadline.plan.record import Plan
 from leadline.runs.run import Run
 from leadline.training import choose_device
 
 FORMAT = 1
+MODEL = "model.safetensors"
 RUNS = Path("runs")
 _GOLDEN_ROWS = 4
 _GOLDEN_TOLERANCE = 5e-3  # of probabilities, or relative to numbers: room for another device's sums, not for other weights
@@ -138,8 +141,10 @@ def open_run(folder: Path | str, *, device: str = "auto") -> Run:
         )
     _check_hashes(path, record["sha256"])
     plan, schema = read_plan(path), Schema.from_json(_read(path / "schema.json"))
+    if plan.model.name in COUNTED:
+        return _checked(Run(path, plan, schema, NGramNetwork(open_ngrams(path / MODEL)), torch.device("cpu")))
     try:
-        weights = parse_tensors((path / "model.safetensors").read_bytes())
+        weights = parse_tensors((path / MODEL).read_bytes())
         model = _model(plan, schema, weights)
         model.load_state_dict(weights)
     except (RuntimeError, SafetensorError) as error:
@@ -147,9 +152,7 @@ def open_run(folder: Path | str, *, device: str = "auto") -> Run:
             f"The weights in {path} do not fit the network of its plan", got=str(error).splitlines()[-1].strip()
         ) from error
     chosen = choose_device(device)
-    run = Run(path, plan, schema, model.to(chosen), chosen)
-    _check_golden(run)
-    return run
+    return _checked(Run(path, plan, schema, model.to(chosen), chosen))
 
 
 def _model(plan: Plan, schema: Schema, weights: dict[str, torch.Tensor]) -> nn.Module:
@@ -198,8 +201,13 @@ def save_model(path: Path, run: Run, golden_inputs: Any) -> None:
     """Write the weights and some golden input and output pairs."""
     # Copied, as two names may stand for one tensor, which the file could not hold.
     weights = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in run.model.state_dict().items()}
-    with files.writing(path / "model.safetensors") as file:
+    with files.writing(path / MODEL) as file:
         file.write(serialize(weights))
+    save_golden(path, run, golden_inputs)
+
+
+def save_golden(path: Path, run: Run, golden_inputs: Any) -> None:
+    """Write some golden input and output pairs."""
     inputs = run.predictor.together(golden_inputs[:_GOLDEN_ROWS])
     with files.writing(path / "golden.safetensors") as file:
         file.write(serialize_arrays({"inputs": inputs, "outputs": run.predictor.all_values(inputs)}))
@@ -207,7 +215,7 @@ def save_model(path: Path, run: Run, golden_inputs: Any) -> None:
 
 def hashes(path: Path) -> dict[str, str]:
     """SHA-256 of the files that prediction depends on."""
-    return {name: files.sha256(path / name) for name in ("plan.json", "schema.json", "model.safetensors", "golden.safetensors")}
+    return {name: files.sha256(path / name) for name in ("plan.json", "schema.json", MODEL, "golden.safetensors")}
 
 
 @contextmanager
@@ -244,7 +252,8 @@ def _check_hashes(path: Path, expected: dict[str, str]) -> None:
             )
 
 
-def _check_golden(run: Run) -> None:
+def _checked(run: Run) -> Run:
+    """The Run, when its network gives the outputs that it gave."""
     golden = load_arrays(run.folder / "golden.safetensors")
     outputs = run.predictor.all_values(golden["inputs"])
     worst = float(np.abs(outputs - golden["outputs"]).max() / max(1.0, np.abs(golden["outputs"]).max()))
@@ -255,6 +264,7 @@ def _check_golden(run: Run) -> None:
             got=f"{worst:.3g}",
             do=f"Compare environment.json with this machine (torch {torch.__version__}).",
         )
+    return run
 
 
 def _read(path: Path) -> Any:

@@ -11,6 +11,7 @@ from leadline.data.dataset import Dataset
 from leadline.errors import PlanError
 from leadline.plan import Plan, propose
 from leadline.plan.changes import early, spelled_out
+from leadline.plan.counted_models import COUNTED
 from leadline.plan.origins import origin_of, with_model_of
 from leadline.plan.published_proposal import proposed_weights
 from leadline.plan.record import CHOSEN, GIVEN
@@ -40,6 +41,8 @@ def known_early(plan: Plan | None, changes: Mapping[str, Any], *, loaded: bool =
     checked = changes if plan is not None and not (from_file and "model.name" not in plan.why) else early(changes)
     known = (plan or Plan()).but(checked, why=GIVEN if from_file else CHOSEN)
     _check_changes_of_data(changes, loaded=loaded)
+    if known.model.name in COUNTED and not known.data.task and not loaded:
+        known = known.but({"data.task": known.model.name}, why=f"the model {known.model.name} is asked for")
     return _with_network(known, changes, loaded=loaded) if known.start.weights else known
 
 

@@ -35,6 +35,7 @@ from leadline.data.tokens import NextToken, Tokens
 from leadline.data.trees import Trees
 from leadline.data.window_rows import WindowRows
 from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
+from leadline.language import NGramNetwork
 from leadline.layers.level_arrays import TreeLevels
 from leadline.plan.network_building import head_of
 from leadline.runs.node_labels import labelled_trees
@@ -194,6 +195,8 @@ class Predictor:
         if not lengths.all():
             raise ArgumentError("There is nothing that a token could follow", expected="at least one character or word")
         ids = self._prepare(torch.from_numpy(stored).to(self.device))
+        if isinstance(self.model, NGramNetwork):
+            return self._finish(self.model.after(ids, torch.from_numpy(lengths))).numpy(force=True)
         last: Any = torch.from_numpy(lengths - 1).to(self.device)
         with torch.inference_mode():
             return self._finish(self.model(ids)[torch.arange(len(ids), device=self.device), last]).numpy(force=True)

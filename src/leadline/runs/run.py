@@ -96,7 +96,7 @@ class Run:
             return foresee(self.predictor, self.plan, inputs)
         if self.schema.task == "sequence":
             return answer_steps(self.predictor, inputs, ids)
-        if self.schema.task == "tokens" and self.schema.inputs.is_one(inputs):
+        if self.schema.task in ("tokens", "ngram") and self.schema.inputs.is_one(inputs):
             return self.predictor.one(inputs, ids[0] if ids else "0")
         if isinstance(table := self.schema.inputs, Table) and not table.is_one(inputs):
             return joined([self.predictor.rows(frame) for frame in frames_for(table, inputs)], ids)
@@ -132,7 +132,7 @@ class Run:
         """
         if self.schema.task == "pairs":
             return pairs.evaluate(self.model, self.schema, self.device, self.plan, source)
-        if self.schema.task == "tokens":
+        if self.schema.task in ("tokens", "ngram"):
             return tokens.evaluate(self.model, self.schema, self.device, self.plan, source)
         if self.schema.task == "trees":
             return trees.evaluate(self.model, self.schema, self.device, self.plan, source)

@@ -17,6 +17,7 @@ from leadline.data.token_loading import stream_of
 from leadline.data.tokens import Tokens
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, RunError, SourceNotFoundError
 from leadline.plan import Plan, measure
+from leadline.plan.ngrams import check_ngram_plan
 from leadline.plan.notes import plan_notes
 from leadline.plan.restarts import candidates
 from leadline.plan.transferred_networks import as_known
@@ -25,6 +26,7 @@ from leadline.runs import folder as folders
 from leadline.runs.environment import describe_environment
 from leadline.runs.failing import check_worth_resuming, write_failure
 from leadline.runs.finishing import finish
+from leadline.runs.ngrams import count_and_finish, smoothing_named
 from leadline.runs.observer import Observer
 from leadline.runs.planning import known_early, planned
 from leadline.runs.reloading import load_for, load_to_propose
@@ -90,6 +92,8 @@ def train(
     dataset = _with_near_copies(dataset)
     tell_data(dataset, observer)
     plan = planned(known, dataset, changes, proposed=plan is None, observer=observer)
+    if dataset.task == "ngram":
+        check_ngram_plan(plan)
     resolved = resolve(plan, dataset, observer.note)
     tell_untried(resolved.record, plan.training.epochs, observer)
     seen = about_seen_rows(resolved.plan.start, dataset)
@@ -196,7 +200,7 @@ def _with_notes(dataset: Dataset, notes: list[str], observer: Observer) -> Datas
 
 def _with_time(plan: Plan, dataset: Dataset) -> tuple[Plan, Dataset, str]:
     """The Plan with what is measured beforehand, its data, and how long the training should take; "" where a head is solved."""
-    if plan.start.solves:
+    if plan.start.solves or dataset.task == "ngram":
         return plan, dataset, ""
     # How long a step takes does not depend on the weights, and those of another network are not in the Plan.
     weights = plan.start.weights if plan.start.transfers else ""
@@ -220,6 +224,9 @@ def _told(plan: Plan, dataset: Dataset) -> str:
     if start.solves:
         on = f"{plan.model.name} up to {start.layer}, frozen" if start.layer else "features as they are"
         return f"a new head on {on}, solved on {rows}"
+    if dataset.task == "ngram":
+        settings = check_ngram_plan(plan)
+        return f"{settings.order}-grams with {smoothing_named(settings.smoothing)}, counted in {rows}"
     epochs = f"{training.epochs} epoch{'s' if training.epochs > 1 else ''}"
     return f"{plan.model.name}, {training.optimizer} at {_rates(plan)}, {epochs} of {rows}"
 
@@ -236,6 +243,8 @@ def _check_unfinished(path: Path) -> None:
 
 
 def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer, checkpoint_every: float) -> Run:
+    if dataset.task == "ngram":
+        return count_and_finish(path, plan, dataset, observer)
     interruption = Interruption()
     try:
         with preserved(), keeping_buffers(), noting_nondeterminism() as noted:

@@ -18,6 +18,7 @@ from leadline.data.token_streams import TokenStreams
 from leadline.data.tokens import Tokens
 from leadline.metrics.table import Metric
 from leadline.models.language_steps import stream_surprises
+from leadline.text.vocabularies import UNKNOWN
 
 _RESAMPLES = 1000
 _BLOCK, _BLOCKS, _FEWEST = 50, 200, 5  # tokens of a block at least; blocks at most; below so few, redrawing tells nothing
@@ -66,6 +67,27 @@ def token_scores(surprises: NDArray[np.float64], tokens: Tokens) -> dict[str, di
             "title": metric.title,
             "higher_is_better": False,
         }
+    return scores
+
+
+def counted_scores(surprises: NDArray[np.float64], ids: NDArray[Any], tokens: Tokens) -> dict[str, dict[str, Any]]:
+    """The same for an n-gram model, and beside it the perplexity without the unknown word, where that comes.
+
+    Args:
+        surprises: of each token, in nats.
+        ids: the tokens.
+        tokens: how the text is read.
+
+    Example:
+        >>> tokens = Tokens.learn(["to be or not to be"])
+        >>> list(counted_scores(np.full(2, np.log(8)), np.array([1, 3]), tokens))
+        ['bits', 'perplexity', 'perplexity_known']
+    """
+    scores = token_scores(surprises, tokens)
+    known = np.asarray(ids) != UNKNOWN
+    if known.any() and not known.all():
+        title = f"Perplexity without unknown {tokens.unit}"
+        scores["perplexity_known"] = {**token_scores(surprises[known], tokens)["perplexity"], "title": title}
     return scores
 
 

@@ -18,13 +18,13 @@ from leadline.data.schema import Schema
 from leadline.data.token_loading import read_tokens, stream_of
 from leadline.data.tokens import Tokens
 from leadline.errors import ArgumentError, DataError
-from leadline.language import write_text
+from leadline.language import NGramNetwork, write_ngrams, write_text
 from leadline.plan.record import Plan
 from leadline.report.sentences import better_baseline
 from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
 from leadline.runs.restarts import Trained, best_epoch
-from leadline.runs.token_scoring import surprises_of, token_difference, token_scores
+from leadline.runs.token_scoring import counted_scores, surprises_of, token_difference, token_scores
 from leadline.text.vocabularies import UNKNOWN
 
 _OWN = "This is what the network was trained on, so only its test part counts."
@@ -43,7 +43,10 @@ def evaluate(model: nn.Module, schema: Schema, device: torch.device, plan: Plan,
     else:
         split = read_tokens(source, schema)
         note = " ".join(split.notes)
-    scores = token_scores(surprises_of(model, stream_of(split), tokens, device), tokens)
+    if isinstance(model, NGramNetwork):
+        scores = counted_scores(model.counted.surprises(stream_of(split)), stream_of(split), tokens)
+    else:
+        scores = token_scores(surprises_of(model, stream_of(split), tokens, device), tokens)
     headline = next(iter(scores))
     judged = {"task": schema.task, "headline": headline, "classes": [], "scores": scores}
     return {"note": note, "rows": len(stream_of(split)), "unit": tokens.unit, **judged}
@@ -63,7 +66,7 @@ def finish_tokens(path: Path, plan: Plan, dataset: Dataset, trained: Trained, ob
         "headline": next(iter(scores)),
         "classes": [],
         "scores": scores,
-        "baselines": [_beside(each, ids, tokens, ours) for each in (1, 2, order)],
+        "baselines": [beside_counts(each, ids, tokens, ours) for each in (1, 2, order)],
         "name": dataset.name,
         "noun": tokens.unit,
         "rows": {part: len(each) for part, each in ids.items()},
@@ -81,8 +84,7 @@ def finish_tokens(path: Path, plan: Plan, dataset: Dataset, trained: Trained, ob
     }
     if trained.restarts is not None:
         results["restarts"] = trained.restarts
-    samples = [_sample(model, tokens, ids["test"], temperature) for temperature in _TEMPERATURES]
-    files.write_json(path / "examples.json", {"written": samples})
+    files.write_json(path / "examples.json", {"written": samples_of(model, dataset.schema, ids["test"])})
     results["next"] = _next(results, path, plan.training.epochs)
     files.write_json(path / "results.json", results)
     return results
@@ -112,6 +114,9 @@ def written(
     Errors: `ArgumentError` for a network that was not trained on a text, and what `language.write_text` raises.
     """
     tokens = tokens_of(schema)
+    if isinstance(model, NGramNetwork):
+        drawing = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
+        return write_ngrams(model.counted, tokens, prompt, length=length, seed=seed, **drawing)  # type: ignore[arg-type]
     return write_text(model, tokens, prompt, length=length, temperature=temperature, top_p=top_p, top_k=top_k, seed=seed)
 
 
@@ -150,8 +155,15 @@ def _named(order: int) -> str:
     return _NAMES.get(order, f"{order}-gram model").removesuffix(" model")
 
 
-def _beside(order: int, ids: dict[str, NDArray[Any]], tokens: Tokens, ours: NDArray[np.float64]) -> dict[str, Any]:
-    """Counts of this order on the same text, and how far the network is ahead of them."""
+def beside_counts(order: int, ids: dict[str, NDArray[Any]], tokens: Tokens, ours: NDArray[np.float64]) -> dict[str, Any]:
+    """Counts of this order on the same text, and how far the model is ahead of them.
+
+    Args:
+        order: of the counts.
+        ids: the tokens of each part.
+        tokens: how the text is read.
+        ours: surprises of the model on the test part.
+    """
     counted = CountedTokens(ids["train"], len(tokens.vocabulary), order=order, start=tokens.start)
     counted.choose_strengths(ids["valid"])
     theirs = counted.surprises(ids["test"])[-len(ours) :]  # where nothing stands before the first, it is not judged
@@ -164,11 +176,23 @@ def _beside(order: int, ids: dict[str, NDArray[Any]], tokens: Tokens, ours: NDAr
     }
 
 
-def _sample(model: nn.Module, tokens: Tokens, test: NDArray[Any], temperature: float) -> dict[str, Any]:
-    """What the network writes, from the beginning of a line or of the test part."""
+def samples_of(model: nn.Module, schema: Schema, test: NDArray[Any]) -> list[dict[str, Any]]:
+    """What the model writes, from the beginning of a line or of the test part, at two temperatures.
+
+    Args:
+        model: that foretells tokens.
+        schema: how it reads text.
+        test: the test part.
+    """
+    return [_sample(model, schema, test, temperature) for temperature in _TEMPERATURES]
+
+
+def _sample(model: nn.Module, schema: Schema, test: NDArray[Any], temperature: float) -> dict[str, Any]:
+    tokens = tokens_of(schema)
     prompt = "" if tokens.start is not None else tokens.decode(np.asarray(test[:1]))
     length = _WRITTEN[tokens.unit]
-    text = "".join(write_text(model, tokens, prompt, length=length, temperature=temperature, top_p=0.95, seed=0))
+    pieces = written(model, schema, prompt, length=length, temperature=temperature, top_p=0.95, top_k=0, seed=0)
+    text = "".join(pieces)
     return {"temperature": temperature, "top_p": 0.95, "prompt": prompt, "text": text}
 
 
