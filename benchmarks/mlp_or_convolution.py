@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from leadline.models import convnet, mlp
 from leadline.training import Supervised, run_loop
 
-EPOCHS, BATCH, SEEDS, SHIFTS = 8, 125, 3, (0, 2, 4, 8)
+EPOCHS, BATCH, SEEDS, SHIFTS = 4, 125, 3, (0, 2, 4, 8)
 
 
 def pictures() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:

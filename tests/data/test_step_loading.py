@@ -13,7 +13,9 @@ from leadline import data
 from leadline.data.ragged import Ragged
 from leadline.data.series import Series
 from leadline.data.step_answers import StepClasses, StepNumbers
-from leadline.data.step_loading import is_step_source, load_steps, read_steps, unlabelled_rows
+from leadline.data.step_loading import load_steps
+from leadline.data.step_reading import read_steps, unlabelled_rows
+from leadline.data.step_sources import is_step_source
 from leadline.data.tagged_sentences import Sentences
 from leadline.errors import ArgumentError, DataError, LeadlineError, SourceNotFoundError
 
@@ -111,6 +113,41 @@ def test_a_table_of_series(tmp_path: Path) -> None:
     assert len(data.read(path, dataset.schema)) == 12
 
 
+def test_a_table_is_read_again_by_the_names_of_its_columns() -> None:
+    """Whatever stands last, in whatever order its steps come, and whether it counts them."""
+    schema = load_steps(walk(), group="who", time="t").schema
+    assert (schema.answers.target, schema.answers.time) == ("doing", "t")  # type: ignore[union-attr]
+    mixed = walk().sample(fraction=1, shuffle=True, seed=1).select("doing", "y", "t", "x", "who")
+    split = read_steps(mixed, schema)
+    expected = read_steps(walk(), schema)
+    for row, name in enumerate(split.ids):
+        there = list(expected.ids).index(name)
+        np.testing.assert_array_equal(split.inputs.row(row), expected.inputs.row(there))  # type: ignore[union-attr]
+        np.testing.assert_array_equal(split.targets.row(row), expected.targets.row(there))
+    assert len(unlabelled_rows(walk().select("y", "x"), schema)) == 1
+    by_number = load_steps(walk().select("doing", "who", "x", "y"), group="who", target="1")
+    assert by_number.schema.answers.target == "doing"  # type: ignore[union-attr]
+    assert len(unlabelled_rows(walk().select("x", "y", "who"), by_number.schema)) == 12
+
+
+def test_columns_that_teach_nothing_are_named() -> None:
+    frame = walk().with_columns(note=pl.lit("a"))
+    notes = " ".join(load_steps(frame, group="who", target="doing").notes)
+    assert "Columns that were left out: t, note." in notes
+
+
+def test_classes_that_are_written_as_numbers_stay_what_they_were() -> None:
+    frame = walk().with_columns(pl.col("doing").replace_strict({"walk": "07", "stand": "1"}))
+    plain = load_steps(frame, group="who").schema
+    assert plain.answers.names == ("1", "7")
+    assert set(read_steps(frame, plain).targets.values) == {0, 1}
+    written = load_steps(frame, group="who", columns={"doing": "category"}).schema
+    assert written.answers.names == ("1", "07")
+    assert set(read_steps(frame, written).targets.values) == {0, 1}
+    many = frame.with_columns(doing=pl.int_range(pl.len()) + 1)  # so many that by themselves they would be a quantity
+    assert [int((read_steps(many, plain).targets.values == each).sum()) for each in (0, 1)] == [1, 1]
+
+
 def test_a_table_of_words_with_groups_named_once() -> None:
     lines = [
         (f"s{row}" if not at else None, word, tag)
@@ -144,6 +181,19 @@ def test_pieces_of_one_row_stay_in_one_split() -> None:
     assert not where[1] & where[2]
 
 
+def test_copies_of_long_rows_stay_with_them_and_rows_to_judge_stay_whole() -> None:
+    random = np.random.default_rng(0)
+    series = [random.normal(size=(20, 1)) for _ in range(15)]
+    dataset = load_steps([*series, *series], [(row[:, 0] > 0).astype(int) for row in [*series, *series]], longest=10)
+    parts = (dataset.train, dataset.valid, dataset.test)
+    rows = [{int(name.split(" ")[0].split(":")[1]) % 15 for name in split.ids} for split in parts]
+    assert sum(map(len, rows)) == 15
+    for split in parts:
+        assert [int(name.split(" ")[0].split(":")[1]) for name in split.ids] == list(split.whole)  # type: ignore[attr-defined]
+    long = read_steps([random.normal(size=(5000, 1))], dataset.schema, targets=[[0, 1] * 2500])
+    assert long.inputs.lengths.tolist() == [5000]  # type: ignore[union-attr]
+
+
 def test_an_answer_that_training_never_showed_is_kept_as_another(tmp_path: Path) -> None:
     for part, tag in (("train", "NN"), ("dev", "NN"), ("test", "XX")):
         (tmp_path / f"a.{part}.conll").write_text(f"The DT\ncat {tag}\n\nNo UH\n\n" * 3)
@@ -158,6 +208,14 @@ def test_an_answer_that_training_never_showed_is_kept_as_another(tmp_path: Path)
     [
         ([["a", "b"], ["c", "d"], ["e"]], [["x", "y"], ["x"], ["y"]], "Row 1 has not one target for each step"),
         ([["a"], ["b"], ["c"]], [["x"], ["y"]], "differ in number"),
+        (["a b", "c d", "e f"], [["x", "y"]] * 3, "Row 0 is no row of steps.*Divide the text"),
+        ([1, 2, 3], [0, 1, 0], "Row 0 is no row of steps"),
+        ([["a"], ["b"], ["c"]], ["x", "y", "x"], "Row 0 has not one target"),
+        ([["a"], ["b"], ["c"]], [0, 1, 0], "Row 0 has not one target"),
+        (None, None, "rows are no list"),
+        (WORDS, None, "targets are no list"),
+        ([np.zeros((2, 1))] * 4, [[[1.0], [1.0, 2.0]]] * 4, "not numbers"),
+        ([np.zeros((2, 1))] * 4, [[[1.0], [2.0]], [[1.0, 2.0]] * 2] * 2, "one width"),
         (WORDS, [["x"] * len(row) for row in WORDS], "only one class"),
         ([[], []], [[], []], "Not one row has a step"),
         (WORDS, [[None] * len(row) for row in WORDS], "Not one step has a target"),

@@ -77,6 +77,46 @@ def test_parts_beside_the_training_part_and_in_a_folder(tmp_path: Path) -> None:
     assert read_tagged(tmp_path / "ner.dev.txt").parts is None
 
 
+def test_parts_as_the_shared_tasks_call_them(tmp_path: Path) -> None:
+    for ending in ("train", "testa", "testb"):
+        written(tmp_path / f"eng.{ending}", SENTENCES * 4)
+    for source in (tmp_path / "eng.train", tmp_path):
+        raw = read_tagged(source)
+        assert raw.parts is not None
+        assert raw.parts.tolist() == ["train"] * 8 + ["valid"] * 8 + ["test"] * 8
+    assert is_tagged(tmp_path)
+    assert is_tagged(tmp_path / "eng.testb")
+
+
+def test_a_treebank_with_its_license_and_its_plain_text(tmp_path: Path) -> None:
+    for name in ("LICENSE.txt", "README.md", "en-ud-train.txt"):
+        written(tmp_path / name, "Some text.")
+    for part in ("train", "dev"):
+        written(tmp_path / f"en-ud-{part}.conllu", CONLLU)
+    assert is_tagged(tmp_path)
+    assert read_tagged(tmp_path).parts.tolist() == ["train"] * 2 + ["valid"] * 2  # type: ignore[union-attr]
+
+
+def test_white_space_that_is_no_blank_belongs_to_words(tmp_path: Path) -> None:
+    raw = read_tagged(written(tmp_path / "a.conll", "1\u00a0000 CD\n\u3000 O\nx O\n\nNo UH\n"))
+    assert raw.rows == [["1\u00a0000", "\u3000", "x"], ["No"]]
+
+
+def test_what_is_empty_between_tabs_is_no_tag_and_no_word(tmp_path: Path) -> None:
+    raw = read_tagged(written(tmp_path / "a.tsv", "The\tDT\ncat\t\n\tNN\n\nNo\tUH\n"))
+    assert raw.rows == [["The", "cat"], ["No"]]
+    assert raw.targets == [["DT", None], ["UH"]]
+
+
+def test_one_sentence_can_be_read_and_another_layout_when_it_is_read_again(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.conll", "The DT\ncat NN")
+    assert read_tagged(path).rows == [["The", "cat"]]
+    assert read_tagged(path, target="xpos", again=True).targets == [["DT", "NN"]]
+    universal = written(tmp_path / "en.conllu", CONLLU)
+    assert read_tagged(universal, target="xpos", again=True).targets[1] == ["VB", "SYM"]
+    assert read_tagged(universal, target="doing", again=True).targets[1] == ["VERB", None]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "sure"),
     [
@@ -99,7 +139,7 @@ def test_what_is_surely_tagged(tmp_path: Path, name: str, text: str, sure: bool)
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("The DT\ncat NN\nsat VBD\n", "no blank line, so it is one sentence of 3 words"),
+        ("The DT\ncat NN\nsat VBD\n" * 400, "no blank line, so it is one sentence of 1,200 words"),
         ("The\ncat\n\nsat\n", "holds no tagged words"),
         ("\n\n \n", "is empty"),
         ("# a\n\n# b\n", "tagged words|no sentence"),

@@ -151,7 +151,7 @@ def test_labels_need_not_be_numbers_and_nodes_not_have_any(tmp_path: Path) -> No
 
 def test_nothing_there(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("\n  \n")
-    with pytest.raises(DataError, match="There is no tree in the files"):
+    with pytest.raises(DataError, match=r"There is no tree in .*train\.txt"):
         load_trees(tmp_path / "train.txt")
     with pytest.raises(SourceNotFoundError):
         load_trees(tmp_path / "nowhere")
@@ -160,6 +160,40 @@ def test_nothing_there(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("".join(f"(1 a{number})\n" for number in range(40)))
     with pytest.raises(DataError, match="All nodes have the same label"):
         load_trees(tmp_path / "train.txt")
+
+
+def test_a_folder_of_files_that_say_no_part_is_one_treebank(tmp_path: Path) -> None:
+    lines = treebank(5, 90)
+    for number in range(3):
+        (tmp_path / f"wsj_{number:04}.mrg").write_text("\n".join(lines[30 * number : 30 * number + 30]))
+    (tmp_path / "README").write_text("nothing of this kind")
+    dataset = data.load(tmp_path)
+    assert (dataset.task, sum(map(len, (dataset.train, dataset.valid, dataset.test)))) == ("trees", 90)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceNotFoundError, match="no file of trees in the folder"):
+        load_trees(tmp_path / "empty")
+
+
+def test_trees_to_judge_by_may_have_nodes_of_more_children(folder: Path) -> None:
+    with (folder / "test.txt").open("a") as file:
+        file.write("(3 (2 a) (2 b) (3 c) (2 d))\n")
+    assert data.load(folder).schema.inputs.arity == 4  # type: ignore[union-attr]
+
+
+def test_a_file_that_is_named_is_the_one_that_is_judged(folder: Path) -> None:
+    schema = data.load(folder).schema
+    for part, count in (("train", 120), ("dev", 30), ("test", 40)):
+        split = read_trees(folder / f"{part}.txt", schema)
+        assert len(split) == count
+        assert split.ids[0] == f"{part}.txt:1"
+    (folder / "train.txt").unlink()
+    assert len(read_trees(folder, schema)) == 40
+    with pytest.raises(DataError, match=r"says that it is the training part\. .* got dev\.txt and test\.txt"):
+        load_trees(folder)
+    (folder / "test.txt").unlink()
+    assert len(read_trees(folder, schema)) == 30
+    with pytest.raises(ArgumentError, match="no part 'test'"):
+        read_trees(folder, schema, part="test")
 
 
 def test_texts_are_no_trees(tmp_path: Path) -> None:
@@ -212,6 +246,8 @@ def test_batches_are_the_levels_of_their_trees_in_a_new_order_each_epoch(folder:
 
 def test_label_names_and_their_middle() -> None:
     assert label_names(["-2", "10", "-1"]) == ("-2", "-1", "10")
+    assert label_names(["1", "01", "0"]) == ("0", "01", "1")
+    assert label_names(["--2", "1", "-"]) == ("-", "--2", "1")
     assert NodeClasses(("0", "1", "2", "3", "4")).middle == 2
     assert NodeClasses(("0", "1")).middle is None
     assert NodeClasses(("NP", "S", "VP")).middle is None

@@ -93,15 +93,15 @@ def test_a_compressed_file_is_written(tmp_path: Path) -> None:
 
 
 def test_characters_with_spaces_and_line_ends_come_back(tmp_path: Path) -> None:
-    vocabulary = Vocabulary.from_counts(dict.fromkeys(" \n\tab", 3) | {"<s>": 3})
-    ids = vocabulary.encode([*"a b\nab\tb a b", "<s>"])
+    odd = ["<s>", "<UNK>", "<U+0020>", "<U+"]
+    vocabulary = Vocabulary.from_counts(dict.fromkeys([*" \n\tab", *odd], 3))
+    ids = vocabulary.encode([*"a b\nab\tb a b", *odd, " ", *odd])
     model = fit_ngrams(ids, len(vocabulary), order=3).model
     write_arpa(model, vocabulary, tmp_path / "m.arpa")
     read, words = read_arpa(tmp_path / "m.arpa")
     assert (read.boundary, set(words.words)) == (None, set(vocabulary.words))
-    np.testing.assert_allclose(
-        read.surprises(words.encode([*"b a\n<", "<s>"])), model.surprises(vocabulary.encode([*"b a\n<", "<s>"])), rtol=1e-5
-    )
+    other = [*"b a\n<", *odd, " ", "<UNK>"]
+    np.testing.assert_allclose(read.surprises(words.encode(other)), model.surprises(vocabulary.encode(other)), rtol=1e-5)
 
 
 def test_a_vocabulary_may_have_words_that_the_file_lacks_and_not_the_other_way_round(tmp_path: Path) -> None:

@@ -240,6 +240,27 @@ def test_numbers_of_another_vocabulary_are_refused(word: int) -> None:
             ask()
 
 
+def test_a_text_is_one_row_of_whole_numbers() -> None:
+    model = fit_ngrams(np.array([3, 4, 5]), V, order=2).model
+    with pytest.raises(ArgumentError, match="asked for token numbers. Expected whole numbers; got float64"):
+        model.surprises(np.array([3.0, 4.0]))
+    with pytest.raises(ArgumentError, match="one row of token numbers"):
+        model.surprises(np.array([[3, 4]]))
+
+
+def test_a_large_model_is_not_prepared_for_few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, other = fit_ngrams(zipf(3000), 40, order=4).model, zipf(100, seed=1)
+    expected = model.surprises(other)
+    monkeypatch.setattr(module, "_MANY", 1)
+    for name, value in (("_GRAMS_A_TOKEN", 1), ("MEMORY", 1000)):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, value)
+            np.testing.assert_array_equal(model.surprises(other), expected)
+            assert not model._slots, f"{name} was not kept to"
+    model.surprises(other)
+    assert model._slots
+
+
 def test_a_batch_that_does_not_fit_its_contexts_is_refused() -> None:
     with pytest.raises(ArgumentError, match="do not fit their contexts"):
         fit_ngrams(np.array([3, 4, 5]), V, order=2).model.query_batch(np.array([3, 4]), np.array([[3]]))
@@ -265,6 +286,11 @@ def test_settings_that_make_no_sense_are_refused(chosen: dict[str, object], mess
 def test_minimum_counts_that_fall_are_refused(minimum: tuple[int, ...]) -> None:
     with pytest.raises(ArgumentError, match="minimum counts cannot be kept to"):
         smooth(count_ngrams(np.array([3, 4, 5]), V, order=2), minimum_counts=minimum)
+
+
+def test_add_k_has_no_minimum_counts() -> None:
+    with pytest.raises(ArgumentError, match="Add-k leaves no n-gram out"):
+        smooth(count_ngrams(np.array([3, 4, 5]), V, order=2), "add_k", minimum_counts=[2])
 
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)

@@ -11,7 +11,7 @@ from hypothesis import strategies
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leadline.layers.tree_layers import ChildSumTreeLSTM, NaryTreeLSTM, TreeRecursion
+from leadline.layers.tree_layers import ChildSumTreeLSTM, NaryTreeLSTM, TensorTreeRecursion, TreeRecursion
 
 
 def random_tree(seed: int, leaves: int, arity: int) -> NDArray[np.int64]:
@@ -96,7 +96,7 @@ def _child_sum(layer: ChildSumTreeLSTM) -> Callable[[Any, list[Any]], tuple[Tens
     return node
 
 
-def _plain(layer: TreeRecursion) -> Callable[[Any, list[Any]], tuple[Tensor]]:
+def _plain(layer: TreeRecursion | TensorTreeRecursion) -> Callable[[Any, list[Any]], tuple[Tensor]]:
     def node(x: Any, children: list[Any]) -> tuple[Tensor]:
         if x is not None:
             return (layer.leaf(x).tanh(),)
@@ -104,7 +104,7 @@ def _plain(layer: TreeRecursion) -> Callable[[Any, list[Any]], tuple[Tensor]]:
         none = torch.zeros(layer.hidden, dtype=weight.dtype)
         below = torch.cat([*(h for (h,) in children), *[none] * (layer.arity - len(children))])
         h = weight[:, : len(below)] @ below + layer.inner.bias
-        if layer.products:  # aᵀ V_j a
+        if layer.pairs:  # aᵀ V_j a
             tensor = weight[:, len(below) :].view(-1, len(below), len(below))
             h = h + torch.einsum("a,jab,b->j", below, tensor, below)
         return (h.tanh(),)
@@ -116,4 +116,5 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     NaryTreeLSTM: _nary,
     ChildSumTreeLSTM: _child_sum,
     TreeRecursion: _plain,
+    TensorTreeRecursion: _plain,
 }

@@ -12,6 +12,7 @@ from torch import Tensor
 from leadline import losses
 from leadline.errors import ArgumentError
 from leadline.losses.steps import each_step, has_target, step_accuracy, step_error
+from leadline.training import Supervised
 
 
 def drawn(seed: int, rows: int = 4, steps: int = 7, classes: int = 5) -> tuple[Tensor, Tensor]:
@@ -72,6 +73,26 @@ def test_class_weights_weigh_steps() -> None:
     loss = each_step(lambda *given, **more: losses.cross_entropy(*given, class_weights=weights, **more))(logits, targets)
     each = F.cross_entropy(logits[there], targets[there], reduction="none") * weights[targets[there]]
     assert loss.item() == pytest.approx(each.mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_batch_in_parts_has_the_loss_and_the_gradient_of_the_whole(seed: int) -> None:
+    """However many steps with a target each part happens to hold."""
+    inputs, targets = drawn(seed, rows=5)
+    targets[1:3] = -100
+    found = []
+    for parts in (1, 2):
+        model = torch.nn.Linear(5, 5)
+        with torch.no_grad():
+            model.weight.copy_(torch.eye(5))
+            model.bias.zero_()
+        loss = each_step(losses.cross_entropy)
+        step = Supervised(
+            model, loss, torch.optim.SGD(model.parameters()), accumulate=parts, measures={"accuracy": step_accuracy}
+        )
+        logs = step.add_gradients(inputs, targets)
+        found.append((model.weight.grad, logs["loss"], logs["accuracy"]))
+    torch.testing.assert_close(found[0], found[1])
 
 
 def test_a_batch_without_any_target_costs_nothing_and_moves_nothing() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadline.metrics.spans import span_counts, span_metrics, spans_in
+from leadline.metrics.spans import is_span_scheme, span_counts, span_metrics, spans_in
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,10 @@ from leadline.metrics.spans import span_counts, span_metrics, spans_in
         ("E-A E-A", [("A", 0, 1), ("A", 1, 2)]),
         ("B-A I-A L-A U-B", [("A", 0, 3), ("B", 3, 4)]),  # BILOU
         ("S-A I-A", [("A", 0, 1), ("A", 1, 2)]),
+        ("B-A M-A M-A E-A S-A", [("A", 0, 4), ("A", 4, 5)]),  # BMES
+        ("B I O I B", [("", 0, 2), ("", 3, 4), ("", 4, 5)]),  # no kinds
+        ("B M E S B E", [("", 0, 3), ("", 3, 4), ("", 4, 6)]),
+        ("NOUN B-A", [("A", 1, 2)]),  # no mark is outside
         ("O O", []),
         ("", []),
         ("B-A", [("A", 0, 1)]),
@@ -42,6 +46,31 @@ def test_what_is_written_as_iob2_is_read_back(pieces: list[tuple[str, int]]) -> 
             spans.append((kind, len(tags), len(tags) + length))
             tags += [f"B-{kind}", *[f"I-{kind}"] * (length - 1)]
     assert spans_in(tags) == spans
+
+
+@pytest.mark.parametrize(
+    ("names", "marks"),
+    [
+        ("B-A I-A O", True),
+        ("I-A I-B O", True),  # IOB1 with a B- nowhere
+        ("B-A B-B O", True),
+        ("B-A M-A E-A S-A O", True),
+        ("B-A I-A L-A U-A O", True),
+        ("B I O", True),
+        ("B M E S", True),
+        ("B I", True),
+        ("O", False),
+        ("", False),
+        ("B O", False),
+        ("S O", False),
+        ("A B C", False),
+        ("S-A E-A O", False),
+        ("B-A I-A O PAD", False),
+        ("NOUN VERB", False),
+    ],
+)
+def test_which_names_mark_spans(names: str, marks: bool) -> None:
+    assert is_span_scheme(tuple(names.split())) is marks
 
 
 def test_precision_recall_and_f1_of_the_shared_task() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from leadline.data.dataset import Split
 from leadline.data.ragged import Ragged
@@ -16,7 +15,7 @@ from leadline.errors import ArgumentError
 from leadline.layers.level_arrays import TreeLevels, tree_levels
 from leadline.layers.tree_layers import TREE_CELLS
 from leadline.losses import cross_entropy
-from leadline.models.recursive_networks import recursive, set_word_vectors
+from leadline.models.recursive_networks import recursive
 from leadline.models.tree_evaluation import TreeEvaluation, tree_outputs
 
 
@@ -75,19 +74,6 @@ def test_dropout_draws_in_training_alone() -> None:
     assert not torch.equal(network(two_words()), network(two_words()))
     network.eval()
     assert torch.equal(network(two_words()), network(two_words()))
-
-
-def test_word_vectors_keep_their_directions() -> None:
-    network = recursive(9, 4, embedding=3, hidden=5)
-    before = network.words.weight.detach().clone()
-    vectors = torch.randn(2, 3) * 40
-    set_word_vectors(network, torch.tensor([4, 7]), vectors)
-    set_to = network.words.weight[[4, 7]]
-    torch.testing.assert_close(nn.functional.cosine_similarity(set_to, vectors), torch.ones(2))
-    assert set_to.square().mean().sqrt().item() == pytest.approx(0.1, rel=1e-4)
-    assert torch.equal(network.words.weight[:4], before[:4])
-    with pytest.raises(ArgumentError, match=r"do not fit the network\. .* Set model\.embedding to 8"):
-        set_word_vectors(network, torch.tensor([4]), torch.zeros(1, 8))
 
 
 def test_what_is_no_tree_or_no_word() -> None:

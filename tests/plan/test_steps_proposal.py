@@ -65,7 +65,6 @@ def test_the_network_answers_each_step_whatever_stands_behind_the_row() -> None:
         ({"model": "mlp"}, "one answer for a whole row"),
         ({"training.loss": "squared_error"}, "not for the task 'classes'"),
         ({"training.loss": "binary_cross_entropy"}, "Expected one of cross_entropy"),
-        ({"training.entropy_bonus": 0.1}, "one class of several"),
         ({"training.monitor": "valid_f1"}, "valid_accuracy"),
         ({"training.step": "recorded"}, "differ in length"),
         ({"model.every_step": False}, "no key"),
@@ -84,3 +83,16 @@ def test_classes_may_be_weighed_and_smoothed() -> None:
         for changes in ({}, {"training.class_weights": "balanced", "training.label_smoothing": 0.1})
     )
     assert plain.evaluate()["valid_loss"] != weighed.evaluate()["valid_loss"]
+
+
+def test_an_entropy_bonus_is_given_at_each_step_that_has_a_class() -> None:
+    dataset = load_steps(WORDS, [[tag if at else None for at, tag in enumerate(row)] for row in TAGS])
+    built = build(propose(dataset, {**QUICK, "training.entropy_bonus": 0.5}), dataset)
+    outputs, targets = torch.randn(2, 3, 3), torch.tensor([[-100, 0, 1], [-100, 2, -100]])
+    there = outputs[targets >= 0]
+    expected = torch.nn.functional.cross_entropy(there, targets[targets >= 0])
+    expected = expected - 0.5 * torch.distributions.Categorical(logits=there).entropy().mean()
+    torch.testing.assert_close(built.evaluate.loss(outputs, targets), expected)
+    numbers = load_steps([np.arange(4.0) + row for row in range(9)], [[0.5, 0.25, 2.25, 1.5]] * 9)
+    with pytest.raises(LeadlineError, match="one class of several"):
+        build(propose(numbers, {**QUICK, "training.entropy_bonus": 0.5}), numbers)

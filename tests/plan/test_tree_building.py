@@ -17,7 +17,7 @@ from leadline.errors import PlanError
 from leadline.models import RecursiveNetwork
 from leadline.optim import make_optimizer
 from leadline.plan import build, propose
-from leadline.plan.tree_building import by_rows
+from leadline.plan.tree_building import words_apart
 from leadline.training import run_loop
 from leadline.training.steps import BEGINNING
 
@@ -39,14 +39,17 @@ QUICK = {"model.hidden": 6, "model.embedding": 5, "training.device": "cpu", "tra
 
 
 def test_adagrad_by_rows_gives_the_weights_of_adagrad(dataset: Dataset) -> None:
-    changes = {**QUICK, "model.dropout": 0.0, "model.word_dropout": 0.0, "training.weight_decay": 0.0}
+    changes = {**QUICK, "model.dropout": 0.0, "model.word_dropout": 0.0, "training.weight_decay": 0.01}
     built = build(propose(dataset, changes), dataset)
     model: Any = built.model
     assert isinstance(model, RecursiveNetwork)
     assert model.words.sparse
     other: Any = copy.deepcopy(model)
     other.words.sparse = False
-    plain = make_optimizer("adagrad", other, learning_rate=0.05)
+    plain = make_optimizer("adagrad", other, learning_rate=0.05, weight_decay=0.01)
+    before = other.words.weight.detach().clone()
+    words_apart(plain, other, by_rows=False)
+    assert not other.words.sparse
     for batch in built.batches.epoch(0):
         built.step(batch, BEGINNING)
         plain.zero_grad()
@@ -54,6 +57,9 @@ def test_adagrad_by_rows_gives_the_weights_of_adagrad(dataset: Dataset) -> None:
         plain.step()
     for (name, ours), theirs in zip(model.named_parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6, msg=name)
+    seen = set(dataset.train.inputs.values[:, 0].tolist())  # type: ignore[union-attr]
+    unseen = [number for number in range(len(before)) if number not in seen or number == 0]
+    assert torch.equal(model.words.weight[unseen], before[unseen])
 
 
 def test_other_optimizers_and_clipping_go_through_all_words(dataset: Dataset) -> None:
@@ -61,7 +67,7 @@ def test_other_optimizers_and_clipping_go_through_all_words(dataset: Dataset) ->
         built = build(propose(dataset, {**QUICK, **changes}), dataset)
         assert not built.model.words.sparse, changes  # type: ignore[union-attr]
         run_loop(built.step, built.batches, epochs=1, evaluate=built.evaluate, best=built.best)
-    assert not by_rows(make_optimizer("adagrad", nn.Linear(2, 2), learning_rate=0.1), nn.Linear(2, 2))
+    assert not words_apart(make_optimizer("adagrad", nn.Linear(2, 2), learning_rate=0.1), nn.Linear(2, 2), by_rows=True)
 
 
 def test_its_state_comes_back(dataset: Dataset) -> None:

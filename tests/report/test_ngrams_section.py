@@ -46,6 +46,22 @@ def test_the_k_of_add_k_is_told_and_no_discounts() -> None:
     assert not view["taken"]
 
 
+def test_the_perplexity_is_told_without_the_unknown_words_and_the_ends() -> None:
+    counts = {"all_tokens": 141.2, "known_tokens": 128.0, "words": None, "tokens": 1500, "unknown": 90, "ends": 0}
+    view = ngrams_view({**results(row(1)), "perplexities": counts})
+    assert view is not None
+    expected = "Over all 1,500 test words the perplexity is 141.2; it is 128 without the 90 that are unknown."
+    assert view["counted"] == expected
+    both = ngrams_view({**results(row(1)), "perplexities": counts | {"words": 166.0, "ends": 40}})
+    assert both is not None
+    assert both["counted"].endswith("; and 166 if the 40 ends of lines are foretold but not counted, SRILM's ppl1.")
+    neither = ngrams_view({**results(row(1)), "perplexities": counts | {"unknown": 0}})
+    assert neither is not None
+    assert neither["counted"] == ""
+    page = render({"results": {**results(row(1)), "perplexities": counts | {"words": 166.0, "ends": 40}}})
+    assert both["counted"] in page.replace("&#39;", "'")
+
+
 def test_the_page_has_the_section_only_for_such_a_model() -> None:
     page = render({"results": results(row(1))})
     assert 'id="ngrams"' in page

@@ -48,6 +48,8 @@ def test_bands_are_as_wide_as_their_runs() -> None:
     assert view["rows"][0]["title"] == "1 of 3 steps wrong"
     page = render({"results": {"name": "x"}, "examples": {"steps": [SERIES]}})
     assert "steps 3 to 4: run" in page
+    assert page.count("<polyline") == 1
+    assert steps_view({}, {"steps": [SERIES | {"series": [[0.0, None, 1.0, 2.0]]}]})["rows"][0]["signal"] is None  # type: ignore[index]
 
 
 def test_numbers_are_drawn() -> None:

@@ -22,7 +22,6 @@ def tree(**other: Any) -> dict[str, Any]:
         "said": [2, 3, 3, 2, 4],
         "sure": [0.9, 0.8, 0.7, 0.95, 0.6],
         "truth": [2, 3, 3, 2, 3],
-        "right": False,
         **other,
     }
 
@@ -85,7 +84,7 @@ def test_what_is_no_tree_is_not_drawn(other: dict[str, Any]) -> None:
 
 
 def test_right_and_wrong_ones_apart_on_the_page() -> None:
-    examples = {"trees": {"names": NAMES, "middle": 2, "drawn": [tree(), tree(right=True, truth=[2, 3, 3, 2, 4])]}}
+    examples = {"trees": {"names": NAMES, "middle": 2, "drawn": [tree(), tree(truth=[2, 3, 3, 2, 4])]}}
     view = trees_view(examples)
     assert view is not None
     assert [(group["title"], len(group["trees"])) for group in view["groups"]] == [

@@ -227,6 +227,12 @@ def test_the_command_line_counts_writes_and_foretells(text: Path, workplace: Pat
     status, out, _ = type_in("predict", "last", "the cat")
     assert status == 0
     assert "%" in out
+    status, out, _ = type_in("predict", "last", "the sea .")
+    assert status == 0
+    assert "'\\n' (" in out, "the end of a line is shown"
+    status, _, err = type_in("predict", "last", "")
+    assert status == 2
+    assert "nothing that a token could follow" in " ".join(err.split())
     status, out, _ = type_in("plan", text, "--task", "ngram")
     assert status == 0
     assert "smoothing" in out

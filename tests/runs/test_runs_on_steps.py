@@ -18,12 +18,14 @@ from leadline import data
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
 from leadline.data.step_answers import StepClasses
+from leadline.data.step_loading import load_steps
 from leadline.data.tagged_sentences import Sentences
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, PlanError
 from leadline.files import sha256
 from leadline.metrics.spans import spans_in
 from leadline.runs import Observer, Run, StepAnswer, StepPredictions
 from leadline.runs.answering_steps import said_of
+from leadline.runs.steps import _measured, _score
 
 TypeIn = Callable[..., tuple[int, str, str]]
 QUICK = {
@@ -111,7 +113,7 @@ def test_a_sentence_gets_its_tags(run: Run) -> None:
     assert isinstance(answer, StepAnswer)
     assert answer.words == ("the", "old", "bank", "by", "a", "boat")
     assert answer.answers == ("O", "B-LOC", "I-LOC", "O", "O", "O")
-    assert answer.spans == [("LOC", 1, 3)]
+    assert answer.spans == (("LOC", 1, 3),)
     assert run.predict(["the", "old", "bank", "by", "a", "loan"]).answers[1] == "B-ORG"  # type: ignore[union-attr]
     several = run.predict(["the old bank by a boat", "", "loan the old bank"])
     assert isinstance(several, StepPredictions)
@@ -133,7 +135,11 @@ def test_it_is_opened_and_judged_again(run: Run, banks: Path, tmp_path: Path) ->
     new = again.evaluate(tmp_path / "new.conll")
     assert (new["rows"], new["unseen"]) == (41, 2)
     assert "never showed (B-XXX, I-XXX)" in new["note"]
-    assert new["scores"]["span_recall"]["value"] < 1
+    assert new["span_kinds"]["XXX"] == {"spans": 1, "precision": None, "recall": 0, "f1": 0}
+    true = sum(kind["spans"] for kind in new["span_kinds"].values())
+    assert new["scores"]["span_recall"]["value"] <= 1 - 1 / true
+    (tmp_path / "one.conll").write_text("the O\nold B-LOC\nbank I-LOC\nboat O\n")
+    assert again.evaluate(tmp_path / "one.conll")["rows"] == 1
     json.dumps(new, allow_nan=False)
     words, tags = sentences(30, 2)
     assert again.evaluate(words, targets=tags)["scores"]["accuracy"]["value"] > 0.95
@@ -200,6 +206,23 @@ def test_numbers_of_series_and_a_csv_of_steps(tmp_path: Path) -> None:
     assert run.predict(path)[0].answers == pytest.approx(found[0].answers, rel=1e-4)  # type: ignore[index,union-attr]
 
 
+def test_rows_that_were_cut_are_drawn_whole_for_the_intervals() -> None:
+    """All pieces of a row are right or wrong together, so that there are as many chances as rows, and not as pieces."""
+    series = [np.zeros((40, 1)) + row for row in range(60)]
+    said = [[row % 2, *[(row // 2) % 2] * 39] for row in range(60)]
+    pieces, rows = (load_steps(series, said, longest=longest, test=0.4) for longest in (4, 40))
+    assert len(pieces.test) == 10 * len(rows.test) == 240
+    scores = []
+    for dataset in (pieces, rows):
+        answers: Any = dataset.schema.answers
+        counts = _measured(answers, np.zeros(dataset.test.targets.values.shape, np.int64), dataset.test)  # type: ignore[arg-type]
+        metric, sums = counts["accuracy"]
+        assert len(sums) == 24
+        scores.append(_score(metric, sums))
+    assert scores[0]["high"] - scores[0]["low"] > 0.2
+    assert scores[0]["value"] == pytest.approx((pieces.test.targets.values == 0).mean())
+
+
 class Reads:
     """Stands in for a network: says of each word what it is, and how many steps of its row it was given."""
 
@@ -236,7 +259,8 @@ def test_no_script_no_features_no_explanation(run: Run) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("The DT\ncat NN\nsat VBD\n" * 30, "no blank line"),
+        ("The DT\ncat NN\nsat VBD\n" * 30, "too few rows.*blank line behind each"),
+        ("The DT\ncat NN\nsat VBD\n" * 2000, "no blank line"),
         ("The X\ncat X\n\n" * 30, "only one class"),
         ("The DT\ncat\n\n" * 30, "no sentence that can be used"),
         ("The DT\ncat NN\n\nNo UH\n", "too few rows"),

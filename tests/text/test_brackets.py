@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadline.errors import DataError, SourceNotFoundError
-from leadline.text.brackets import BracketedTree, BracketReader, looks_bracketed, tree_from_brackets
+from leadline.text.bracketed_trees import BracketedTree
+from leadline.text.brackets import BracketReader, looks_bracketed, tree_from_brackets
 from leadline.text.reading_text import TextReader
 
 WORDS = st.text(

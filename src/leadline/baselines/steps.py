@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from leadline.data.dataset import Dataset, Split
 from leadline.data.ragged import Ragged
 from leadline.data.series import Series
-from leadline.data.step_answers import StepClasses, StepNumbers, learned_numbers
+from leadline.data.step_answers import StepClasses, StepNumbers
 from leadline.data.tagged_sentences import Sentences
 
 _REACH = 5  # steps before and behind that the linear model sees, as far as there is room for their channels
@@ -67,7 +67,7 @@ def fit_step_baselines(dataset: Dataset, split: Split, *, seconds: float) -> lis
     elif isinstance(answers, StepNumbers):
         if isinstance(dataset.schema.inputs, Series):
             found += _linear(dataset, split, seconds)
-        said = np.tile(learned_numbers(answers), (_steps(split), 1))
+        said = np.tile(answers.mean, (_steps(split), 1))
         found.append(StepBaseline("mean", "of the training steps", 0.0, said))
     return found
 
@@ -92,13 +92,14 @@ def _of_each_word(dataset: Dataset, split: Split, answers: StepClasses) -> StepB
     train: Any = dataset.train.inputs
     targets: NDArray[np.int64] = dataset.train.targets.values
     inputs: Any = dataset.schema.inputs
-    words, there = train.values, targets >= 0
-    table = np.zeros((len(inputs.vocabulary), answers.outputs), np.int64)
-    np.add.at(table, (words[there], targets[there]), 1)
-    best = table.argmax(axis=1)
-    best[table.sum(axis=1) == 0] = _counts(targets, answers.outputs).argmax()
+    there = targets >= 0
+    pairs, counts = np.unique(train.values[there].astype(np.int64) * answers.outputs + targets[there], return_counts=True)
+    words, classes = np.divmod(pairs, answers.outputs)
+    best = np.full(len(inputs.vocabulary), _counts(targets, answers.outputs).argmax())
+    rising = np.lexsort((-classes, counts))
+    best[words[rising]] = classes[rising]  # the last that is written stays: the commonest, and the first of equal ones
     asked: Any = split.inputs
-    detail = f"of {int((table.sum(axis=1) > 0).sum()):,} words and looks of words"
+    detail = f"of {len(np.unique(words)):,} words and looks of words"
     return StepBaseline("most frequent class of each word", detail, time.perf_counter() - begin, best[asked.values])
 
 
@@ -114,23 +115,18 @@ def _linear(dataset: Dataset, split: Split, seconds: float) -> list[StepBaseline
     choosing, wanted = _windows(dataset.valid, reach, prepare, _CHOOSING_STEPS)
     asked: Any = split.inputs
     classes = isinstance(answers, StepClasses)
+    if not len(targets) or (classes and len(np.unique(targets)) < 2):
+        return []
     best: tuple[float, str, NDArray[Any]] | None = None
-    try:
-        for setting, model in _models(classes, seen, targets, answers):
-            chosen = model.predict(choosing) if len(choosing) else np.zeros(0)
-            score = float(
-                (chosen == wanted).mean() if classes else -np.square(_columns(chosen) - _prepared(answers, wanted)).mean()
-            )
-            if best is None or score > best[0]:
-                said = np.concatenate([_columns(model.predict(part)) for part in _all_windows(asked, reach, prepare)])
-                told = said[:, 0].astype(np.int64) if classes else _in_units(answers, said)
-                best = score, setting, told
-            if time.perf_counter() - begin > seconds:
-                break
-    except ValueError:  # a single class among the steps it learns from
-        return []
-    if best is None:
-        return []
+    for setting, model in _models(classes, seen, targets, answers):
+        score = _score(answers, model, choosing, wanted)
+        if best is None or score > best[0]:
+            said = np.concatenate([_columns(model.predict(part)) for part in _all_windows(asked, reach, prepare)])
+            told = said[:, 0].astype(np.int64) if classes else _in_units(answers, said)
+            best = score, setting, told
+        if time.perf_counter() - begin > seconds:
+            break
+    assert best is not None
     around = f"a step and {reach} on each side, " if reach else ""
     detail = f"{best[1]}, {around}{len(seen):,} training steps"
     return [StepBaseline("linear model", detail, time.perf_counter() - begin, best[2])]
@@ -146,7 +142,18 @@ def _models(classes: bool, seen: NDArray[Any], targets: NDArray[Any], answers: A
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # 100 steps bring it close enough to compare with
-            yield f"logistic regression, C = {setting:g}", LogisticRegression(C=setting).fit(seen, targets)
+            model = LogisticRegression(C=setting).fit(seen, targets)
+        yield f"logistic regression, C = {setting:g}", model
+
+
+def _score(answers: Any, model: Any, choosing: NDArray[np.float32], wanted: NDArray[Any]) -> float:
+    """How well a model answers steps of validation, of which there may be none with a target."""
+    if not len(choosing):
+        return 0.0
+    said = model.predict(choosing)
+    if isinstance(answers, StepClasses):
+        return float((said == wanted).mean())
+    return -float(np.square(_columns(said) - _prepared(answers, wanted)).mean())
 
 
 def _windows(split: Split, reach: int, prepare: Any, most: int) -> tuple[NDArray[np.float32], NDArray[Any]]:

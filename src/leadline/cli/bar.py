@@ -53,6 +53,9 @@ class Bar(Observer):
     def weigh(self, work: Callable[[float], float]) -> None:
         self._pace.work = work
 
+    def count_in(self, unit: str) -> None:
+        self._pace.unit = unit
+
     def advance(self, step: int) -> None:
         self._pace.advance(step)
         if self._progress is not None and self._pace.now - self._drawn >= _REFRESH:

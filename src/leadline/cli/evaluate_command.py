@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from leadline.cli.printing import labelled, number, opening
+from leadline.cli.printing import labelled, number, opening, printable
+
+if TYPE_CHECKING:
+    from leadline.language import NGramModel
+    from leadline.runs.run import Run
 
 
 @click.command("evaluate", short_help="How well a network does on other data.", no_args_is_help=True)
@@ -17,21 +22,50 @@ from leadline.cli.printing import labelled, number, opening
 @click.option(
     "--samples", type=click.IntRange(min=2), metavar="S", help="The mean of S thinned networks (Monte-Carlo dropout)."
 )
+@click.option(
+    "--mix",
+    "others",
+    multiple=True,
+    metavar="RUN",
+    help="Also together with another language model: a Run on the same text, or an ARPA file. May be given several times.",
+)
+@click.option("--cache", is_flag=True, help="Also together with a cache of the words that were just read.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(run: str, source: str, samples: int | None, as_json: bool) -> None:
-    """Score the network of RUN (a folder, or `last`) on SOURCE: its test part where it has one, else all of it."""
+def command(run: str, source: str, samples: int | None, others: tuple[str, ...], cache: bool, as_json: bool) -> None:
+    """Score the network of RUN (a folder, or `last`) on SOURCE: its test part where it has one, else all of it.
+
+    With --mix and --cache language models are judged alone and together, each apart; the weights are those that suit the
+    validation text of RUN best.
+    """
     if not as_json:
         opening(f"evaluating {run} on {source}")
     from leadline import runs
 
     opened = runs.open(run)
-    result = (opened.sampled(samples) if samples else opened).evaluate(source)
+    if others or cache:
+        if samples:
+            raise click.UsageError("--samples is not for language models, which --mix and --cache are for.")
+        result = runs.evaluate_mixed(opened, [_other(opened, path) for path in others], source, cache=cache)
+    else:
+        result = (opened.sampled(samples) if samples else opened).evaluate(source)
     click.echo(json.dumps(result) if as_json else "\n".join(_lines(result)))
+
+
+def _other(opened: Run, path: str) -> Run | NGramModel:
+    """The model to be mixed in: that of a Run, or of an ARPA file."""
+    if not Path(path).is_file() and ".arpa" not in Path(path).suffixes:
+        from leadline import runs
+
+        return runs.open(path)
+    from leadline.language import read_arpa
+    from leadline.runs.tokens import tokens_of
+
+    return read_arpa(path, tokens_of(opened.schema).vocabulary).model
 
 
 def _lines(result: dict[str, Any]) -> Iterator[str]:
     yield (
-        labelled("text", f"{result['rows']:,} {result['unit']}")
+        labelled("asked" if result["task"] == "words" else "text", f"{result['rows']:,} {result['unit']}")
         if "unit" in result
         else labelled("rows", f"{result['rows']:,}")
     )
@@ -41,14 +75,31 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"{score['title']:<{column}}{number(score['value'], metric):>9}{_interval(metric, score)}"
     for baseline in result.get("baselines", []):
         yield labelled("beside it", _beside(result, baseline))
+    for row in result.get("mixtures", [])[1:]:
+        yield labelled("mixed" if len(row["names"]) > 1 else "beside it", _mixed(row, result["headline"]))
+    if cache := result.get("cache"):
+        yield labelled("cache", f"the last {cache['size']:,} {result['unit']}, θ = {cache['flatness']:g}")
     if bands := result.get("bands"):
         from leadline.runs.forecasts import bands_text
 
         yield labelled("bands", bands_text(bands))
     for text in _confusions(result.get("confusion", []), result["classes"]):
         yield labelled("confused", text)
+    sections = {name: pair for name, pair in (result.get("sections") or {}).items() if name and pair[1]}
+    column = max(map(len, map(printable, sections)), default=0)
+    for name, (right, asked) in sections.items():
+        yield f"  {printable(name):<{column}}  {number(right / asked, 'accuracy'):>7} of {asked:,}"
     if result["note"]:
         yield labelled("note", result["note"])
+
+
+def _mixed(row: dict[str, Any], headline: str) -> str:
+    """The score of another language model, or of several together with their weights."""
+    score = row["scores"][headline]
+    low, high = (f"{score[end]:.4g}" if score[end] is not None else "" for end in ("low", "high"))
+    names = zip(row["names"], row["weights"], strict=True)
+    who = " + ".join(f"{weight:.2f} {name}" if len(row["names"]) > 1 else name for name, weight in names)
+    return f"{who}: {score['title'].lower()} {score['value']:.4g}" + (f" ({low} to {high})" if low else "")
 
 
 def _beside(result: dict[str, Any], baseline: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ _LEAST = 32  # columns beside a picture's name; with less room what is said of i
     "--out",
     type=click.Path(path_type=Path),
     metavar="PLACE",
-    help="A folder for the pictures (explained/ in the Run when left out); for texts and series also one .html or .png.",
+    help="A folder for the pictures (explained/ in the Run when left out); also one .html, or for texts and series one .png.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an input or figure.")
 def command(
@@ -69,7 +69,8 @@ def command(
 
     After a training on texts it is a text, a text file, a folder of them, or - for one text a line: each is printed with what
     its words are worth to the answer, and drawn. After one on series it is a file as `leadline predict` takes it: the stretches
-    that decided are named and drawn. Of recurrent networks the gates and some single units are drawn, too.
+    that decided are named and drawn. Of recurrent networks the gates and some single units are drawn, too. After one on trees
+    it is a tree in brackets, or a file of them: each is drawn with what is said of every node, here and on a page.
     """
     if not inputs and (methods or classes or units or window):
         raise click.UsageError("--method, --class, --window and --unit are for inputs; name at least one INPUT.")
@@ -78,12 +79,21 @@ def command(
     from leadline import runs
 
     opened = runs.open(run)
+    if opened.schema.task == "words":
+        raise click.UsageError(f"Word vectors decide nothing that could be explained. Try: leadline similar {run} WORD")
     if opened.schema.inputs.kind in ("texts", "series"):
         if methods or source:
             raise click.UsageError("--method and --source are for pictures, and the network was trained on something else.")
         from leadline.cli.explain_sequences import Wanted, show_deciding
 
         show_deciding(opened, run, inputs, Wanted(classes, top or 1, layer, units, window, out, as_json))
+        return
+    if opened.schema.task == "trees":
+        if methods or source or classes or top or layer or units or window:
+            raise click.UsageError("After a training on trees only --out and --json say something.")
+        from leadline.cli.explain_trees import show_trees
+
+        show_trees(opened, run, inputs, out=out, as_json=as_json)
         return
     if units or window:
         raise click.UsageError("--unit and --window are for texts and series, and the network was trained on something else.")

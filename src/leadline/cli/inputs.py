@@ -60,7 +60,7 @@ def inputs_from(words: Sequence[str], stdin: IO[bytes], inputs: Inputs | None = 
         path = Path(word)
         if word == "-":
             yield from _texts_from_stream(stdin) if texts else _from_stream(stdin)
-        elif texts and not _exists(path):
+        elif texts and (not word.strip() or not _exists(path)):  # an empty path would be the folder that one is in
             yield word, word
         elif path.is_dir():
             yield from _from_folder(path, inputs)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Decorated = Callable[..., Any]
 _PLAN_FILE = "TOML as `leadline plan SOURCE` writes it, or the plan.json of a Run"
-TASKS = ("classes", "labels", "number", "sequence", "pairs", "forecast", "tokens", "ngram", "trees")
+TASKS = ("classes", "labels", "number", "sequence", "pairs", "forecast", "tokens", "ngram", "words", "trees")
 _OF_FORECASTS = ("forecast", "lookback", "series", "known")
 _OF_DATA = ("task", "target", "group", "time", *_OF_FORECASTS, "size", "upscale", "seed")
 _OF_TRAINING = {

@@ -82,8 +82,11 @@ def command(
     from leadline.data import Table
     from leadline.data.enlarging import SmallPictures
     from leadline.data.windows import Windows
+    from leadline.data.word_answers import CorpusWords
 
     opened, words = runs.open(run), inputs or ("-",)
+    if isinstance(opened.schema.inputs, CorpusWords):
+        raise click.UsageError(f"Word vectors answer nothing by themselves. Try: leadline similar {run} WORD")
     check_inputs(words, run)
     opened = opened.sampled(samples) if samples else opened
     if isinstance(opened.schema.inputs, SmallPictures):
@@ -190,7 +193,8 @@ def _line(answer: dict[str, Any]) -> str:
     elif isinstance(said, dict):
         text = ", ".join(f"{name} {value:.6g}" for name, value in said.items())
     else:
-        text = ", ".join(f"{name} ({100 * share:.1f} %)" for name, share in answer["probabilities"].items())
+        shares = answer["probabilities"].items()
+        text = ", ".join(f"{name if name.strip() else repr(name)} ({100 * share:.1f} %)" for name, share in shares)
     if isinstance(said, list):
         text = f"{' + '.join(said) or 'none'}: {text}"
     line = printable(f"{answer['id']}  {text}")

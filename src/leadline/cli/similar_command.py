@@ -1,4 +1,4 @@
-"""`leadline similar RUN PICTURE… --among FOLDER`: the pictures of a folder that look most alike to a network."""
+"""`leadline similar RUN PICTURE… --among FOLDER`: the pictures of a folder that look most alike to a network; or near words."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from leadline.cli.near_words import tell_near_words
 from leadline.cli.printing import labelled, opening, paragraph, printable, width
 from leadline.errors import ArgumentError, DataError, LeadlineError, RunExistsError, StorageError
 
@@ -35,10 +36,11 @@ class _Found:
     answer: str
 
 
-@click.command("similar", short_help="Pictures that look alike to a network.", no_args_is_help=True)
+@click.command("similar", short_help="Pictures that look alike to a network, or words that are near.", no_args_is_help=True)
 @click.argument("run", metavar="RUN")
-@click.argument("pictures", nargs=-1, metavar="[PICTURE]…")
-@click.option("--among", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="Where to look, at any depth.")
+@click.argument("pictures", nargs=-1, metavar="[PICTURE|WORD]…")
+@click.option("--among", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to look for pictures, at any depth.")
+@click.option("--less", multiple=True, metavar="WORD", help="Of words: all WORDs together, less this one; repeatable.")
 @click.option("--top", type=click.IntRange(min=1), default=12, show_default=True, metavar="N", help="How many of each.")
 @click.option(
     "--out",
@@ -54,7 +56,8 @@ class _Found:
 def command(
     run: str,
     pictures: tuple[str, ...],
-    among: Path,
+    among: Path | None,
+    less: tuple[str, ...],
     top: int,
     sheet: Path | None,
     no_sheet: bool,
@@ -63,19 +66,29 @@ def command(
 ) -> None:
     """Find the pictures in FOLDER that look most like each PICTURE to the network of RUN (a folder, or `last`).
 
+    After a training on words the ones nearest to each WORD are found: `leadline similar last king woman --less man` asks what
+    is to woman as king is to man.
+
     What the network sees of the folder is kept beside the Run, and only new and changed pictures are read the next time.
     """
     if duplicates and pictures:
         raise click.UsageError("--duplicates looks within the folder and takes no PICTURE.")
     if not duplicates and not pictures:
-        raise click.UsageError("Give at least one PICTURE, or --duplicates to look for copies within the folder.")
+        raise click.UsageError("Give at least one PICTURE or WORD, or --duplicates to look for copies within the folder.")
     if sheet is not None:
         _check_sheet(sheet, no_sheet=no_sheet, single=not duplicates and len(pictures) == 1)
-    if not as_json:
+    if among is not None and not as_json:
         opening(f"looking for {'copies' if duplicates else 'look-alikes'} in {among}")
     from leadline import runs
 
     opened = runs.open(run)
+    if opened.schema.task == "words":
+        if among is not None or duplicates or sheet is not None:
+            raise click.UsageError(f"{run} knows words, so --among, --duplicates and --out say nothing.")
+        tell_near_words(opened, pictures, less, top, as_json=as_json)
+        return
+    if among is None or less:
+        raise click.UsageError("--less is for words." if less else "Missing option '--among': the folder to look in.")
     if duplicates:
         _duplicates(among, as_json)
         return

@@ -60,6 +60,9 @@ class Lines(Observer):
     def weigh(self, work: Callable[[float], float]) -> None:
         self._pace.work = work
 
+    def count_in(self, unit: str) -> None:
+        self._pace.unit = unit
+
     def advance(self, step: int) -> None:
         self._pace.advance(step)
         # Where log points are far apart, a sign of life without a new score has to do.

@@ -48,11 +48,12 @@ def command(
     to be forecast (--forecast STEPS), a folder of photos (one sub-folder for
     each class, or a csv file of labels beside them), an .npz or IDX file, or a name: digits, mnist, fashion-mnist, cifar10,
     iris, wine, breast-cancer, diabetes. From a text file, or from `python`, the text of its own library, a network learns to
-    foretell each character or word, and so to write; from a file of words with a tag beside each (CoNLL, CoNLL-U) to tag; from
-    files of trees in brackets (train.txt, dev.txt, test.txt with lines like (3 (2 good) (4 film))) the label of each node.
-    Nothing needs to be configured; `leadline plan SOURCE` shows what would
-    be done and why. With --from RUN what another network has learned serves these photos: how much of it does, and whether it
-    should train on, is measured and said. Ctrl-C saves a checkpoint, and `leadline resume last` goes on from there.
+    foretell each character or word, and so to write; with --task words each word of it gets a vector by the words around it.
+    From a file of words with a tag beside each (CoNLL, CoNLL-U) one learns to tag; from files of trees in brackets (train.txt,
+    dev.txt, test.txt with lines like (3 (2 good) (4 film))) the label of each node. Nothing needs to be configured;
+    `leadline plan SOURCE` shows what would be done and why. With --from RUN what another network has learned serves these
+    photos: how much of it does, and whether it should train on, is measured and said. Ctrl-C saves a checkpoint, and
+    `leadline resume last` goes on from there.
     """
     if not (quiet or as_json):
         opening(f"reading {as_typed(source)}")
@@ -89,7 +90,7 @@ def closing(run: Run, *, quiet: bool, as_json: bool) -> None:
     else:
         click.echo(labelled("saved", f"{run.folder} (to look at: {run.folder / 'report.html'})"))
         # Not wrapped, so that it can be copied whole.
-        verb = "write" if run.schema.task in ("tokens", "ngram") else "predict"
+        verb = {"tokens": "write", "ngram": "write", "words": "similar"}.get(run.schema.task, "predict")
         click.echo(f"{'next':<{LABEL}}leadline {verb} {printable(shlex.quote(str(run.folder)))} {_inputs_of(run)}")
 
 
@@ -100,5 +101,10 @@ def _inputs_of(run: Run) -> str:
         return printable(shlex.join(source.split("\n"))) if source != "arrays" else "FILE"
     if run.schema.task == "sequence" and run.schema.inputs.kind == "sentences":
         return '"A sentence"'
-    words = {"pairs": "PHOTO… --out FOLDER", "tokens": '"A beginning"', "ngram": '"A beginning"', "trees": '"(TREE)"'}
-    return words.get(run.schema.task, "INPUT…")
+    return {
+        "pairs": "PHOTO… --out FOLDER",
+        "tokens": '"A beginning"',
+        "ngram": '"A beginning"',
+        "trees": '"(TREE)"',
+        "words": printable(shlex.quote(str(run.results.get("example", "WORD")))),
+    }.get(run.schema.task, "INPUT…")

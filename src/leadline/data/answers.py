@@ -16,6 +16,7 @@ from leadline.data.forecast_answers import Forecasts
 from leadline.data.step_answers import StepClasses, StepNumbers
 from leadline.data.tokens import NextByCounts, NextToken
 from leadline.data.trees import NodeClasses
+from leadline.data.word_answers import Neighbors
 from leadline.errors import DataError, RunError, nearest, unknown
 from leadline.spelling import counted
 
@@ -177,8 +178,10 @@ def _transformed(targets: Tensor, units: Tensor | None) -> Tensor:
     return torch.where(units > 0, torch.asinh(targets / units.clamp(min=1e-30)), targets)
 
 
-Answers = Classes | Labels | Numbers | LargePictures | Forecasts | NextToken | StepClasses | StepNumbers | NodeClasses
-_KINDS = (Classes, Labels, Numbers, LargePictures, Forecasts, NextToken, NextByCounts, StepClasses, NodeClasses)
+Answers = (
+    Classes | Labels | Numbers | LargePictures | Forecasts | NextToken | Neighbors | StepClasses | StepNumbers | NodeClasses
+)
+_KINDS = (Classes, Labels, Numbers, LargePictures, Forecasts, NextToken, NextByCounts, Neighbors, StepClasses, NodeClasses)
 _ANSWERS: dict[str, type[Answers]] = {answers.task: answers for answers in _KINDS}
 
 

@@ -25,7 +25,8 @@ from leadline.data.series import Series
 from leadline.data.series_rows import is_series
 from leadline.data.sources import Reading, name_of, read_raw
 from leadline.data.step_answers import TASK as OF_STEPS
-from leadline.data.step_loading import is_step_source, load_steps
+from leadline.data.step_loading import load_steps
+from leadline.data.step_sources import is_step_source
 from leadline.data.super_resolution import load_pairs
 from leadline.data.tables.frame import ids_of
 from leadline.data.tables.table import Table
@@ -34,6 +35,7 @@ from leadline.data.text_tables import learn_texts
 from leadline.data.token_loading import is_token_source, load_tokens
 from leadline.data.tree_loading import is_tree_source, load_trees
 from leadline.data.vectors import Vectors
+from leadline.data.word_loading import load_words
 from leadline.errors import ArgumentError, DataError
 
 
@@ -61,6 +63,7 @@ def load(
     known: str | None = None,
     unit: str | None = None,
     vocabulary: int | None = None,
+    min_count: int | None = None,
     longest: int | None = None,
     vectors: Path | str | None = None,
     name: str | None = None,
@@ -78,9 +81,10 @@ def load(
             library.
         targets: for arrays, lists of paths and data frames without them.
         task: "classes", "labels" or "number", told from the targets when None; or "pairs": photos to learn enlarging from;
-            or "tokens": a text of which each token is foretold; or "ngram": the same by counts; or "sequence": an answer for
-            each step of a row, told from files of tagged words and from lists of targets; see `step_loading.load_steps`; or
-            "trees": trees in brackets, each node with a label. With `forecast` it is "forecast".
+            or "tokens": a text of which each token is foretold; or "ngram": the same by counts; or "words": one whose words are
+            learned by their neighbours; or "sequence": an answer for each step of a row, told from files of tagged words and
+            from lists of targets; see `step_loading.load_steps`; or "trees": trees in brackets, each node with a label. With
+            `forecast` it is "forecast".
         target: the column to learn (several separated by commas), by its name or its number from 1.
         valid: share of the rows (below 1) or their number, where the source does not bring its own.
         test: likewise.
@@ -96,6 +100,7 @@ def load(
         channels: 1 or 3 for photos; 1 when all are grey when None.
         unit: of texts: "characters" or "words", or for a language model "spaced words"; what suits them when None.
         vocabulary: of texts: at most so many tokens are known.
+        min_count: of words: those seen less often are passed over; by the length of the text when None.
         longest: of texts with classes or numbers: how many words or characters of each are read; what suits them when None.
         upscale: for pairs, how many times as high and wide photos are to become.
         forecast: of a table in time, how many steps ahead `target` is to be forecast; see `forecasting.load_forecast`.
@@ -155,6 +160,14 @@ def load(
             cache=cache,
             progress=progress,
         )
+    if task == "words":
+        if targets is not None or target is not None or longest is not None:
+            raise ArgumentError("Words are learned from the whole text alone", expected="no targets and no longest")
+        counting: dict[str, Any] = {"unit": unit, "vocabulary": vocabulary, "min_count": min_count}
+        of_tables: dict[str, Any] = {"columns": columns, "header": header, "encoding": encoding}
+        return load_words(source, **counting, **of_tables, valid=valid, test=test, name=name, cache=cache)
+    if min_count is not None:
+        raise ArgumentError("Only words have a min_count", got=min_count, do="Set the task to words as well.")
     if task == "trees" or (task is None and targets is None and target is None and is_tree_source(source)):
         if targets is not None or target is not None:
             raise ArgumentError("Trees bring their own labels", expected="no targets")
@@ -168,8 +181,6 @@ def load(
             name=name,
             encoding=encoding,
         )
-    if vectors is not None:
-        raise ArgumentError("Word vectors are for trees", expected="trees in brackets", do="Leave start.vectors out.")
     if task == OF_STEPS or (task is None and is_step_source(source, targets)):
         others = {"size": size, "channels": channels, "upscale": upscale, "transform": transform, "unit": unit}
         if given := [word for word, value in others.items() if value is not None]:

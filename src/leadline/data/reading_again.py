@@ -26,7 +26,7 @@ from leadline.data.series import Series
 from leadline.data.series_rows import is_series
 from leadline.data.sources import SEPARATOR, Reading, frame_of, nowhere, read_raw
 from leadline.data.step_answers import StepClasses, StepNumbers
-from leadline.data.step_loading import read_steps
+from leadline.data.step_reading import read_steps
 from leadline.data.super_resolution import read_pairs
 from leadline.data.tables.bundled import BUNDLED, bundled_frame
 from leadline.data.tables.frame import Frame, ids_of

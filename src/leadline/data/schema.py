@@ -16,10 +16,11 @@ from leadline.data.tokens import Tokens
 from leadline.data.trees import Trees
 from leadline.data.vectors import Vectors
 from leadline.data.windows import Windows
+from leadline.data.word_answers import CorpusWords
 from leadline.errors import RunError, unknown
 
-Inputs = Pictures | Vectors | Table | Texts | Series | Windows | SmallPictures | Tokens | Sentences | Trees
-_KINDS = (Pictures, Vectors, Table, Texts, Series, Windows, SmallPictures, Tokens, Sentences, Trees)
+Inputs = Pictures | Vectors | Table | Texts | Series | Windows | SmallPictures | Tokens | CorpusWords | Sentences | Trees
+_KINDS = (Pictures, Vectors, Table, Texts, Series, Windows, SmallPictures, Tokens, CorpusWords, Sentences, Trees)
 _INPUTS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _KINDS}
 
 

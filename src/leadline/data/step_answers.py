@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from leadline.data.padding import NO_CLASS
 from leadline.data.ragged import Ragged
 from leadline.errors import DataError
+from leadline.metrics.spans import is_span_scheme
 
 TASK = "sequence"
 OTHER = -1
@@ -30,8 +30,9 @@ class StepClasses:
     Args:
         names: of the classes.
         temperature: by which logits are divided.
-        target: the column that they were read from, as a person named it; "" for the usual one.
+        target: the column that they were read from; "" where it is the usual one, or there is none.
         group: of a table, the column that names the row that a step belongs to.
+        time: of a table, the column by which the steps of a row are sorted.
 
     Example:
         >>> tags = StepClasses(("DET", "NOUN", "VERB"))
@@ -46,6 +47,7 @@ class StepClasses:
     temperature: float = 1.0
     target: str = ""
     group: str = ""
+    time: str = ""
     task: ClassVar[str] = TASK
 
     @property
@@ -84,8 +86,9 @@ class StepNumbers:
         names: M of them.
         mean: of all training steps.
         std: likewise; 1 for what never varies.
-        target: the columns that they were read from, as a person named them.
+        target: the columns that they were read from, divided by commas.
         group: of a table, the column that names the row that a step belongs to.
+        time: of a table, the column by which the steps of a row are sorted.
 
     Example:
         >>> depth = StepNumbers(("depth",), mean=(100.0,), std=(50.0,))
@@ -98,6 +101,7 @@ class StepNumbers:
     std: tuple[float, ...]
     target: str = ""
     group: str = ""
+    time: str = ""
     task: ClassVar[str] = TASK
 
     @property
@@ -120,7 +124,7 @@ class StepNumbers:
         return Ragged.of(rows) if rows else Ragged(np.zeros((0, self.outputs)), np.zeros(1, np.int64))
 
     @classmethod
-    def learn(cls, rows: Ragged, names: tuple[str, ...], *, target: str = "", group: str = "") -> StepNumbers:
+    def learn(cls, rows: Ragged, names: tuple[str, ...], *, target: str = "", group: str = "", time: str = "") -> StepNumbers:
         """Mean and deviation of all training steps that have numbers.
 
         Errors: `DataError` where none has.
@@ -130,7 +134,7 @@ class StepNumbers:
             raise DataError("Not one training step has a number", expected="a target for each step")
         mean, std = values.mean(axis=0), values.std(axis=0)
         still = std <= 1e-12 * np.maximum(1.0, np.abs(values).max(axis=0))
-        return cls(names, tuple(mean.tolist()), tuple(np.where(still, 1.0, std).tolist()), target, group)
+        return cls(names, tuple(mean.tolist()), tuple(np.where(still, 1.0, std).tolist()), target, group, time)
 
     def prepare(self, targets: Tensor) -> Tensor:
         """What the loss compares with: (t − mean) / std, float32; NaN stays NaN."""
@@ -149,30 +153,3 @@ class StepNumbers:
 
 
 StepAnswers = StepClasses | StepNumbers
-
-
-def is_span_scheme(names: Sequence[str]) -> bool:
-    """Whether names of classes mark spans: all are "O" or begin with one of B- I- E- S- L- U-, and I- or B- is among them.
-
-    Args:
-        names: of the classes.
-
-    Example:
-        >>> is_span_scheme(("B-PER", "I-PER", "O")), is_span_scheme(("DET", "NOUN")), is_span_scheme(("O",))
-        (True, False, False)
-    """
-    marks = {name[:2] for name in names if name != "O"}
-    return bool(marks & {"B-", "I-"}) and marks <= {"B-", "I-", "E-", "S-", "L-", "U-"}
-
-
-def learned_numbers(answers: StepNumbers) -> NDArray[np.float64]:
-    """The mean of the training steps, [M], which is what one says who knows nothing else.
-
-    Args:
-        answers: as they were learned.
-
-    Example:
-        >>> learned_numbers(StepNumbers(("depth",), mean=(100.0,), std=(50.0,)))
-        array([100.])
-    """
-    return np.array(answers.mean)

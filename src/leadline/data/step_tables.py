@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadline.data.dataset import Excluded
-from leadline.data.step_rows import StepRows, filled, understood
+from leadline.data.step_arrays import understood
+from leadline.data.step_rows import StepRows, filled
 from leadline.data.tables.cells import Cells
 from leadline.data.tables.date_text import date_formats
 from leadline.data.tables.frame import Frame
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 _NUMERIC = 0.95  # of the cells that hold anything
-_TIMES = frozenset({"time", "t", "step", "index", "timestamp", "date", "datetime", "seconds"})
+_TIMES = frozenset({"time", "t", "step", "index", "timestamp", "date", "datetime", "frame", "sample", "tick"}) | {
+    unit + end for unit in ("second", "minute", "hour", "day") for end in ("", "s")
+}
 _LEAVE_OUT = "leave out"
 
 
@@ -69,29 +72,38 @@ def step_rows_of(
             _check(data, name, what, names)
     order, of, ids = _grouped(frame, group, time)
     left = [name for name in data.columns if name not in (*names, group, time) and kinds.get(name) != _LEAVE_OUT]
-    numbers, strange = _numbers(data, left, channels, given=bool(words))
-    notes, lost = list(frame.notes), list(frame.excluded)
+    numbers = {} if words else _numbers(data, left, channels)
+    if words:
+        _check(data, words, "words", names)
+    column = "" if numbers else words or _words(data, left, frame)
     bounds = np.flatnonzero(np.diff(of, prepend=-1, append=-2))
     spans = [order[begin:end] for begin, end in pairwise(bounds.tolist())]
-    numeric, targets, columns = _answers(data, names, spans, kinds)
-    left_out = [name for name in strange if name != words]
     if numbers:
-        values = np.stack([numbers[name] for name in numbers], axis=1)
+        values = np.stack(list(numbers.values()), axis=1)
         rows: list[object] = [values[span] for span in spans]
-        told, column = tuple(numbers), ""
     else:
-        column = words or _words(data, strange, frame)
-        left_out = [name for name in strange if name != column]
         text = Cells(data[column]).text.fill_null("").to_list()
         rows = [[text[at] for at in span.tolist()] for span in spans]
-        told = None
-    if left_out and channels is None:
-        notes.append(f"Columns that are no numbers were left out: {', '.join(left_out[:8])}.")
+    numeric, targets, columns = _answers(data, names, spans, kinds)
+    left_out = [name for name in left if name not in numbers and name != column]
+    note = f"Columns that were left out: {', '.join(left_out[:8])}{' …' if len(left_out) > 8 else ''}."
     raw = StepRows(
-        frame.name, rows, targets, ids, numeric, told, columns, column, target, group,
-        None if frame.parts is None else frame.parts[[int(span[0]) for span in spans]], None, None, tuple(notes), tuple(lost),
-    )  # fmt: skip
-    return filled(raw) if told is not None else _without_blanks(raw)
+        frame.name,
+        rows,
+        targets,
+        ids,
+        numeric,
+        channels=tuple(numbers) if numbers else None,
+        columns=columns,
+        word_column=column,
+        target=",".join(names),
+        group=group,
+        time=time,
+        parts=None if frame.parts is None else frame.parts[[int(span[0]) for span in spans]],
+        notes=(*frame.notes, *([note] if left_out and channels is None and not words else [])),
+        lost=tuple(frame.excluded),
+    )
+    return filled(raw) if numbers else _without_blanks(raw)
 
 
 def _targets(data: pl.DataFrame, target: str, *, unlabelled: bool) -> list[str]:
@@ -157,12 +169,8 @@ def _moments(cells: Cells, name: str) -> NDArray[np.float64]:
     raise DataError(f"The column {name!r} tells no time", expected="dates or numbers")
 
 
-def _numbers(
-    data: pl.DataFrame, left: Sequence[str], channels: Sequence[str] | None, *, given: bool
-) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
-    """The columns of numbers by name, and the names of the others that hold anything."""
-    if given:
-        return {}, list(left)
+def _numbers(data: pl.DataFrame, left: Sequence[str], channels: Sequence[str] | None) -> dict[str, NDArray[np.float64]]:
+    """The columns of numbers by name; those of a training that exists, or those that are, but for a count of the steps."""
     for name in channels or ():
         if name not in data.columns:
             close = nearest(name, data.columns)
@@ -171,16 +179,15 @@ def _numbers(
                 expected=", ".join((channels or ())[:12]),
                 do=f"Did you mean {close!r}?" if close else None,
             )
-    numbers, strange = {}, []
-    for name in channels or left:
-        cells = Cells(data[name])
-        if channels is not None or cells.numeric.sum() >= _NUMERIC * cells.present.sum() > 0:
-            if channels is None and name.casefold() in _TIMES and _rises(cells.numbers(cells.decimal)):
-                continue
-            numbers[name] = cells.numbers(cells.decimal)
-        elif cells.present.any():
-            strange.append(name)
-    return numbers, strange
+    cells = {name: Cells(data[name]) for name in channels or left}
+    values = {name: each.numbers(each.decimal) for name, each in cells.items() if channels is not None or _are_numbers(each)}
+    counts = [] if channels is not None else [name for name in values if name.casefold() in _TIMES and _rises(values[name])]
+    return {name: each for name, each in values.items() if name not in counts}
+
+
+def _are_numbers(cells: Cells) -> bool:
+    """Whether nearly all cells that hold anything hold a number."""
+    return bool(cells.numeric.sum() >= _NUMERIC * cells.present.sum() > 0)
 
 
 def _rises(values: NDArray[np.float64]) -> bool:
@@ -188,14 +195,15 @@ def _rises(values: NDArray[np.float64]) -> bool:
     return len(values) > 1 and float((np.diff(values) > 0).mean()) > 0.5
 
 
-def _words(data: pl.DataFrame, strange: Sequence[str], frame: Frame) -> str:
-    if not strange:
+def _words(data: pl.DataFrame, left: Sequence[str], frame: Frame) -> str:
+    texts = [name for name in left if (cells := Cells(data[name])).present.any() and not _are_numbers(cells)]
+    if not texts:
         raise DataError(
             f"{frame.name} has no column to learn from",
             expected="columns of numbers, or one of words",
             got=", ".join(data.columns),
         )
-    return max(strange, key=lambda name: Cells(data[name]).text.n_unique())
+    return max(texts, key=lambda name: Cells(data[name]).text.n_unique())
 
 
 def _answers(
@@ -206,8 +214,7 @@ def _answers(
         return False, [[None] * len(span) for span in spans], ("value",)
     cells = [Cells(data[name]) for name in names]
     of_numbers = all(
-        kinds.get(name) == "number"
-        or (kinds.get(name) != "category" and each.numeric.sum() >= _NUMERIC * each.present.sum() > 0)
+        kinds.get(name) == "number" or (kinds.get(name) != "category" and _are_numbers(each))
         for name, each in zip(names, cells, strict=True)
     )
     if len(names) > 1 and not of_numbers:
@@ -234,5 +241,7 @@ def _without_blanks(raw: StepRows) -> StepRows:
         ids.append(raw.ids[at])
         rows.append([words[place] for place in there])
         targets.append(answers[there] if raw.numeric else [answers[place] for place in there])
+    if not rows:
+        raise DataError(f"{raw.name} holds no words", expected=f"words in its column {raw.word_column!r}", got="empty cells")
     parts = None if raw.parts is None else raw.parts[kept]
     return replace(raw, rows=rows, targets=targets, ids=ids, parts=parts, lost=tuple(lost))

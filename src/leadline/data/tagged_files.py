@@ -17,13 +17,19 @@ from leadline.text.reading_text import TextReader, sample_of_text
 
 ENDINGS = frozenset({".conll", ".conllu", ".conllx", ".conll03", ".bio", ".iob", ".iob2", ".tagged"})
 """Endings of names of files that hold tagged words and nothing else."""
-_PERHAPS = frozenset({".txt", ".tsv", ".tab", ".data", ".tags", ".pos", ".ner", ".train", ".dev", ".test", ""})
+_PERHAPS = frozenset(
+    {".txt", ".tsv", ".tab", ".data", ".tags", ".pos", ".ner", ".train", ".dev", ".test", ".testa", ".testb", ""}
+)
+_SHARED_TASK = {"testa": "valid", "testb": "test"}  # as the parts of the shared tasks of 2002 and 2003 are called
+_TRAINING = re.compile(r"(?i)(?<![a-z])train(?:ing)?(?![a-z])")
 _CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 _ALIKE = 0.95  # of the lines have as many columns as most
 _FEWEST_LINES, _FEWEST_BLOCKS = 12, 3
 _LINES_A_TAG = 4  # lines a different tag has on average: words of a poem in two columns have fewer
 _LARGE = 0.9  # of the tags begin with no small letter: NOUN, B-PER, O; words of a text mostly do
 _SAMPLED = 1 << 17  # characters that tell what a file is
+_LONG = 1_000  # words: a file without a blank line that is longer is no sentence
+_BLANKS = re.compile(r"[ \t]+")  # between columns; other white space may be a word, or part of one
 _NOTHING = "_"  # what stands in CoNLL-U where nothing is said
 _DOCUMENT = "-DOCSTART-"
 _NUMBERED = re.compile(r"\d+(?:[-.]\d+)?")
@@ -50,8 +56,10 @@ def is_tagged(source: object) -> bool:
     path = Path(source).expanduser()
     try:
         if path.is_dir():
-            files = [each for each in path.iterdir() if each.is_file() and not each.name.startswith(".")]
-            return bool(files) and any("train" in each.name.lower() for each in files) and all(map(is_tagged, files))
+            files = _visible(path)
+            training = [each for each in files if _TRAINING.search(each.name)]
+            sure = any(each.suffix.lower() in ENDINGS for each in training)  # whatever lies beside it: a license, a readme
+            return sure or (bool(training) and all(map(is_tagged, files)))
         if not path.is_file():
             return False
         if path.suffix.lower() in ENDINGS:
@@ -69,12 +77,12 @@ def _looks_tagged(sample: str) -> bool:
     said = sum(bool(line.strip()) and not table.is_remark(line) for line in lines)
     if not 2 <= table.width <= 14 or said < _FEWEST_LINES or blocks < _FEWEST_BLOCKS or len(rows) < _ALIKE * said:
         return False
-    tags = {row[-1] for row in rows} if not table.conllu else {row[3] for row in rows}
-    words = {row[table.word] for row in rows}
-    numbers = sum(bool(re.fullmatch(r"[-+.\d]+(e[-+]?\d+)?", row[table.word])) for row in rows)
-    said_large = sum(not row[3 if table.conllu else -1][0].islower() for row in rows if row[-1])
-    few = 2 <= len(tags) <= min(len(words), len(rows) / _LINES_A_TAG)
-    return few and said_large >= _LARGE * len(rows) and 2 * numbers < len(rows)
+    tags = [row[_CONLLU.index("UPOS") if table.conllu else -1] for row in rows]
+    words = [row[table.word] for row in rows]
+    numbers = sum(bool(re.fullmatch(r"[-+.\d]+(e[-+]?\d+)?", word)) for word in words)
+    large = sum(bool(tag) and not tag[0].islower() for tag in tags)
+    few = 2 <= len(set(tags)) <= min(len(set(words)), len(rows) / _LINES_A_TAG)
+    return few and large >= _LARGE * len(rows) and 2 * numbers < len(rows)
 
 
 class Layout:
@@ -100,7 +108,7 @@ class Layout:
         """The layout of some lines, none of them blank."""
         plain = [line for line in lines if not line.startswith("#")]
         tabs = 2 * sum("\t" in line for line in plain) > len(plain)
-        rows = [line.split("\t") if tabs else line.split() for line in plain]
+        rows = [_divided(line, tabs=tabs) for line in plain]
         width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
         rows = [row for row in rows if len(row) == width]
         # Words that are counted from 1 in each sentence: the next column is the word.
@@ -110,23 +118,31 @@ class Layout:
 
     def fields(self, line: str) -> list[str]:
         """The columns of a line."""
-        return [field.strip() for field in line.split("\t")] if self.tabs else line.split()
+        return _divided(line, tabs=self.tabs)
 
     def is_remark(self, line: str) -> bool:
         """Whether a line says something about the sentence; in other files than CoNLL-U, # may be a word."""
         return line.startswith("#") and (self.conllu or len(self.fields(line)) != self.width)
 
-    def place(self, target: str, path: Path) -> int:
+    def place(self, target: str, path: Path, *, again: bool = False) -> int:
         """Where the tag stands that a person asked for: its number from 1, or in CoNLL-U its name; "" for the usual one.
+
+        Args:
+            target: what was asked for.
+            path: of the file, for people.
+            again: whether the usual one does where there is no such column.
 
         Errors: `DataError` for a column that there is not.
         """
+        usual = _CONLLU.index("UPOS") if self.conllu else self.width - 1
         if not target:
-            return _CONLLU.index("UPOS") if self.conllu else self.width - 1
+            return usual
         if self.conllu and target.upper() in _CONLLU:
             return _CONLLU.index(target.upper())
         if target.isdigit() and 1 <= int(target) <= self.width:
             return int(target) - 1
+        if again:
+            return usual
         close = nearest(target.upper(), _CONLLU) if self.conllu else None
         raise DataError(
             f"{path} has no column {target!r} of tags",
@@ -135,7 +151,11 @@ class Layout:
         )
 
 
-def read_tagged(source: Path | str, *, target: str = "", encoding: str | None = None) -> StepRows:
+def _divided(line: str, *, tabs: bool) -> list[str]:
+    return [field.strip() for field in line.split("\t")] if tabs else _BLANKS.split(line.strip(" \t"))
+
+
+def read_tagged(source: Path | str, *, target: str = "", encoding: str | None = None, again: bool = False) -> StepRows:
     """The sentences of a file, with those of NAME.dev and NAME.test beside NAME.train, or of a folder of such files.
 
     Each line holds a word first and its tag last, divided by tabs or white space, or the ten columns of CoNLL-U (UPOS is the
@@ -146,6 +166,8 @@ def read_tagged(source: Path | str, *, target: str = "", encoding: str | None = 
         source: a path.
         target: the number of the tag's column from 1, or its name in CoNLL-U.
         encoding: of the files, where it is known.
+        again: for a training that exists, whose file may have been laid out in another way: without such a column the usual one
+            is taken.
 
     Errors: `DataError` for a file without blank lines, or one that holds no tagged words.
 
@@ -159,7 +181,7 @@ def read_tagged(source: Path | str, *, target: str = "", encoding: str | None = 
     """
     path = Path(source).expanduser().absolute()
     parts = _files(path)
-    reading = _Reading(target, encoding)
+    reading = _Reading(target, encoding, again=again)
     for part, files in parts.items():
         for file in files:
             reading.read(file, part)
@@ -185,13 +207,22 @@ def read_words(path: Path | str, *, encoding: str | None = None) -> StepRows:
     return reading.rows(Path(path).name, several=False)
 
 
+def _visible(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if each.is_file() and not each.name.startswith("."))
+
+
 def _files(path: Path) -> dict[str, list[Path]]:
-    """The files by part; in a folder all of them are looked at, whatever their names end with."""
-    if not path.is_dir():
-        return files_by_part(path)
-    files = sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
-    first = next((each for each in files if "train" in each.name.lower()), None)
-    return files_by_part(first) if first is not None else files_by_part(path)
+    """The files by part; in a folder those beside the one that says it is training, whatever their names end with."""
+    if path.is_dir():
+        training = [each for each in _visible(path) if _TRAINING.search(each.name)]
+        path = min(training, key=lambda each: each.suffix.lower() not in ENDINGS, default=path)
+    parts = files_by_part(path)
+    if not path.is_dir() and (said := _TRAINING.search(path.name)):
+        for word, part in _SHARED_TASK.items():
+            other = path.with_name(path.name[: said.start()] + word + path.name[said.end() :])
+            if part not in parts and other.is_file():
+                parts[part] = [other]
+    return parts
 
 
 def _named(path: Path) -> str:
@@ -201,8 +232,10 @@ def _named(path: Path) -> str:
 
 
 class _Reading:
-    def __init__(self, target: str, encoding: str | None) -> None:
-        self.target, self.encoding = target, encoding
+    """What has been read so far of one file or several."""
+
+    def __init__(self, target: str, encoding: str | None, *, again: bool = False) -> None:
+        self.target, self.encoding, self.again = target, encoding, again
         self.words: list[list[str]] = []
         self.tags: list[list[str | None]] = []
         self.ids: list[str] = []
@@ -222,7 +255,8 @@ class _Reading:
                 expected="a word and its tag on each line",
                 got=f"lines such as {_sample(lines)}",
             )
-        tag, before = layout.place(self.target, path) if tagged else None, len(self.words)
+        tag = layout.place(self.target, path, again=self.again) if tagged else None
+        before = len(self.words)
         start, rows = 0, []
         for number, line in enumerate([*lines, ""], 1):
             if line.strip():
@@ -231,12 +265,10 @@ class _Reading:
             elif rows:
                 self._sentence(f"{path.name}:{start}", rows, layout, tag, part)
                 start, rows = 0, []
-        one = len(self.words) - before == 1 and all(line.strip() for line in lines[:-1])
-        if tagged and one and len(self.words[-1]) > 1:
+        if tagged and len(self.words) - before == 1 and len(self.words[-1]) > _LONG and all(map(str.strip, lines[:-1])):
             raise DataError(
                 f"{path} has no blank line, so it is one sentence of {len(self.words[-1]):,} words",
                 expected="a blank line behind each sentence",
-                do="Put one there.",
             )
 
     def _sentence(self, name: str, rows: list[tuple[int, str]], layout: Layout, tag: int | None, part: str) -> None:
@@ -255,8 +287,11 @@ class _Reading:
                 return
             if layout.word and not fields[0].isdigit():
                 continue
+            if not fields[layout.word]:
+                continue
             words.append(fields[layout.word])
-            tags.append(None if tag is None or (layout.conllu and fields[tag] == _NOTHING) else fields[tag])
+            said = None if tag is None or (layout.conllu and fields[tag] == _NOTHING) else fields[tag]
+            tags.append(said or None)
         if words:
             self.words.append(words)
             self.tags.append(tags)

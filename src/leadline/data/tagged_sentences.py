@@ -25,7 +25,7 @@ _MIN_COUNT = 2  # a word seen once is learned as one of its looks: so the networ
 _FEWEST_ALIKE = 3  # rare words of one look that teach something
 _CHARACTERS = 0.95  # of the tokens have one letter, where characters and not words are labelled
 _CLITICS = re.compile(r"(?i)(n['\u2019]t|['\u2019](?:s|m|d|re|ve|ll))$")
-_SHOWN = 8
+_LOOKED_AT = 8  # words that tell whether a list is one sentence
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Sentences:
         if isinstance(raw, (str, Path)):
             return True
         return isinstance(raw, (list, tuple)) and all(
-            isinstance(each, str) and not re.search(r"\S\s+\S", each) for each in raw[:_SHOWN]
+            isinstance(each, str) and not re.search(r"\S\s+\S", each) for each in raw[:_LOOKED_AT]
         )
 
     def preparer(self, device: torch.device, *, channels_last: bool = False) -> Callable[[Tensor], Tensor]:

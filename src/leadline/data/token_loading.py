@@ -112,7 +112,7 @@ def load_tokens(
         >>> load_tokens(path, unit="characters", cache=path.parent)
         Dataset('rhyme', task='tokens', 1 + 1 + 1 rows, inputs characters of a text, 21 of them known)
     """
-    paths, origin, called = _found(source)
+    paths, origin, called = found_texts(source)
     shares = {part: _share(value, part) for part, value in (("valid", valid), ("test", test))}
     first = files_by_part(paths)["train"]
     sample, notes = sample_of_text(first[0], encoding), []
@@ -133,7 +133,7 @@ def load_tokens(
         valid=shares["valid"],
         test=shares["test"],
     )
-    made = {part: _split(getattr(parts, part), part) for part in ("train", "valid", "test")}
+    made = {part: one_stream(getattr(parts, part), part) for part in ("train", "valid", "test")}
     digest = hashlib.sha256(f"{parts.digest} {chosen} {most} {prepared}".encode()).hexdigest()
     answers = (NextByCounts if by_counts else NextToken)(parts.tokens.vocabulary.words)
     options: dict[str, Any] = {"task": answers.task, "unit": chosen, "vocabulary": vocabulary, "encoding": encoding, **shares}
@@ -171,7 +171,7 @@ def read_tokens(
     """
     inputs = schema.inputs
     assert isinstance(inputs, Tokens)
-    paths, _, _ = _found(source)
+    paths, _, _ = found_texts(source)
     files = files_by_part(paths)
     chosen = part or ("test" if "test" in files else "train")
     if chosen not in files:
@@ -184,7 +184,7 @@ def read_tokens(
     strange = float((written.numbers == UNKNOWN).mean())
     if strange >= _STRANGE:
         notes.append(f"{100 * strange:.1f} % of its {inputs.unit} are not known: to foretell “unknown” counts as right there.")
-    split = _split(written.numbers, chosen)
+    split = one_stream(written.numbers, chosen)
     return Split(split.inputs, split.targets, split.ids, tuple(notes))
 
 
@@ -199,18 +199,20 @@ def stream_of(split: Split) -> NDArray[Any]:
     return split.inputs.values
 
 
-def _split(ids: NDArray[Any], name: str) -> Split:
+def one_stream(ids: NDArray[Any], name: str) -> Split:
     """A whole stream as one row; what is to be foretold is in it, so the targets are nothing."""
     return Split(Ragged(ids, np.array([0, len(ids)])), np.zeros(1, np.int64), [name])
 
 
-def _found(source: Any) -> tuple[Path | list[Path], str, str]:
+def found_texts(source: Any) -> tuple[Path | list[Path], str, str]:
     """Where the text lies, what Origin calls it, and its name."""
     if isinstance(source, (str, Path)) and str(source) == PYTHON:
         return list(python_sources()), PYTHON, PYTHON
     given = str(source).split(SEPARATOR) if isinstance(source, (str, Path)) else source
     if not isinstance(given, (list, tuple)) or not all(isinstance(each, (str, Path)) for each in given):
-        raise ArgumentError("A language model learns from text files", expected="paths", got=type(source).__name__)
+        raise ArgumentError(
+            "Language models and word vectors are learned from text files", expected="paths", got=type(source).__name__
+        )
     paths = [Path(each).expanduser().absolute() for each in given]
     for each, path in zip(given, paths, strict=True):
         if not path.exists():

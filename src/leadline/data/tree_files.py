@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from leadline.data.dataset import Excluded
 from leadline.data.ragged import Ragged
 from leadline.data.trees import NO_CLASS, NodeClasses, Trees
-from leadline.errors import LeadlineError
-from leadline.text.brackets import BracketedTree, BracketReader
+from leadline.errors import DataError, LeadlineError
+from leadline.text.bracketed_trees import BracketedTree
+from leadline.text.brackets import BracketReader
 from leadline.text.reading_text import TextReader
 from leadline.text.vocabularies import UNKNOWN
 
@@ -140,7 +141,7 @@ def read_tree_files(paths: Sequence[Path], encoding: str | None = None) -> TreeR
         paths: of the files.
         encoding: where it is known.
 
-    Errors: as `text.TextReader`.
+    Errors: as `text.TextReader`, and `DataError` where there is no tree, not even one that is malformed.
 
     Example:
         >>> import tempfile
@@ -162,6 +163,11 @@ def read_tree_files(paths: Sequence[Path], encoding: str | None = None) -> TreeR
                 raise
         rows.lost += [Excluded(f"{path.name}:{each.line}", f"{path.name}: {each.reason}") for each in reader.malformed]
         rows.notes += text.notes()
+    if not rows.ids and not rows.lost:
+        raise DataError(
+            f"There is no tree in {' and '.join(str(path) for path in paths)}",
+            expected="trees in brackets, such as (3 (2 good) (4 film))",
+        )
     return rows
 
 

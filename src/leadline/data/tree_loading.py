@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,19 @@ from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
 from leadline.data.sources import SEPARATOR, nowhere
 from leadline.data.token_sources import files_by_part
+from leadline.data.token_streams import named_parts
+from leadline.data.tree_checks import check_few, label_scale, told, unusable
 from leadline.data.tree_files import TreeRows, read_tree_files
 from leadline.data.trees import NodeClasses, Trees, label_names
-from leadline.errors import ArgumentError, DataError, LeadlineError
+from leadline.data.vector_sources import vectors_from
+from leadline.errors import ArgumentError, DataError, LeadlineError, SourceNotFoundError
 from leadline.spelling import counted
 from leadline.text.brackets import looks_bracketed
-from leadline.text.vector_rows import read_vector_rows
+from leadline.text.vocabularies import UNKNOWN
 
+Numbers = NDArray[np.int64]
 _PARTS = ("train", "valid", "test")
 _TEXTS = frozenset({".txt", ".text", ".ptb", ".mrg", ".tree", ".trees", ".brackets", ".gz"})
-_TOLERATED = 0.05  # of the trees may be unusable; more than that is a mistake in the data, not an accident
-_NUMERIC, _STRAY = 0.99, 0.01  # share of whole numbers that makes a scale; of the labels that lie outside of it
 _MOST_VECTORS = 100_000  # words of a file of vectors that are known besides those of the trees
 _STRANGE = 0.01  # share of unknown words from which a person hears of it
 
@@ -96,34 +97,36 @@ def load_trees(
         Dataset('films', task='trees', 28 + 6 + 6 rows, inputs trees of up to 2 children a node, 29 different words)
     """
     paths, origin, called = _found(source)
-    files = files_by_part(paths)
+    files = _files(paths)
     if "train" not in files:
-        raise DataError("No file says that it is the training part", expected="train.txt", got=", ".join(files))
+        raise DataError(
+            f"No file in {paths} says that it is the training part",
+            expected="train.txt beside the others",
+            got=" and ".join(file.name for of_part in files.values() for file in of_part),
+        )
     read = {part: read_tree_files(files[part], encoding) for part in _PARTS if part in files}
-    sound = {part: _usable(rows) for part, rows in read.items()}
-    scale = _scale(read["train"])
-    excluded: list[Excluded] = []
-    bad = {part: _bad(read[part], scale) for part in sound}
-    for part, rows in sound.items():
-        excluded += [*read[part].lost, *(Excluded(read[part].ids[row], reason) for row, reason in bad[part].items())]
-        sound[part] = np.setdiff1d(rows, list(bad[part]))
-    _check_share(excluded, sum(len(rows.ids) + len(rows.lost) for rows in read.values()))
+    scale = label_scale(read["train"].label_counts())
+    excluded, sound = list[Excluded](), dict[str, Numbers]()
+    for part, rows in read.items():
+        bad = unusable(rows, scale=scale)
+        excluded += [*rows.lost, *told(rows, bad)]
+        sound[part] = np.setdiff1d(np.arange(len(rows.ids)), list(bad))
+    check_few(excluded, sum(len(rows.ids) + len(rows.lost) for rows in read.values()))
     divided, notes = _divided(read, sound, valid=valid, test=test, seed=seed)
     train, chosen = divided["train"]
-    counts = train.word_counts(chosen)
-    more = read_vector_rows(vectors, most=_MOST_VECTORS)[0] if vectors else ()
-    trees = Trees.learn(counts, train.arity(chosen), most=vocabulary, more=more)
+    more = vectors_from(vectors, most=_MOST_VECTORS).words if vectors else ()
+    arity = max(rows.arity(numbers) for rows, numbers in divided.values())  # or the first evaluation would end the training
+    trees = Trees.learn(train.word_counts(chosen), arity, most=vocabulary, more=more)
     answers = NodeClasses(label_names(train.labels_of(chosen)))
     if answers.outputs < 2:
         raise DataError("All nodes have the same label", expected="at least two labels", got=answers.names[0])
     made: dict[str, Split] = {}
     for part, (of_part, numbers) in divided.items():
-        kept, strangers = _known(of_part, numbers, trees, answers)
+        made[part], strangers = _split(of_part, numbers, trees, answers)
         excluded += strangers
-        made[part] = _split(of_part, kept, trees, answers)
-        if not len(kept):
+        if not len(made[part]):
             raise DataError(f"No tree is left for {part}", expected="more trees")
-    notes += _about_words(made["test"], trees) + _about_copies(read, sound)
+    notes += _about_words(made["test"]) + _about_copies(read, sound)
     digest = hashlib.sha256()
     for part in _PARTS:
         for ragged in (made[part].inputs, made[part].targets):
@@ -145,7 +148,7 @@ def load_trees(
 
 
 def read_trees(source: Any, schema: Schema, *, part: str | None = None, encoding: str | None = None) -> Split:
-    """The labelled trees of another source, for a Schema that exists: of its test part where its files say which that is.
+    """The labelled trees of another source, for a Schema that exists: of a folder its test part where a file says that it is.
 
     Raises:
         DataError: there is no tree, or more than 5 % of them cannot be used.
@@ -161,18 +164,16 @@ def read_trees(source: Any, schema: Schema, *, part: str | None = None, encoding
     assert isinstance(trees, Trees)
     assert isinstance(answers, NodeClasses)
     paths, _, _ = _found(source)
-    files = files_by_part(paths)
-    chosen = part or ("test" if "test" in files else "train")
+    files = _files(paths) if isinstance(paths, list) or paths.is_dir() else {"train": [paths]}
+    chosen = part or next(each for each in ("test", "train", "valid") if each in files)
     if chosen not in files:
         raise ArgumentError(f"The trees have no part {chosen!r}", expected="one of " + ", ".join(files))
     rows = read_tree_files(files[chosen], encoding)
-    bad = _bad(rows, None)
-    kept, strangers = _known(rows, np.setdiff1d(_usable(rows), list(bad)), trees, answers)
-    excluded = [*rows.lost, *(Excluded(rows.ids[row], reason) for row, reason in bad.items()), *strangers]
-    _check_share(excluded, len(rows.ids) + len(rows.lost))
-    split = _split(rows, kept, trees, answers)
+    split, strangers = _split(rows, np.arange(len(rows.ids)), trees, answers)
+    excluded = [*rows.lost, *strangers]
+    check_few(excluded, len(rows.ids) + len(rows.lost))
     left_out = [f"{counted(len(excluded), 'tree was', 'trees were')} left out: {excluded[0].reason}."] if excluded else []
-    return Split(split.inputs, split.targets, split.ids, (*rows.notes, *left_out, *_about_words(split, trees)))
+    return Split(split.inputs, split.targets, split.ids, (*rows.notes, *left_out, *_about_words(split)))
 
 
 def _found(source: Any) -> tuple[Path | list[Path], str, str]:
@@ -188,67 +189,24 @@ def _found(source: Any) -> tuple[Path | list[Path], str, str]:
     return paths[0] if len(paths) == 1 else paths, SEPARATOR.join(map(str, paths)), called
 
 
-def _usable(rows: TreeRows) -> NDArray[np.int64]:
-    if not len(rows.ids) and not rows.lost:
-        raise DataError("There is no tree in the files", expected="trees in brackets, such as (3 (2 good) (4 film))")
-    return np.arange(len(rows.ids))
+def _files(paths: Path | list[Path]) -> dict[str, list[Path]]:
+    """The files by the part that they are; where no name in a folder says one, all of them are training."""
+    if isinstance(paths, list) or not paths.is_dir():
+        return files_by_part(paths)
+    if parts := named_parts(paths):
+        return {part: [file] for part, file in parts.items()}
+    texts = [file for file in sorted(paths.rglob("*")) if file.suffix.lower() in _TEXTS and file.is_file()]
+    texts = [file for file in texts if not any(piece.startswith(".") for piece in file.relative_to(paths).parts)]
+    if not texts:
+        raise SourceNotFoundError(f"There is no file of trees in the folder {paths}", expected="files such as train.txt")
+    return {"train": texts}
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """The labels that a scale of whole numbers has."""
-
-    names: frozenset[str] = field(default_factory=frozenset)
-
-    def __str__(self) -> str:
-        ordered = sorted(self.names, key=int)
-        return f"{ordered[0]} to {ordered[-1]}"
-
-
-def _scale(rows: TreeRows) -> _Scale | None:
-    """The whole numbers without a hole that nearly all labels are, if they are such: what lies beyond is a slip."""
-    counts = rows.label_counts()
-    whole = {name: count for name, count in counts.items() if name.lstrip("-").isdecimal()}
-    total = sum(counts.values())
-    if not total or sum(whole.values()) < _NUMERIC * total:
-        return None
-    commonest = int(max(whole, key=lambda name: whole[name]))
-    low = high = commonest
-    values = {int(name) for name in whole}
-    while low - 1 in values:
-        low -= 1
-    while high + 1 in values:
-        high += 1
-    inside = frozenset(name for name in whole if low <= int(name) <= high)
-    outside = total - sum(counts[name] for name in inside)
-    return _Scale(inside) if 0 < outside < _STRAY * total else None
-
-
-def _bad(rows: TreeRows, scale: _Scale | None) -> dict[int, str]:
-    """Trees that were read and cannot be used: number → why."""
-    found = {row: f"{rows.ids[row]}: its root has no label" for row in rows.without_root_label()}
-    if scale is not None:
-        for row, label in rows.with_labels_outside(scale.names).items():
-            found[row] = f"{rows.ids[row]}: the label {label!r} is out of the range of the others, {scale}"
-    return found
-
-
-def _check_share(excluded: Sequence[Excluded], total: int) -> None:
-    if total == len(excluded) or len(excluded) > _TOLERATED * total:
-        first = "; ".join(row.reason for row in excluded[:3])
-        raise DataError(
-            f"{len(excluded):,} of {total:,} trees cannot be used",
-            expected=f"at most {100 * _TOLERATED:.0f} %",
-            got=first + (f"; and {len(excluded) - 3:,} more" if len(excluded) > 3 else ""),
-            do="Mend the file.",
-        )
-
-
-_Divided = dict[str, tuple[TreeRows, NDArray[np.int64]]]
+_Divided = dict[str, tuple[TreeRows, Numbers]]
 
 
 def _divided(
-    read: dict[str, TreeRows], sound: dict[str, NDArray[np.int64]], *, valid: float, test: float, seed: int
+    read: dict[str, TreeRows], sound: dict[str, Numbers], *, valid: float, test: float, seed: int
 ) -> tuple[_Divided, list[str]]:
     """Which trees of which files are each part."""
     divided: _Divided = {part: (read[part], sound[part]) for part in read}
@@ -267,31 +225,24 @@ def _divided(
     return divided, [f"The files have no part for {cut}: trees were drawn for it, trees that are alike together."]
 
 
-def _known(
-    rows: TreeRows, numbers: NDArray[np.int64], trees: Trees, answers: NodeClasses
-) -> tuple[NDArray[np.int64], list[Excluded]]:
-    """The trees without a label that training did not have, and those with one."""
-    strange = rows.with_labels_outside(frozenset(answers.names))
-    those = [row for row in numbers.tolist() if row in strange]
-    told = [Excluded(rows.ids[row], f"{rows.ids[row]}: its label {strange[row]!r} is not one of the training") for row in those]
-    return np.setdiff1d(numbers, those), told
+def _split(rows: TreeRows, numbers: Numbers, trees: Trees, answers: NodeClasses) -> tuple[Split, list[Excluded]]:
+    """Some of the trees as a Split, and those of them that training cannot judge, which are set aside."""
+    strange = unusable(rows, answers=answers)
+    kept, others = np.setdiff1d(numbers, list(strange)), np.intersect1d(numbers, list(strange))
+    split = Split(*rows.encoded(kept, trees, answers), [rows.ids[row] for row in kept.tolist()])
+    return split, told(rows, {row: strange[row] for row in others.tolist()})
 
 
-def _split(rows: TreeRows, numbers: NDArray[np.int64], trees: Trees, answers: NodeClasses) -> Split:
-    inputs, targets = rows.encoded(numbers, trees, answers)
-    return Split(inputs, targets, [rows.ids[row] for row in numbers.tolist()])
-
-
-def _about_words(split: Split, trees: Trees) -> list[str]:
+def _about_words(split: Split) -> list[str]:
     assert isinstance(split.inputs, Ragged)
     words = split.inputs.values[:, 0]
-    share = float((words == 1).sum() / max(1, (words > 0).sum()))
+    share = float((words == UNKNOWN).sum() / max(1, (words > 0).sum()))
     if share < _STRANGE:
         return []
     return [f"{100 * share:.1f} % of the words to judge by are not known: training never had them."]
 
 
-def _about_copies(read: dict[str, TreeRows], sound: dict[str, NDArray[np.int64]]) -> list[str]:
+def _about_copies(read: dict[str, TreeRows], sound: dict[str, Numbers]) -> list[str]:
     """Sentences of validation and test that training has as well."""
     train = read["train"].sentences(sound["train"])
     notes = []

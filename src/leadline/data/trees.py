@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,13 +17,14 @@ from torch import Tensor
 from leadline.data.ragged import Ragged
 from leadline.errors import ArgumentError, DataError
 from leadline.layers.level_arrays import TreeLevels, tree_levels
-from leadline.text.brackets import BracketedTree, MalformedTree, tree_from_brackets
+from leadline.text.bracketed_trees import BracketedTree
+from leadline.text.brackets import MalformedTree, tree_from_brackets
 from leadline.text.reading_text import sample_of_text
 from leadline.text.vocabularies import UNKNOWN, special_words
 
 NO_CLASS = -100
 """The target of a node without a label, which nothing counts."""
-_LEAST_POLES = 2  # labels below and above the middle one, or it is no scale
+_WHOLE = re.compile(r"-?\d{1,18}")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Trees:
 
     Args:
         vocabulary: every word by its number; "" and "<unk>" come first.
-        arity: how many children a node has at most in training.
+        arity: how many children a node has at most.
         lower: whether all letters are made lower case.
 
     Example:
@@ -69,7 +71,7 @@ class Trees:
 
         Args:
             counts: how often each word stands in them, lower case already where `lower` is set.
-            arity: how many children a node of them has at most.
+            arity: how many children a node has at most, of the trees to judge by as well.
             lower: whether all letters are made lower case.
             most: the commonest so many words are known; all when None.
             more: words that are known as well, such as those that there are vectors of.
@@ -171,8 +173,7 @@ class NodeClasses:
     def middle(self) -> int | None:
         """The label in the middle of a scale of whole numbers, such as 2 of 0 … 4; None where they are no scale."""
         count = len(self.names)
-        scale = count % 2 and all(name.lstrip("-").isdecimal() for name in self.names)
-        return count // 2 if scale and count // 2 >= _LEAST_POLES - 1 and count > 1 else None
+        return count // 2 if count % 2 and count > 1 and all(map(is_whole, self.names)) else None
 
     def encode(self, raw: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
         """Labels to their numbers, int64 [n]; none to −100.
@@ -204,10 +205,18 @@ def label_names(labels: Iterable[str]) -> tuple[str, ...]:
         >>> label_names({"10", "9", "0"}), label_names({"VP", "NP"})
         (('0', '9', '10'), ('NP', 'VP'))
     """
-    names = set(labels)
-    if all(name.lstrip("-").isdecimal() for name in names):
-        return tuple(sorted(names, key=int))
-    return tuple(sorted(names))
+    names = sorted(set(labels))
+    return tuple(sorted(names, key=int) if all(map(is_whole, names)) else names)
+
+
+def is_whole(label: str) -> bool:
+    """Whether a label is a whole number, so that labels may be a scale.
+
+    Example:
+        >>> is_whole("-2"), is_whole("NP"), is_whole("--2")
+        (True, False, False)
+    """
+    return _WHOLE.fullmatch(label) is not None
 
 
 def unpadded(rows: NDArray[Any]) -> Ragged:

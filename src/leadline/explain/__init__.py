@@ -34,6 +34,7 @@ from leadline.explain.sequence_drawing import gates_png, time_gradient_png
 from leadline.explain.stretch_drawing import cells_png, stretches_png
 from leadline.explain.summaries import Summary, SummaryRow, summary
 from leadline.explain.unrolling import turned_layers
+from leadline.explain.word_maps import word_map_png, words_to_map
 
 __all__ = [
     "Along",
@@ -101,4 +102,6 @@ __all__ = [
     "unit_rows",
     "weight_picture",
     "word_importance",
+    "word_map_png",
+    "words_to_map",
 ]

@@ -1,5 +1,6 @@
-"""Language: n-gram models, writing with a language model, and several models as one."""
+"""Language: n-gram models, word vectors, writing with a language model, and several models as one."""
 
+from leadline.language.first_layers import begin_with_vectors
 from leadline.language.generating import generate, next_probabilities, write_text
 from leadline.language.mixing import (
     CacheFit,
@@ -20,11 +21,14 @@ from leadline.language.ngram_scores import Perplexities, perplexities
 from leadline.language.ngram_smoothing import SMOOTHINGS, Smoothed, smooth
 from leadline.language.ngram_training import NGramFit, NGramSettings, fit_ngrams
 from leadline.language.ngram_writing import NGramNetwork, write_ngrams
+from leadline.language.word2vec_training import EpochOfWords, Word2vec, Word2vecSettings
+from leadline.language.word_tests import WordTest, judge_words, rank_correlation
 
 __all__ = [
     "SMOOTHINGS",
     "ArpaModel",
     "CacheFit",
+    "EpochOfWords",
     "Foretelling",
     "Mixture",
     "NGramCounts",
@@ -35,16 +39,22 @@ __all__ = [
     "NetworkForetelling",
     "Perplexities",
     "Smoothed",
+    "Word2vec",
+    "Word2vecSettings",
+    "WordTest",
+    "begin_with_vectors",
     "cache_surprises",
     "count_ngrams",
     "fit_cache",
     "fit_mixture",
     "fit_ngrams",
     "generate",
+    "judge_words",
     "mixed_surprises",
     "next_probabilities",
     "open_ngrams",
     "perplexities",
+    "rank_correlation",
     "read_arpa",
     "save_ngrams",
     "smooth",

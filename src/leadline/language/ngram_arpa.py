@@ -19,6 +19,7 @@ from leadline.text.vocabularies import Vocabulary
 BEGIN_MARK, END_MARK = "<s>", "</s>"
 NEVER = -99.0
 """What stands for the logarithm of 0 in an ARPA file."""
+_MARKS = (BEGIN_MARK, END_MARK, "<UNK>")  # KenLM takes the last for the unknown word as well
 _LINES = 1 << 16  # at a time
 _LOG_10 = math.log(10.0)
 
@@ -26,8 +27,9 @@ _LOG_10 = math.log(10.0)
 def write_arpa(model: NGramModel, vocabulary: Vocabulary, path: Path | str) -> None:
     """Write a model as an ARPA file, with logarithms to base 10; a name that ends in .gz is compressed.
 
-    The boundary is `<s>` at the beginning of an n-gram and `</s>` at its end. Spaces and the like within a word, and words
-    that look like these marks, are written as `<U+0020>`. Where a text has no boundaries both marks have the probability 0.
+    The boundary is `<s>` at the beginning of an n-gram and `</s>` at its end. Spaces and the like within a word are written as
+    `<U+0020>`, and so is the first sign of words that look like this or like these marks. Where a text has no boundaries both
+    marks have the probability 0.
 
     Args:
         model: that backs off: the form has no room for add-k of more than one word.
@@ -124,7 +126,12 @@ def _decimal(log_p: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _spelled(word: str) -> str:
-    """A word without what divides words in the file."""
-    if word in (BEGIN_MARK, END_MARK):
-        return f"<U+{ord(word[0]):04X}>{word[1:]}"
-    return "".join(f"<U+{ord(letter):04X}>" if letter in " \t\n\r\v\f" else letter for letter in word)
+    """A word without what divides words in the file, and unlike what means something else there."""
+    if word in _MARKS:
+        return _code(word[0]) + word[1:]
+    word = word.replace("<U+", _code("<") + "U+")
+    return "".join(_code(letter) if letter in " \t\n\r\v\f" else letter for letter in word)
+
+
+def _code(letter: str) -> str:
+    return f"<U+{ord(letter):04X}>"

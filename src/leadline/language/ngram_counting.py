@@ -46,8 +46,8 @@ class NGramCounts:
         ([2, 2, 2], [[2, 3], [3, 2]])
     """
 
-    def __init__(self, levels: list[CountedLevel], vocabulary: int, boundary: int | None, tokens: int, room: Room) -> None:
-        self.levels, self.vocabulary, self.boundary, self.tokens, self.room = levels, vocabulary, boundary, tokens, room
+    def __init__(self, levels: list[CountedLevel], vocabulary: int, boundary: int | None, room: Room) -> None:
+        self.levels, self.vocabulary, self.boundary, self.room = levels, vocabulary, boundary, room
 
     @property
     def order(self) -> int:
@@ -175,7 +175,7 @@ def count_ngrams(
     for length in range(2, order + 1):
         level, grams = _counted(stream, grams, length, vocabulary, boundary, room, more=length < order)
         levels.append(level)
-    return NGramCounts(levels, vocabulary, boundary, len(ids), room)
+    return NGramCounts(levels, vocabulary, boundary, room)
 
 
 def _counted(

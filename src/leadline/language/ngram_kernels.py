@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from leadline.text.vocabularies import PADDING
+
 Kernel = Callable[..., None]
 
 
@@ -49,10 +51,58 @@ def hashed_slots(codes: NDArray[np.int64]) -> Slots:
     return Slots(slots, 64 - bits)
 
 
+def depths_in_text(tokens: NDArray[np.int64], order: int, boundary: int | None, *, begins: bool) -> NDArray[np.int64]:
+    """How many tokens each one may know of, n − 1 at most: those before it that are not of a sentence before.
+
+    Shapes: [N] → [N].
+
+    Args:
+        tokens: of a text or a slice of it.
+        order: n.
+        boundary: the token that ends a sentence, if any does.
+        begins: whether the text begins here, and so after a boundary.
+
+    Example:
+        >>> depths_in_text(np.array([5, 6, 2, 5, 6]), 3, 2, begins=True).tolist()
+        [1, 2, 2, 1, 2]
+    """
+    places = np.arange(len(tokens))
+    if boundary is None:
+        return np.asarray(np.minimum(places, order - 1))
+    # The boundary is in place −1, or not known of at all; where it is the last token, that alone is known.
+    first = -1 if begins else 0
+    ends = np.where(tokens == boundary, places, first)
+    before = np.concatenate([[first], np.maximum.accumulate(ends)[:-1]])[: len(tokens)]
+    return np.asarray(np.minimum(places - before, order - 1))
+
+
+def depths_in_rows(rows: NDArray[np.int64], order: int, boundary: int | None) -> NDArray[np.int64]:
+    """How many tokens each one may know of in its row: those behind padding, and behind a boundary or that itself.
+
+    Shapes: [B, T] → [B, T].
+
+    Args:
+        rows: of tokens, padded at the left.
+        order: n.
+        boundary: the token that ends a sentence, if any does.
+
+    Example:
+        >>> depths_in_rows(np.array([[0, 5, 6], [5, 2, 6]]), 3, 2).tolist()
+        [[0, 0, 1], [0, 1, 1]]
+    """
+    places = np.arange(rows.shape[1])
+    walls = np.where(rows == PADDING, places, -1)
+    if boundary is not None:
+        walls = np.maximum(walls, np.where(rows == boundary, places - 1, -1))
+    last = np.maximum.accumulate(walls, axis=1)
+    before = np.concatenate([np.full((len(rows), 1), -1), last[:, :-1]], axis=1)
+    return np.asarray(np.minimum(places - 1 - before, order - 1))
+
+
 @functools.cache
 def slot_kernel() -> Kernel:
     """The compiled filling of slots: codes [G], slots, shift."""
-    return _compiled(_fill)
+    return _compiled(_fill, ["r int64", "w int32", "int64"])
 
 
 @functools.cache
@@ -65,7 +115,8 @@ def level_kernel() -> Kernel:
     lengths matched [N], which are brought up to date; what a past that never came foretells with, or NaN where a shorter one
     does.
     """
-    return _compiled(_look_up)
+    texts, tables = ["w int64", "r int64", "r int64"], ["r int64", "r int32", "int64", "r float32", "r float32"]
+    return _compiled(_look_up, [*texts, "int64", "int64", "int64", *tables, "w float64", "w int16", "float64"])
 
 
 # 2⁶⁴ divided by the golden ratio, odd: neighbouring codes fall far from each other.
@@ -121,12 +172,23 @@ def _look_up(
             log_p[at] += back_offs[context]
 
 
-def _compiled(function: Kernel) -> Kernel:
-    """The function in machine code, kept for the next time where there is a place for it."""
-    from numba import njit
+def _compiled(function: Kernel, arguments: list[str]) -> Kernel:
+    """The function in machine code, kept for the next time where there is a place for it.
 
+    Args:
+        function: in Python.
+        arguments: the type of each; arrays have "r" before it where they are only read, and may then be mapped from a file.
+    """
+    from numba import njit, types
+
+    def of(spelled: str) -> Any:
+        kind, _, name = spelled.rpartition(" ")
+        return types.Array(getattr(types, name), 1, "C", readonly=kind == "r") if kind else getattr(types, name)
+
+    # Compiled here and not when it is called, so that memory and mapped files share one code, and a cache that fails is seen.
+    signature = types.void(*map(of, arguments))
     try:
-        kernel: Kernel = njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # no folder that the code could be kept in
-        kernel = njit(nogil=True)(function)
+        kernel: Kernel = njit(signature, nogil=True, cache=True)(function)
+    except (RuntimeError, OSError):  # no folder that the code could be kept in, or no room in it
+        kernel = njit(signature, nogil=True)(function)
     return kernel

@@ -16,13 +16,16 @@ import torch
 from numpy.typing import NDArray
 
 from leadline.errors import ArgumentError
-from leadline.language.ngram_kernels import Slots, hashed_slots, level_kernel
+from leadline.language.ngram_kernels import Slots, depths_in_rows, depths_in_text, hashed_slots, level_kernel
 from leadline.language.ngram_merging import code_places
+from leadline.language.ngram_storage import MEMORY
 from leadline.text.vocabularies import PADDING
 
 _SLICE = 1 << 18  # tokens that are looked up at a time
 _OFTEN = 2_000  # single questions after which they are prepared for
-_MANY = 1_500_000  # tokens from which it pays to compile the look-up, or to fetch what was compiled before
+_MANY = 1_500_000  # tokens in all from which it pays to compile the look-up, or to fetch what was compiled before
+_GRAMS_A_TOKEN = 16  # more n-grams than these for each token take longer to be given their slots than the tokens to be found
+_BYTES_A_GRAM = 16  # of slots at most
 
 
 class ModelLevel(NamedTuple):
@@ -81,7 +84,7 @@ class NGramModel:
         self._uniform = -math.log(max(1, vocabulary - 1))
         self._slots: list[Slots] = []  # for the compiled look-up, once there is one
         self._ranges: list[tuple[Any, Any]] = []  # for single questions, once there are many
-        self._asked = 0
+        self._asked = self._looked_up = 0
 
     @property
     def order(self) -> int:
@@ -98,6 +101,12 @@ class NGramModel:
 
         Args:
             ids: of a text, of any length; may be memory-mapped.
+
+        Example:
+            >>> import leadline.language as language
+            >>> model = language.fit_ngrams(np.array([2, 3, 2, 3, 3]), 4, order=3).model
+            >>> model.surprises(np.array([3, 2])).round(2).tolist()
+            [0.46, 0.92]
         """
         return self.looked_up(ids)[0]
 
@@ -113,6 +122,8 @@ class NGramModel:
             >>> model.looked_up(np.array([2, 3, 2, 2]))[1].tolist()
             [1, 2, 3, 1]
         """
+        if np.ndim(ids) != 1:
+            raise ArgumentError("A text is one row of token numbers", expected="[N]", got=np.shape(ids))
         self._check(ids)
         found, lengths = np.empty(len(ids)), np.empty(len(ids), np.int16)
 
@@ -121,7 +132,7 @@ class NGramModel:
             first = max(0, start - self.order + 1)
             stop = min(start + _SLICE, len(ids))
             read = np.asarray(ids[first:stop]).astype(np.int64)
-            log_p, matched = self._look_up(read, self._depths(read, whole=first == 0))
+            log_p, matched = self._look_up(read, depths_in_text(read, self.order, self.boundary, begins=first == 0))
             found[start:stop], lengths[start:stop] = -log_p[start - first :], matched[start - first :]
 
         self._each_slice(look_up, len(ids), _SLICE)
@@ -154,16 +165,8 @@ class NGramModel:
             self._check(contexts)
         rows = np.concatenate([contexts[:, max(0, contexts.shape[1] - self.order + 1) :], words[:, None]], axis=1)
         rows = rows.astype(np.int64)
-        length = rows.shape[1]
-        # A token knows of those before it in its row, up to padding or to the boundary, which itself is known.
-        places = np.arange(length)
-        walls = np.where(rows == PADDING, places, -1)
-        if self.boundary is not None:
-            walls = np.maximum(walls, np.where(rows == self.boundary, places - 1, -1))
-        last = np.maximum.accumulate(walls, axis=1)
-        before = np.concatenate([np.full((len(rows), 1), -1), last[:, :-1]], axis=1)
-        depths = np.minimum(places - 1 - before, self.order - 1)
-        found = np.empty(len(words))
+        depths = depths_in_rows(rows, self.order, self.boundary)
+        found, length = np.empty(len(words)), rows.shape[1]
         step = max(1, _SLICE // length)
 
         def look_up(start: int) -> None:
@@ -250,6 +253,12 @@ class NGramModel:
 
         Args:
             context: the tokens so far.
+
+        Example:
+            >>> import leadline.language as language
+            >>> model = language.fit_ngrams(np.array([2, 3, 2, 3, 3]), 4, order=3).model
+            >>> np.exp(model.log_probabilities(np.array([2]))).round(2).tolist()
+            [0.0, 0.04, 0.15, 0.81]
         """
         read = np.asarray(context)
         self._check(read)
@@ -285,11 +294,13 @@ class NGramModel:
 
     def _find_ranges(self) -> None:
         """Where the n-grams of each past begin, once so many single questions are asked that it pays."""
+        found = []
         for below, level in zip(self.levels, self.levels[1:], strict=False):
-            starts = np.zeros(len(below.codes) + 1, np.int64)
-            np.cumsum(np.bincount(level.codes // self.vocabulary, minlength=len(below.codes)), out=starts[1:])
+            first_codes = np.arange(len(below.codes) + 1) * self.vocabulary
+            starts = np.searchsorted(level.codes, first_codes)
             # Python reads single numbers from a memoryview in half the time that an array takes.
-            self._ranges.append((level.codes.data, starts.data))
+            found.append((level.codes.data, starts.data))
+        self._ranges = found  # at once, as other threads may be asking
 
     def _after(self, state: tuple[int, ...], word: int) -> tuple[int, ...]:
         """The state after a word, whatever its probability."""
@@ -300,23 +311,10 @@ class NGramModel:
             grams.append(self._place(length, context, word) if context >= 0 else -1)
         return tuple(grams[: self.order - 1])
 
-    def _depths(self, read: NDArray[np.int64], *, whole: bool) -> NDArray[np.int64]:
-        """How many tokens each one may know of, n − 1 at most, those before it that are not of a sentence before.
-
-        Args:
-            whole: whether the text begins here, and so after a boundary.
-        """
-        places = np.arange(len(read))
-        if self.boundary is None:
-            return np.asarray(np.minimum(places, self.order - 1))
-        # The boundary is in place −1, or not known of at all; where it is the last token, that alone is known.
-        ends = np.where(read == self.boundary, places, -1 if whole else 0)
-        before = np.concatenate([[-1 if whole else 0], np.maximum.accumulate(ends)[:-1]])[: len(read)]
-        return np.asarray(np.minimum(places - before, self.order - 1))
-
     def _each_slice(self, look_up: Callable[[int], None], count: int, step: int) -> None:
         """Look a long text up slice by slice, by compiled code where that pays, and then in as many threads as torch has."""
-        if count >= _MANY and not self._slots and self.order > 1:
+        self._looked_up += count
+        if not self._slots and self._compiling_pays(self._looked_up):
             self._slots = [hashed_slots(level.codes) for level in self.levels[1:]]
         threads = min(torch.get_num_threads(), math.ceil(count / step)) if self._slots else 1
         if threads <= 1:
@@ -325,6 +323,10 @@ class NGramModel:
             return
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(look_up, range(0, count, step)))
+
+    def _compiling_pays(self, count: int) -> bool:
+        grams = sum(len(level.codes) for level in self.levels[1:])
+        return self.order > 1 and count >= max(_MANY, grams // _GRAMS_A_TOKEN) and grams * _BYTES_A_GRAM <= MEMORY
 
     def _look_up(self, read: NDArray[np.int64], depths: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
         """log p of each token, and the length of the longest n-gram that ends there: [N] and [N].
@@ -374,7 +376,10 @@ class NGramModel:
             kernel(grams, read, depths, before, length, self.vocabulary, *tables, log_p, matched, alone)
 
     def _check(self, ids: NDArray[Any]) -> None:
-        if len(ids) and not (int(np.min(ids)) >= 0 and int(np.max(ids)) < self.vocabulary):
+        ids = np.asarray(ids)
+        if ids.size and ids.dtype.kind not in "iu":
+            raise ArgumentError("An n-gram model is asked for token numbers", expected="whole numbers", got=str(ids.dtype))
+        if ids.size and not (int(np.min(ids)) >= 0 and int(np.max(ids)) < self.vocabulary):
             raise ArgumentError(
                 "These are numbers of another vocabulary",
                 expected=f"0 to {self.vocabulary - 1}",

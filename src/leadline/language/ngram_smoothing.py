@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from leadline.errors import ArgumentError, unknown
 from leadline.language.ngram_counting import CountedLevel, NGramCounts
 from leadline.language.ngram_discounts import (
+    Ratios,
     counts_of_counts,
     good_turing_ratios,
     kneser_ney_discount,
     modified_discounts,
 )
 from leadline.language.ngram_models import ModelLevel, NGramModel
+from leadline.language.ngram_storage import Room
 from leadline.text.vocabularies import PADDING
 
 SMOOTHINGS = ("modified_kneser_ney", "kneser_ney", "katz", "add_k")
@@ -66,7 +68,7 @@ def smooth(
         minimum_counts: for each length, n-grams that came less often are left out, and their probability goes to shorter ones;
             the last holds for all longer ones, and none may be smaller than the one before. Single words are all kept.
 
-    Errors: `ArgumentError` for an unknown smoothing, a k that is not above 0, and minimum counts that fall.
+    Errors: `ArgumentError` for an unknown smoothing, a k that is not above 0, and minimum counts that fall or that add-k has.
 
     Example:
         >>> from leadline.language.ngram_counting import count_ngrams
@@ -87,6 +89,13 @@ def smooth(
     if smoothing == "add_k" and not 0 < k < np.inf:
         raise ArgumentError("Nothing can be added to the counts so", expected="k above 0", got=k)
     minimum = _minimum(minimum_counts, counts.order)
+    if smoothing == "add_k" and max(minimum) > 1:
+        raise ArgumentError(
+            "Add-k leaves no n-gram out",
+            expected="minimum counts of 1",
+            got=list(minimum_counts),
+            do="Take another smoothing, or a minimum of 1.",
+        )
     room, vocabulary = counts.room, counts.vocabulary
     estimate: Callable[[NGramCounts, int, NDArray[np.bool_], NDArray[np.float64]], _Estimate] = _katz
     if smoothing != "katz":
@@ -106,13 +115,11 @@ def smooth(
         levels.append(_level(level, found.p, kept, kept_shorter, vocabulary, room))
         if length == 1:
             levels[0].log_p[PADDING] = -np.inf
-        once = int(counts_of_counts(level.counts, 1)[0]) if room.in_memory else None
         records.append(
             {
                 "length": length,
                 "ngrams": counts.sizes[length - 1] if length == 1 else len(levels[-1].codes),
                 "counted": counts.sizes[length - 1],
-                "once": once,
                 "discounts": found.discounts,
                 "note": found.note,
             }
@@ -161,12 +168,7 @@ class _Added:
         for part in room.slices(len(p)):
             p[part] = (level.counts[part] + k) / (totals[grouped.pasts(part)] + k * words)
         for part in room.slices(len(unseen)):
-            # What is left out counts as never seen, and its probability is shared among all that was not.
             unseen[part] = k * words / (totals[part] + k * words)
-        if not kept.all():
-            raise ArgumentError(
-                "Add-k leaves nothing out", expected="minimum counts of 1", do="Take another smoothing, or a minimum of 1."
-            )
         return _Estimate(p, unseen, [], "")
 
 
@@ -205,7 +207,7 @@ def _katz(counts: NGramCounts, length: int, kept: NDArray[np.bool_], below: NDAr
     return _Estimate(p, weights, _taken(ratios), ratios.note)
 
 
-def _taken(ratios: Any) -> list[float]:
+def _taken(ratios: Ratios) -> list[float]:
     """What is taken from counts of 1, 2 and 3."""
     came = np.arange(1, 4)
     return [round(float(each), 6) for each in came * (1 - ratios.of(came))]
@@ -245,14 +247,14 @@ def _minimum(minimum_counts: Sequence[int], order: int) -> list[int]:
     return given
 
 
-def _kept(level: CountedLevel, minimum: int, room: Any) -> NDArray[np.bool_]:
+def _kept(level: CountedLevel, minimum: int, room: Room) -> NDArray[np.bool_]:
     kept: NDArray[np.bool_] = room.empty(len(level.codes), bool)
     for part in room.slices(len(kept)):
         kept[part] = level.counts[part] >= minimum
     return kept
 
 
-def _divide(values: NDArray[np.float64], by: NDArray[np.float64], otherwise: float, room: Any) -> None:
+def _divide(values: NDArray[np.float64], by: NDArray[np.float64], otherwise: float, room: Room) -> None:
     """values / by in place, and `otherwise` where that is 0."""
     for part in room.slices(len(values)):
         values[part] = np.where(by[part] > 0, values[part] / np.where(by[part] > 0, by[part], 1.0), otherwise)
@@ -264,13 +266,13 @@ def _level(
     kept: NDArray[np.bool_],
     kept_shorter: NDArray[np.bool_],
     vocabulary: int,
-    room: Any,
+    room: Room,
 ) -> ModelLevel:
     """What is kept of a level, under the numbers that its pasts have once theirs is thinned out too."""
     size = int(np.count_nonzero(kept))
     codes, log_p = room.empty(size, np.int64), room.empty(size, np.float32)
     _log_into(log_p, p, kept, room)
-    numbers = np.cumsum(kept_shorter) - 1 if not kept_shorter.all() else None
+    numbers = _numbers(kept_shorter, room) if not kept_shorter.all() else None
     at = 0
     for part in room.slices(len(kept)):
         own = level.codes[part][kept[part]]
@@ -282,7 +284,16 @@ def _level(
     return ModelLevel(codes, log_p, np.zeros(0, np.float32))
 
 
-def _log_into(place: NDArray[np.float32], values: NDArray[np.float64], kept: NDArray[np.bool_], room: Any) -> None:
+def _numbers(kept: NDArray[np.bool_], room: Room) -> NDArray[np.int64]:
+    """The place that each n-gram has once those that are not kept are gone."""
+    numbers, before = room.empty(len(kept), np.int64), -1
+    for part in room.slices(len(kept)):
+        numbers[part] = np.cumsum(kept[part]) + before
+        before = int(numbers[part][-1])
+    return numbers
+
+
+def _log_into(place: NDArray[np.float32], values: NDArray[np.float64], kept: NDArray[np.bool_], room: Room) -> None:
     """The logarithms of the values that are kept; −∞ of 0."""
     at = 0
     for part in room.slices(len(kept)):

@@ -5,7 +5,7 @@ B trees of N nodes together, L of them leaves, I inner ones, E = N − B of them
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -71,10 +71,12 @@ class TreeLevels:
 
     @property
     def device(self) -> torch.device:
+        """Where the arrays are, as a tensor says it."""
         return self.words.device
 
     @property
     def is_cuda(self) -> bool:
+        """Whether that is a GPU of NVIDIA, as a tensor says it."""
         return self.words.is_cuda
 
     def spans(self) -> list[tuple[int, int]]:
@@ -89,13 +91,13 @@ class TreeLevels:
         """The same arrays on a device; the copies do not wait."""
         if device == self.device:
             return self
-        names = ("words", "children", "owners", "slots", "above", "roots", "order")
-        moved: dict[str, Any] = {}
-        for name in names:
-            tensor: Tensor = getattr(self, name)
-            tensor = tensor.pin_memory() if device.type == "cuda" and tensor.device.type == "cpu" else tensor
-            moved[name] = tensor.to(device, non_blocking=True)
-        return TreeLevels(**moved, sizes=self.sizes, edges=self.edges, arity=self.arity)
+        pinned = device.type == "cuda" and self.device.type == "cpu"
+        moved: dict[str, Any] = {
+            field.name: (value.pin_memory() if pinned else value).to(device, non_blocking=True)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **moved)
 
 
 def tree_levels(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -112,7 +112,37 @@ class ChildSumTreeLSTM(nn.Module):
         return f"{self.features}, {self.hidden}"
 
 
-class TreeRecursion(nn.Module):
+class _Recursion(nn.Module):
+    """What `TreeRecursion` and `TensorTreeRecursion` share: they differ in what the matrix of inner nodes is given."""
+
+    pairs: ClassVar[bool]
+
+    def __init__(self, features: int, hidden: int, *, arity: int = 2) -> None:
+        super().__init__()
+        check_whole(type(self).__name__, {"features": features, "hidden": hidden, "arity": arity})
+        self.features, self.hidden, self.arity = features, hidden, arity
+        width = arity * hidden
+        self.leaf = nn.Linear(features, hidden)
+        self.inner = nn.Linear(width + width * width if self.pairs else width, hidden)
+        _reset(self.leaf, hidden)
+        _reset(self.inner, hidden)
+        if self.pairs:
+            # A product of two states is far smaller than they are; as many as there are must not drown them.
+            with torch.no_grad():
+                self.inner.weight[:, width:] /= width
+
+    def forward(self, x: Tensor, levels: TreeLevels) -> Tensor:
+        _check(type(self).__name__, x, levels, self.leaf.weight, arity=self.arity)
+        leaves = F.linear(x, self.leaf.weight, self.leaf.bias).tanh().to(self.inner.weight.dtype)
+        table, above = _table(levels, self.arity)
+        h: Tensor = _applied(RecursionLoop, leaves, self.inner.weight, self.inner.bias, table, above, levels, self.arity)
+        return h
+
+    def extra_repr(self) -> str:
+        return f"{self.features}, {self.hidden}, arity={self.arity}"
+
+
+class TreeRecursion(_Recursion):
     """The plain recursive layer: one matrix makes a node of its children.
 
     A leaf: h = tanh(W x + b). Others: h = tanh(U [h₁ … h_A] + d), where a child that is not there has h = 0.
@@ -136,34 +166,10 @@ class TreeRecursion(nn.Module):
     Source: Socher, Lin, Ng and Manning (2011), Parsing natural scenes and natural language with recursive neural networks.
     """
 
-    products = False
-
-    def __init__(self, features: int, hidden: int, *, arity: int = 2) -> None:
-        super().__init__()
-        name, width = type(self).__name__, arity * hidden
-        check_whole(name, {"features": features, "hidden": hidden, "arity": arity})
-        self.features, self.hidden, self.arity = features, hidden, arity
-        self.leaf = nn.Linear(features, hidden)
-        self.inner = nn.Linear(width + width * width if self.products else width, hidden)
-        _reset(self.leaf, hidden)
-        _reset(self.inner, hidden)
-        if self.products:
-            # A product of two states is far smaller than they are; as many as there are must not drown them.
-            with torch.no_grad():
-                self.inner.weight[:, width:] /= width
-
-    def forward(self, x: Tensor, levels: TreeLevels) -> Tensor:
-        _check(type(self).__name__, x, levels, self.leaf.weight, arity=self.arity)
-        leaves = F.linear(x, self.leaf.weight, self.leaf.bias).tanh().to(self.inner.weight.dtype)
-        table, above = _table(levels, self.arity)
-        h: Tensor = _applied(RecursionLoop, leaves, self.inner.weight, self.inner.bias, table, above, levels, self.products)
-        return h
-
-    def extra_repr(self) -> str:
-        return f"{self.features}, {self.hidden}, arity={self.arity}"
+    pairs = False
 
 
-class TensorTreeRecursion(TreeRecursion):
+class TensorTreeRecursion(_Recursion):
     """The recursive tensor layer: children act on each other, each pair of their numbers with a weight of its own.
 
     A leaf: h = tanh(W x + b). Others, with a = [h₁ … h_A]: h_j = tanh(aᵀ V_j a + U_j a + d_j).
@@ -188,7 +194,7 @@ class TensorTreeRecursion(TreeRecursion):
     Source: Socher et al. (2013), Recursive deep models for semantic compositionality over a sentiment treebank.
     """
 
-    products = True
+    pairs = True
 
 
 def _reset(layer: nn.Linear, hidden: int, *, forget: slice | None = None, open_by: float = 0.5) -> None:
@@ -209,7 +215,7 @@ def _check(layer: str, x: Tensor, levels: TreeLevels, weight: Tensor, *, arity: 
             f"{layer} knows {arity} children of a node",
             expected=f"trees whose nodes have at most {arity}",
             got=f"a node with {levels.arity}",
-            do="Build it with a larger arity, or take ChildSumTreeLSTM.",
+            do="Build it with a larger arity, or take ChildSumTreeLSTM (model.cell=child_sum).",
         )
 
 

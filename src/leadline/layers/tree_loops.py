@@ -9,7 +9,6 @@ B trees of N nodes together, L of them leaves, I inner ones, E children of other
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from torch.nn import functional as F
 
 from leadline.layers.level_arrays import TreeLevels
 
-_MOST_PRODUCTS = 1 << 22  # numbers of pairwise products that are held at a time
+_MOST_FEATURES = 1 << 22  # numbers of what a recursion's matrix is given, pairwise products most of them, at a time
 
 
 class NaryLoop(Function):
@@ -67,10 +66,10 @@ class NaryLoop(Function):
         # What each gate's sum is worth to h (o) or to c (the others); known before any gradient is.
         worth = torch.empty_like(gates)
         inner_squashed = squashed[first:-1]
-        worth[:, 0] = inner_squashed * o * (1 - o)
-        worth[:, 1] = u * i * (1 - i)
+        torch.mul(inner_squashed * o, 1 - o, out=worth[:, 0])
+        torch.mul(u * i, 1 - i, out=worth[:, 1])
         torch.mul(cells, f * (1 - f), out=worth[:, 2 : 2 + arity])
-        worth[:, -1] = i * (1 - u * u)
+        torch.mul(i, 1 - u * u, out=worth[:, -1])
         to_cell = o * (1 - inner_squashed * inner_squashed)
         # One row more than there are children: that of the roots, which no parent gives anything.
         to_below, to_cells = (grad.new_zeros(inner * arity + 1, hidden) for _ in range(2))
@@ -161,22 +160,23 @@ class ChildSumLoop(Function):
 
 
 class RecursionLoop(Function):
-    """The hidden states [N, H] of h = tanh(W φ(h₁ … h_A) + b), φ being the children side by side, and with `pairs` the products
-    of every two of their numbers as well.
+    """The hidden states [N, H] of h = tanh(W φ(h₁ … h_A) + b), φ being the children side by side, and behind them, where the
+    weight is as wide as that, the products of every two of their numbers.
 
-    Takes the states of the leaves [L, H], weight [H, A·H] or [H, A·H + (A·H)²] and bias [H], `table` and `above` as `NaryLoop`.
+    Takes the states of the leaves [L, H], weight [H, A·H] or [H, A·H + (A·H)²] and bias [H], `table` and `above` as `NaryLoop`,
+    and A.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, leaves: Tensor, weight: Tensor, bias: Tensor, table: Tensor, above: Tensor, levels: TreeLevels, pairs: bool
+        ctx: Any, leaves: Tensor, weight: Tensor, bias: Tensor, table: Tensor, above: Tensor, levels: TreeLevels, arity: int
     ) -> Tensor:
         hidden, nodes, first = leaves.shape[1], len(levels), levels.leaves
-        arity = _arity_of(weight, pairs)
+        pairs = weight.shape[1] > arity * hidden
         h = leaves.new_empty(nodes + 1, hidden)
         h[:first], h[nodes] = leaves, 0
         below = leaves.new_empty(levels.inner, arity * hidden)
-        for low, high in levels.spans():
+        for low, high in _pieces(levels, weight):
             here = slice(first + low, first + high)
             torch.index_select(h, 0, table[low * arity : high * arity], out=below[low:high].view(-1, hidden))
             torch.addmm(bias, _features(below[low:high], pairs), weight.t(), out=h[here]).tanh_()
@@ -192,7 +192,7 @@ class RecursionLoop(Function):
         slope = 1 - h[first:-1].square()
         to_below = grad.new_zeros(inner * (width // hidden) + 1, hidden)
         by_owner, sums = to_below[:-1].view(inner, width), torch.empty_like(slope)
-        for low, high in reversed(levels.spans()):
+        for low, high in reversed(_pieces(levels, weight)):
             here = slice(first + low, first + high)
             received = grad[here] + to_below.index_select(0, above[here])
             torch.mul(received, slope[low:high], out=sums[low:high])
@@ -202,7 +202,7 @@ class RecursionLoop(Function):
                 products = whole[:, width:].view(-1, width, width)
                 both = (products + products.transpose(1, 2)) @ below[low:high, :, None]
                 by_owner[low:high] += both.squeeze(2)
-        of_weight, step = torch.zeros_like(weight), max(1, _MOST_PRODUCTS // weight.shape[1])
+        of_weight, step = torch.zeros_like(weight), _at_once(weight)
         for low in range(0, inner, step):
             of_weight.addmm_(sums[low : low + step].t(), _features(below[low : low + step], ctx.pairs))
         of_leaves = grad[:first] + to_below.index_select(0, above[:first])
@@ -227,9 +227,9 @@ def _leaf_gradient(grad: Tensor, to_below: Tensor, to_cells: Tensor, above: Tens
     received = grad[:first] + to_below.index_select(0, above[:first])
     cell = to_cells.index_select(0, above[:first]).addcmul_(received, o * (1 - t * t))
     sums = torch.empty_like(gates)
-    sums[:, 0] = received * t * o * (1 - o)
-    sums[:, 1] = cell * u * i * (1 - i)
-    sums[:, 2] = cell * i * (1 - u * u)
+    torch.mul(received * t * o, 1 - o, out=sums[:, 0])
+    torch.mul(cell * u * i, 1 - i, out=sums[:, 1])
+    torch.mul(cell * i, 1 - u * u, out=sums[:, 2])
     return sums.view(first, -1)
 
 
@@ -238,14 +238,19 @@ def _starts(levels: TreeLevels) -> Tensor:
     return torch.searchsorted(levels.owners, torch.arange(levels.inner, device=levels.device))
 
 
-def _arity_of(weight: Tensor, pairs: bool) -> int:
-    """A, from the columns of a weight: A·H, or with pairs A·H + (A·H)²."""
-    hidden, columns = weight.shape
-    width = (math.isqrt(1 + 4 * columns) - 1) // 2 if pairs else columns
-    return width // hidden
+def _at_once(weight: Tensor) -> int:
+    """How many nodes may have their features written out at a time."""
+    return max(1, _MOST_FEATURES // weight.shape[1])
+
+
+def _pieces(levels: TreeLevels, weight: Tensor) -> list[tuple[int, int]]:
+    """Where levels begin and end among the inner nodes, those with too many nodes to be held at once cut."""
+    step = _at_once(weight)
+    return [(at, min(at + step, high)) for low, high in levels.spans() for at in range(low, high, step)]
 
 
 def _features(below: Tensor, pairs: bool) -> Tensor:
+    """What the matrix of a recursion is given: the children side by side, and where asked every two of their numbers."""
     if not pairs:
         return below
     return torch.cat([below, (below[:, :, None] * below[:, None, :]).flatten(1)], dim=1)

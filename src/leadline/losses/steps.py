@@ -14,7 +14,8 @@ def each_step(loss: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], Tensor]
     """A loss of rows as a loss of the steps of rows: the mean over all steps of the batch that have a target.
 
     L = Σ_bt m_bt loss(y_bt, t_bt) / Σ_bt m_bt, with m = 1 where a step has a target and 0 where it has none: behind the end of
-    a row, or where nothing was said. Long rows so count more than short ones. Nothing here waits for the device.
+    a row, or where nothing was said. Long rows so count more than short ones. Nothing here waits for the device. What comes
+    back has `how_many`, a function of targets that counts steps that have one: so a batch in parts has the loss of the whole.
 
     Shapes: outputs [B, T, K] and class numbers [B, T], negative where there is no target; or outputs [B, T, M] and numbers
     [B, T, M], NaN where there is none → [].
@@ -47,6 +48,7 @@ def each_step(loss: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], Tensor]
         each = loss(outputs.flatten(0, 1), known.flatten(0, 1), reduction="none")
         return each.where(there.flatten(), 0.0).sum() / there.sum().clamp(min=1)
 
+    judged.how_many = lambda targets: has_target(targets).sum()  # type: ignore[attr-defined]
     return judged
 
 

@@ -12,15 +12,16 @@ from leadline.metrics.table import Metric
 
 Span = tuple[str, int, int]
 _OUTSIDE = ("O", "")
-_SAME = {"L": "E", "U": "S"}  # the letters of BILOU for those of IOBES
+_SAME = {"L": "E", "U": "S", "M": "I"}  # the letters of BILOU and BMES for those of IOBES
+_MARKS = frozenset("BIES") | _SAME.keys()
 
 
 def spans_in(tags: Sequence[str]) -> list[Span]:
     """The spans that the tags of one row mark, each as its kind, its first step, and the step behind its last.
 
     A span begins at B or S, at any tag of another kind than the one before, and at I or E behind O, E or S; it ends before
-    what is outside or begins another, and at E or S. So the schemes IOB1, IOB2, IOBES and BILOU are all read, and what breaks
-    their rules is read as conlleval reads it.
+    what is outside or begins another, and at E or S. So the schemes IOB1, IOB2, IOBES, BILOU and BMES are all read, and what
+    breaks their rules is read as conlleval reads it.
 
     Args:
         tags: of one row; what has no kind of its own ("B") has the kind "".
@@ -45,6 +46,26 @@ def spans_in(tags: Sequence[str]) -> list[Span]:
     if begun is not None:
         found.append((begun[0], begun[1], len(tags)))
     return found
+
+
+def is_span_scheme(names: Sequence[str]) -> bool:
+    """Whether names of classes mark spans: "O", and others such as B-PER, I- or B- among them; or B, I and O without kinds.
+
+    Args:
+        names: of the classes.
+
+    Example:
+        >>> is_span_scheme(("B-PER", "I-PER", "O")), is_span_scheme(("B", "I", "O")), is_span_scheme(("B", "M", "E", "S"))
+        (True, True, True)
+        >>> is_span_scheme(("DET", "NOUN")), is_span_scheme(("O",)), is_span_scheme(("B", "O"))
+        (False, False, False)
+    """
+    tags = [name.partition("-") for name in names if name != "O"]
+    marks = {_SAME.get(mark, mark) for mark, _, _ in tags}
+    if not {mark for mark, _, _ in tags} <= _MARKS:
+        return False
+    # Single letters name much else, so that a beginning and what goes on must both be there.
+    return bool(marks & {"B", "I"}) if all(dash for _, dash, _ in tags) else marks >= {"B", "I"}
 
 
 def span_counts(said: Sequence[Sequence[str]], truth: Sequence[Sequence[str]], kinds: Sequence[str]) -> Tensor:
@@ -93,9 +114,9 @@ def _parted(tag: str) -> tuple[str, str]:
     """The mark of a tag and its kind; a tag without a mark is outside."""
     if tag in _OUTSIDE:
         return "O", ""
-    mark, dash, kind = tag.partition("-")
+    mark, _, kind = tag.partition("-")
     mark = _SAME.get(mark, mark)
-    return (mark, kind) if mark in ("B", "I", "E", "S") and (dash or not kind) else ("O", "")
+    return (mark, kind) if mark in ("B", "I", "E", "S") else ("O", "")
 
 
 def _f1(p: Tensor, t: Tensor, /, *, weights: Tensor | None = None) -> Tensor:

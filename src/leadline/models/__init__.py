@@ -37,6 +37,7 @@ from leadline.models.vggs import vgg11, vgg13, vgg16, vgg19
 from leadline.models.weight_files import read_weights
 from leadline.models.weight_loading import LoadedWeights, last_layer, load_weights
 from leadline.models.window_models import window_language
+from leadline.models.word_networks import WordNetwork, word2vec
 
 MODELS = BuilderTable(
     {
@@ -76,6 +77,7 @@ MODELS = BuilderTable(
         "window_language": window_language,
         "small_transformer": small_transformer,
         "recursive": recursive,
+        "word2vec": word2vec,
         "layers": from_rows,
     }
 )
@@ -85,6 +87,8 @@ OF_STREAMS = ("recurrent_language", "window_language", "small_transformer")
 """Those that foretell the next token of a text; they take `vocabulary` in place of `shape` and `outputs`."""
 OF_TREES = ("recursive",)
 """Those for trees with a label for each node; they take `vocabulary`, `outputs` and `arity`."""
+OF_WORDS = ("word2vec",)
+"""Those that learn the words of a text by their neighbours."""
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -93,6 +97,7 @@ __all__ = [
     "OF_ANY_LENGTH",
     "OF_STREAMS",
     "OF_TREES",
+    "OF_WORDS",
     "PUBLISHED",
     "AveragedEmbeddings",
     "BesideBicubic",
@@ -106,6 +111,7 @@ __all__ = [
     "SeriesConvnet",
     "TextConvnet",
     "TfidfLinear",
+    "WordNetwork",
     "alexnet",
     "alexnet_2012",
     "averaged_embeddings",
@@ -151,4 +157,5 @@ __all__ = [
     "vgg19",
     "window_language",
     "without_contained",
+    "word2vec",
 ]

@@ -126,34 +126,3 @@ def recursive(
     kind = TREE_CELLS[cell]
     tree = kind(embedding, hidden) if kind is ChildSumTreeLSTM else kind(embedding, hidden, arity=arity)
     return RecursiveNetwork(words, tree, nn.Linear(hidden, outputs), dropout=dropout, word_dropout=word_dropout)
-
-
-def set_word_vectors(network: RecursiveNetwork, numbers: Tensor, vectors: Tensor) -> None:
-    """Begin with the vectors of some words, scaled as a whole to the spread that new ones have.
-
-    What a layer makes of a word at first depends on how long its vector is, and vectors come in any length.
-
-    Args:
-        network: whose word vectors are set.
-        numbers: of the words, int64 [V].
-        vectors: float [V, E].
-
-    Errors: `ArgumentError` for vectors of another width.
-
-    Example:
-        >>> network = recursive(20, 5, embedding=2, hidden=8)
-        >>> set_word_vectors(network, torch.tensor([4]), torch.tensor([[3.0, 4.0]]))
-        >>> network.words.weight[4].norm().item() < 1
-        True
-    """
-    weight = network.words.weight
-    if vectors.ndim != 2 or vectors.shape[1] != weight.shape[1]:
-        raise ArgumentError(
-            "The word vectors do not fit the network",
-            expected=f"vectors of {weight.shape[1]} numbers",
-            got=f"of {vectors.shape[-1]}",
-            do=f"Set model.embedding to {vectors.shape[-1]}.",
-        )
-    with torch.no_grad():
-        spread = vectors.square().mean().sqrt().clamp(min=1e-12)
-        weight[numbers] = (vectors * (_SPREAD / spread)).to(weight)

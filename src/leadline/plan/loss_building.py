@@ -46,15 +46,29 @@ def loss_of(plan: Plan, dataset: Dataset, device: torch.device) -> Callable[...,
             told = name.replace("_", " ")
             raise PlanError(f"The loss {training.loss!r} has no {told}", do=f"Leave training.{name} out.")
     chosen = functools.partial(function, **given) if given else function
-    if not training.entropy_bonus:
-        return losses.each_step(chosen) if has_steps(answers) else chosen
-    if task != "classes":
+    if training.entropy_bonus and task != "classes":
         raise PlanError("An entropy bonus is for one class of several", got=f"the task {answers.task!r}")
+    chosen = less_sure(chosen, training.entropy_bonus) if training.entropy_bonus else chosen
+    return losses.each_step(chosen) if has_steps(answers) else chosen
 
-    def less_sure(outputs: Tensor, targets: Tensor) -> Tensor:
-        return chosen(outputs, targets) - training.entropy_bonus * losses.entropy(outputs, reduction="mean")
 
-    return less_sure
+def less_sure(loss: Callable[..., Tensor], bonus: float) -> Callable[..., Tensor]:
+    """The loss less a share of the entropy of what is said, so that a network does not become too sure.
+
+    Args:
+        loss: of logits [N, K].
+        bonus: the share.
+
+    Example:
+        >>> halved = less_sure(losses.cross_entropy, 0.5)
+        >>> round(halved(torch.zeros(1, 2), torch.tensor([0])).item(), 4)  # log 2 − log 2 / 2
+        0.3466
+    """
+
+    def rewarded(outputs: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:
+        return loss(outputs, targets, reduction=reduction) - bonus * losses.entropy(outputs, reduction=reduction)
+
+    return rewarded
 
 
 def balanced_weights(targets: NDArray[Any], outputs: int, task: str) -> Tensor:
@@ -64,7 +78,8 @@ def balanced_weights(targets: NDArray[Any], outputs: int, task: str) -> Tensor:
     which is for the rows that have the label. What no row has gets 1.
 
     Example:
-        >>>         >>> balanced_weights(np.array([0, 0, 0, 1]), 2, "classes")
+        >>> import numpy as np
+        >>> balanced_weights(np.array([0, 0, 0, 1]), 2, "classes")
         tensor([0.6667, 2.0000])
     """
     rows = torch.from_numpy(targets)

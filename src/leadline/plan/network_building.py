@@ -23,10 +23,11 @@ from leadline.data.texts import Texts
 from leadline.data.tokens import Tokens
 from leadline.data.trees import Trees
 from leadline.data.windows import Windows
+from leadline.data.word_answers import CorpusWords
 from leadline.errors import ArgumentError, PlanError
 from leadline.initialize import set_prior_bias
 from leadline.layers import MemberHeads, OneHot
-from leadline.models import MODELS, OF_ANY_LENGTH, OF_STREAMS, OF_TREES, load_weights
+from leadline.models import MODELS, OF_ANY_LENGTH, OF_STREAMS, OF_TREES, OF_WORDS, load_weights
 from leadline.models.enlarging import BesideBicubic
 from leadline.models.tfidf_networks import learn_frequencies
 from leadline.plan.counted_models import COUNTED, no_network
@@ -37,6 +38,7 @@ from leadline.plan.steps import class_numbers, has_steps
 from leadline.plan.token_building import set_frequencies
 from leadline.plan.transferred_networks import transferred_network
 from leadline.plan.tree_building import start_of_trees
+from leadline.plan.word_starts import set_word_vectors
 from leadline.spelling import parse_call
 
 _COUNTED_ROWS = 256  # texts at a time whose words are counted for tf-idf
@@ -68,7 +70,7 @@ def network(plan: Plan, schema: Schema) -> nn.Module:
 def _given(schema: Schema, one_hot: OneHot | None) -> dict[str, Any]:
     """What the data decide of a network, by the names under which builders ask for it."""
     inputs, outputs = schema.inputs, schema.answers.outputs
-    if isinstance(inputs, Tokens):
+    if isinstance(inputs, (Tokens, CorpusWords)):
         return {"vocabulary": len(inputs.vocabulary)}
     if isinstance(inputs, Trees):
         return {"vocabulary": len(inputs.vocabulary), "outputs": outputs, "arity": inputs.arity}
@@ -92,12 +94,19 @@ def _check_task(name: str, wanted: Mapping[str, Any], schema: Schema) -> None:
     for suits, task, does, kind in (
         (name in OF_STREAMS, "tokens", "foretell tokens", Tokens),
         (name in OF_TREES, "trees", "read trees", Trees),
+        (name in OF_WORDS, "words", "learn words by their neighbours", CorpusWords),
         ("horizon" in wanted, "forecast", "forecast", Windows),
         ("upscale" in wanted, "pairs", "enlarge pictures", SmallPictures),
     ):
         if suits == isinstance(schema.inputs, kind):
             continue
-        fitting = {"tokens": OF_STREAMS, "trees": OF_TREES, "forecast": ("forecaster",), "pairs": ("espcn",)}[task]
+        fitting = {
+            "tokens": OF_STREAMS,
+            "trees": OF_TREES,
+            "words": OF_WORDS,
+            "forecast": ("forecaster",),
+            "pairs": ("espcn",),
+        }[task]
         whether = "does" if suits else "does not"
         raise PlanError(
             f"The model {name!r} {whether} {does}, and is not for the task {schema.task!r}",
@@ -114,7 +123,7 @@ def _check_task(name: str, wanted: Mapping[str, Any], schema: Schema) -> None:
 def _check_inputs(name: str, wanted: Mapping[str, Any], schema: Schema, given: Mapping[str, Any]) -> None:
     """A network for pictures needs pictures, and so on."""
     inputs, vocabulary = schema.inputs, wanted.get("vocabulary")
-    if isinstance(inputs, (Tokens, Trees)):
+    if isinstance(inputs, (Tokens, CorpusWords, Trees)):
         return
     for needed, what, fits in (
         ("channels" in wanted, "pictures", len(given["shape"]) == 3),
@@ -163,11 +172,13 @@ def started(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None 
         return model
     if plan.start.initialize:
         set_first_weights(model, plan.start.initialize, dataset)
+    if plan.start.vectors:
+        set_word_vectors(model, plan, schema)
     if isinstance(schema.inputs, Tokens):
         set_frequencies(model, dataset)
         return model
     if isinstance(schema.inputs, Trees):
-        start_of_trees(model, plan, dataset)
+        start_of_trees(model, dataset)
         return model
     learn_frequencies(model, Batches(dataset.train, dataset.schema, batch_size=_COUNTED_ROWS))
     head = head_of(model)

@@ -8,6 +8,7 @@ from leadline.data.schema import Schema
 from leadline.models import row_notes
 from leadline.plan.network_building import network
 from leadline.plan.record import CHOSEN, Plan
+from leadline.plan.word_starts import vectors_note
 from leadline.spelling import parse_call
 from leadline.training.devices import preserved
 
@@ -28,7 +29,7 @@ def plan_notes(plan: Plan, schema: Schema) -> list[str]:
         >>> plan_notes(lbfgs.but({"model": "linear"}), digits.schema)
         []
     """
-    notes = []
+    notes = [vectors_note(plan, schema)] if plan.start.vectors else []
     if plan.model.name == "layers":
         notes += row_notes(plan.model.arguments["rows"], schema.answers.outputs, schema.task)
     if plan.start.solves and plan.why.get("training.epochs") == CHOSEN:

@@ -11,27 +11,20 @@ import numpy as np
 
 from leadline.data.augment import Augment
 from leadline.data.dataset import Dataset
-from leadline.data.enlarging import SmallPictures
 from leadline.data.pictures import Pictures
 from leadline.data.series import Series
 from leadline.data.tables.table import Table
 from leadline.data.texts import Texts
-from leadline.data.tokens import Tokens
-from leadline.data.trees import Trees
-from leadline.data.windows import Windows
 from leadline.plan.changes import spelled_out
-from leadline.plan.forecasts import forecast_facts, forecast_network, forecast_training
 from leadline.plan.mirror import mirrored_agreement
 from leadline.plan.network_costs import NetworkCost, cost_of_network
-from leadline.plan.ngrams import counted_arguments, counted_model, counted_training
-from leadline.plan.pairs import pairs_facts, pairs_network, pairs_training
 from leadline.plan.record import DataPlan, ModelPlan, Plan, TrainingPlan
 from leadline.plan.sequences import sequence_arguments, sequence_network, sequence_training, texts_facts
 from leadline.plan.small_pictures import FAST, fast_epochs, fast_network, fast_reason, fast_start, fast_suits, fast_training
-from leadline.plan.steps import steps_arguments, steps_facts, steps_network, steps_training
 from leadline.plan.tables import table_arguments, table_facts, table_training
-from leadline.plan.tokens import tokens_arguments, tokens_facts, tokens_network, tokens_training
-from leadline.plan.trees import start_of_trees_plan, trees_arguments, trees_facts, trees_reason, trees_training
+from leadline.plan.task_proposals import DECAY_IN_GRADIENT, TASKS, ChosenOptimizer
+from leadline.plan.trees import start_of_trees_plan
+from leadline.plan.word_starts import check_vector_start, with_vector_width
 
 _SMALL_SIDE = 64  # pictures up to this side go through a small network at full size; larger ones through ResNet-18
 _ROWS_TO_SEE = 500_000  # rows of training that small pictures and tables repay, in at least 10 epochs
@@ -42,9 +35,7 @@ _RATE_OF_DEEP = 2e-4  # for deep networks without normalization
 # Rates that do as well as Adam's, as multiples of its own.
 _RATE_BESIDE_ADAM = {"sgd": 10.0, "nesterov": 10.0, "adagrad": 5.0, "muon": 5.0}
 _RATE_ON_TABLES = {**_RATE_BESIDE_ADAM, "sgd": 50.0, "nesterov": 50.0}  # with 10 it had hardly begun on 125 rows of wine
-# Where λw is part of the gradient: with AdamW's 0.03 no other optimizer taught the network for tables anything (wine, diabetes,
-# breast-cancer, which it learns with this as well as with AdamW), and other networks lose nothing by less than their 0.05.
-_DECOUPLED, _DECAY_IN_GRADIENT = ("adamw", "muon"), 1e-3
+_DECOUPLED = ("adamw", "muon")
 _SMOOTHED = ("cross_entropy", "kl_divergence")  # losses for classes that take label smoothing
 _ROWS_OF_PERCEPTRON = 200_000
 _MANY = 20_000  # rows; so many pictures, seen ten times each, need no variation beyond the mirror
@@ -68,6 +59,9 @@ def propose(dataset: Dataset, changes: Mapping[str, Any] | None = None) -> Plan:
     training = _training(dataset, model, changes, why)
     start = fast_start(dataset, why) if model.name == FAST else start_of_trees_plan(dataset, why)
     plan = Plan(data=data, model=model, training=training, start=start, why=why).but(changes)
+    if plan.start.vectors:
+        check_vector_start(dataset.schema)
+        plan = with_vector_width(plan, set(changes))
     return dataclasses.replace(plan, data=data)  # what was loaded is a fact, whatever was wished for
 
 
@@ -75,33 +69,22 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
     options = {key: value for key, value in dataset.origin.options.items() if value is not None}
     names = {item.name for item in dataclasses.fields(DataPlan)}
     train, valid, test = len(dataset.train), len(dataset.valid), len(dataset.test)
-    why["data.task"] = {
-        "classes": f"each row has one of {dataset.schema.answers.outputs} classes",
-        "labels": f"each row may have any of {dataset.schema.answers.outputs} labels",
-        "number": f"each row has {dataset.schema.answers.outputs} number(s) to predict",
-        "pairs": "",
-        "forecast": "",
-        "tokens": "",
-        "sequence": "",
-        "trees": "",
-        "ngram": "",
-    }[dataset.task]
+    outputs = dataset.schema.answers.outputs
+    of_rows = {
+        "classes": f"each row has one of {outputs} classes",
+        "labels": f"each row may have any of {outputs} labels",
+        "number": f"each row has {outputs} number(s) to predict",
+    }
+    if dataset.task in of_rows:
+        why["data.task"] = of_rows[dataset.task]
     why["data.valid"] = f"{valid:,} rows to choose the best weights by, beside {train:,} to learn from"
     why["data.test"] = f"{test:,} rows that nothing sees before the end, for the score"
     if isinstance(dataset.schema.inputs, Pictures):
         pictures = dataset.schema.inputs
         why["data.size"] = f"pictures are kept as {pictures.height} × {pictures.width} × {pictures.channels}"
     fields: dict[str, Any] = {key: value for key, value in options.items() if key in names}
-    if dataset.task == "pairs":
-        fields |= pairs_facts(dataset, why)
-    if dataset.task == "forecast":
-        fields |= forecast_facts(dataset, why)
-    if dataset.task in ("tokens", "ngram"):
-        fields |= tokens_facts(dataset, why)
-    if dataset.task == "sequence":
-        fields |= steps_facts(dataset, why)
-    if dataset.task == "trees":
-        fields |= trees_facts(dataset, why)
+    if dataset.task in TASKS:
+        fields |= TASKS[dataset.task].facts(dataset, why)
     if isinstance(inputs := dataset.schema.inputs, Texts):
         fields |= texts_facts(inputs, fields, why)
     if isinstance(inputs, Table):
@@ -111,8 +94,8 @@ def _data(dataset: Dataset, why: dict[str, str]) -> DataPlan:
 
 def _model(dataset: Dataset, changes: Mapping[str, Any], why: dict[str, str]) -> ModelPlan:
     inputs, rows = dataset.schema.inputs, len(dataset.train)
-    if isinstance(inputs, SmallPictures):
-        name, reason = "espcn", f"it works on the small pictures, of {inputs.height} pixels a side, and so costs little"
+    if dataset.task in TASKS:
+        name, reason = TASKS[dataset.task].network(dataset)
     elif isinstance(inputs, Pictures):
         side = min(inputs.height, inputs.width)
         small = f"{inputs.height} × {inputs.width} pixels"
@@ -124,19 +107,8 @@ def _model(dataset: Dataset, changes: Mapping[str, Any], why: dict[str, str]) ->
             name, reason = "convnet", f"{small} fit a small convolutional network (up to {_SMALL_SIDE})"
         else:
             name, reason = "resnet18", f"{small} are more than the {_SMALL_SIDE} that a small network suits"
-    elif dataset.task == "sequence":
-        name, reason = steps_network(dataset)
     elif isinstance(inputs, (Texts, Series)):
         name, reason = sequence_network(dataset)
-    elif isinstance(inputs, Windows):
-        from_where = f"what was {inputs.season:,} steps before" if inputs.season > 1 else "the last value"
-        name, reason = "forecaster", f"all {inputs.horizon:,} steps at once, from {from_where} and what is learned beside it"
-    elif dataset.task == "ngram":
-        name, reason = counted_model(dataset)
-    elif isinstance(inputs, Tokens):
-        name, reason = tokens_network(dataset)
-    elif isinstance(inputs, Trees):
-        name, reason = "recursive", trees_reason(dataset)
     elif isinstance(inputs, Table):
         name, reason = "tabular", f"{rows:,} rows of {len(inputs.used)} columns, each embedded by itself"
     else:
@@ -154,20 +126,10 @@ def _arguments(name: str, dataset: Dataset, changes: Mapping[str, Any], why: dic
     shape, rows = dataset.schema.inputs.shape, len(dataset.train)
     if name == "tabular" and isinstance(dataset.schema.inputs, Table):
         return table_arguments(dataset, why)
-    if dataset.task == "sequence":
-        return steps_arguments(name, dataset, why)
-    if isinstance(dataset.schema.inputs, (Texts, Series)):
+    if isinstance(dataset.schema.inputs, (Texts, Series)) and dataset.task not in TASKS:
         return sequence_arguments(name, dataset, why)
-    if dataset.task == "ngram":
-        return counted_arguments(name, dataset, why)
-    if isinstance(dataset.schema.inputs, Tokens):
-        return tokens_arguments(name, dataset, why)
-    if isinstance(dataset.schema.inputs, Trees):
-        return trees_arguments(name, dataset, changes, why)
-    if name == "espcn" and dataset.task == "pairs":
-        return pairs_network(dataset, why)
-    if name == "forecaster" and dataset.task == "forecast":
-        return forecast_network(dataset, why)
+    if dataset.task in TASKS and (given := TASKS[dataset.task].arguments(name, dataset, changes, why)):
+        return given
     if name == "mlp":
         width = int(2 ** np.clip(round(math.log2(math.sqrt(rows * 4))), 5, 9))
         dropout = 0.2 if rows < 50_000 else 0.1
@@ -193,25 +155,11 @@ def _training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, Any], 
     rows, task, model = len(dataset.train), dataset.task, network.name
     if model == "perceptron" and task == "classes":
         return _rosenblatt(rows, why)
-    if task == "pairs":
-        kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
-        return pairs_training(dataset, changes, why, rate_beside_adam=_RATE_BESIDE_ADAM.get(kind, 1.0))
-    if task == "forecast":
-        kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
-        proposed = forecast_training(dataset, changes, why, rate_beside_adam=_RATE_BESIDE_ADAM.get(kind, 1.0))
-        return proposed if kind in _DECOUPLED else dataclasses.replace(proposed, weight_decay=_DECAY_IN_GRADIENT)
-    if task == "sequence":
-        kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
-        proposed = steps_training(dataset, changes, why, rate_beside_adam=_RATE_BESIDE_ADAM.get(kind, 1.0))
-        return proposed if kind in _DECOUPLED else dataclasses.replace(proposed, weight_decay=_DECAY_IN_GRADIENT)
-    if task == "ngram":
-        return counted_training(dataset, why)
-    if task == "tokens":
-        kind = str(changes.get("training.optimizer", "adamw")).split("(")[0]
-        factor = _RATE_BESIDE_ADAM.get(kind, 1.0)
-        return tokens_training(dataset, network, changes, why, rate_beside_adam=factor, decoupled=kind in _DECOUPLED)
-    if task == "trees":
-        return trees_training(dataset, network, changes, why)
+    optimizer = str(changes.get("training.optimizer", "adamw"))
+    kind = optimizer.split("(")[0]
+    if task in TASKS:
+        chosen = ChosenOptimizer(kind, _RATE_BESIDE_ADAM.get(kind, 1.0), kind in _DECOUPLED)
+        return TASKS[task].training(dataset, network, changes, why, chosen)
     if task == "number":
         loss, smoothing = "squared_error", 0.0
         why["training.loss"] = (
@@ -221,9 +169,9 @@ def _training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, Any], 
         loss, smoothing = "binary_cross_entropy", 0.0
         why["training.loss"] = f"{dataset.schema.answers.outputs} labels may hold together, so each has its own logistic unit"
     else:
-        chosen = str(changes.get("training.loss", "cross_entropy"))
+        wanted = str(changes.get("training.loss", "cross_entropy"))
         # A loss of the person's own may have no smoothing, or say itself how much.
-        smooths = chosen.split("(")[0] in _SMOOTHED and "label_smoothing" not in chosen
+        smooths = wanted.split("(")[0] in _SMOOTHED and "label_smoothing" not in wanted
         loss, smoothing = "cross_entropy", 0.1 if smooths and isinstance(dataset.schema.inputs, Pictures) else 0.0
         why["training.loss"] = f"exactly one of {dataset.schema.answers.outputs} classes is right"
     if smoothing:
@@ -246,12 +194,10 @@ def _training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, Any], 
         averaged = of_tables["averaged"]
     if isinstance(dataset.schema.inputs, (Texts, Series)):
         batch, epochs, rate, weight_decay, averaged = sequence_training(model, rows)
-    optimizer = str(changes.get("training.optimizer", "adamw"))
     schedule = str(changes.get("training.schedule", "one_cycle"))
-    kind = optimizer.split("(")[0]
     rate *= (_RATE_ON_TABLES if model == "tabular" else _RATE_BESIDE_ADAM).get(kind, 1.0)
     if kind not in _DECOUPLED:
-        weight_decay = _DECAY_IN_GRADIENT
+        weight_decay = DECAY_IN_GRADIENT
     if kind == "lbfgs":
         batch, rate, schedule, averaged = rows, 1.0, str(changes.get("training.schedule", "constant")), False
     # Reasons that speak of the batch or the epochs speak of the person's own where there are any.

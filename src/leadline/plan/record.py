@@ -63,6 +63,7 @@ class DataPlan:
     lookback: int = 0
     unit: str = ""
     vocabulary: int = 0
+    min_count: int = 0
     longest: int = 0
     transform: str = ""
     group: str = ""
@@ -82,7 +83,7 @@ class DataPlan:
         for name in ("forecast", "lookback"):
             if getattr(self, name) < 0:
                 raise PlanError(f"data.{name} is out of range", expected="steps from 1", got=getattr(self, name))
-        for name in ("vocabulary", "longest"):
+        for name in ("vocabulary", "min_count", "longest"):
             if (number := getattr(self, name)) < 0:
                 raise PlanError(f"data.{name} is out of range", expected="at least 1, or 0 for what suits", got=number)
         for column, kind in self.columns.items():

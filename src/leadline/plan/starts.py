@@ -25,7 +25,8 @@ class StartPlan:
     the network is cut, and `grid` the cells that its maps are averaged over, 0 where that is left open. `known` describes the
     networks that the weights are of, each made from the one before; Leadline writes it, so that a Run opens without them.
 
-    `vectors` is a file of word vectors, for trees: a network begins with them, and knows their words.
+    `vectors` is a Run of the task words, or a file of word vectors, from which the first layer of a network for texts or trees
+    begins; of trees its words are known as well.
 
     `initialize` draws the weights by one of `initialize.INITIALIZERS` in place of the layers' own way. `restarts` networks
     differ in their seeds; `search` gives lists of values for some choices, and every combination of them starts so many

@@ -2,8 +2,8 @@
 
 Measured on one real task, one seed: capitals put back into 147,407 lower-cased words of Wikipedia (three classes), judged on
 30,534 validation words by the loss and the share right after some of 17 planned epochs: 0.205 (92.5 %) after 2, 0.114 (96.4 %)
-after 4, 0.105 (96.8 %) after 6, 0.121 (96.8 %) after 10, 0.144 (96.8 %) after 13. So about a million steps are seen, in at least
-6 epochs.
+after 4, 0.105 (96.8 %) after 6, 0.121 (96.8 %) after 10, 0.144 (96.8 %) after 13. So about a million steps are seen, in at
+least 6 epochs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from leadline.spelling import counted
 _STEPS_TO_SEE = 1_000_000
 _RATE = 3e-3
 _FEW, _MANY = 20_000, 200_000  # training steps from which on more hidden units find something to do
-_SECONDS_LAYER = 1_000_000
+_SECOND_LAYER = 1_000_000
 _NORM = 5.0
 
 
@@ -55,8 +55,8 @@ def steps_facts(dataset: Dataset, why: dict[str, str]) -> dict[str, Any]:
     many = {part: _steps(getattr(dataset, part)) for part in ("train", "valid", "test")}
     why["data.task"] = f"each of {sum(many.values()):,} steps has {what}"
     rows = len(dataset.valid), len(dataset.test)
-    why["data.valid"] = f"{rows[0]:,} rows of {many['valid']:,} steps to choose the best weights by"
-    why["data.test"] = f"{rows[1]:,} rows of {many['test']:,} steps that nothing sees before the end, for the score"
+    why["data.valid"] = f"{rows[0]:,} rows with {many['valid']:,} steps to choose the best weights by"
+    why["data.test"] = f"{rows[1]:,} rows with {many['test']:,} steps that nothing sees before the end, for the score"
     for name in options.get("columns") or {}:
         why[f"data.columns.{name}"] = CHOSEN
     return {"header": {None: "", True: "yes", False: "no"}[options.get("header")]}
@@ -83,7 +83,7 @@ def steps_arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[st
         return {}
     steps = _steps(dataset.train)
     hidden = 64 if steps < _FEW else 128 if steps < _MANY else 256
-    layers = 2 if steps >= _SECONDS_LAYER else 1
+    layers = 2 if steps >= _SECOND_LAYER else 1
     why["model.cell"] = f"gates carry what counts over the {dataset.schema.inputs.shape[0]:,} steps of the longest row"
     why["model.hidden"] = f"{steps:,} steps to learn from, {_FEW:,} of which repay 128 and {_MANY:,} repay 256"
     why["model.layers"] = f"{steps:,} steps are {'enough' if layers > 1 else 'too few'} for a second one"

@@ -13,17 +13,16 @@ from torch.optim import Optimizer
 
 from leadline.data.dataset import Dataset
 from leadline.data.tree_batches import TreeBatches
-from leadline.data.trees import NO_CLASS, Trees
-from leadline.errors import ArgumentError, PlanError, unknown
+from leadline.data.trees import NO_CLASS
+from leadline.errors import PlanError, unknown
 from leadline.initialize import set_prior_bias
-from leadline.models.recursive_networks import RecursiveNetwork, set_word_vectors
+from leadline.models.recursive_networks import RecursiveNetwork
 from leadline.models.tree_evaluation import TreeEvaluation
 from leadline.optim import make_average, make_clip, make_optimizer, make_schedule
 from leadline.plan.listening import listeners
 from leadline.plan.loss_building import batch_accuracy, loss_of
 from leadline.plan.record import Plan
 from leadline.plan.trees import check_tree_plan
-from leadline.text.vector_rows import read_vector_rows
 from leadline.training import Best, Supervised
 
 _COLUMNS = ("valid_root_loss", "valid_loss", "valid_accuracy", "valid_node_accuracy", "loss")
@@ -61,8 +60,7 @@ def tree_parts(plan: Plan, dataset: Dataset, model: nn.Module, device: torch.dev
         momentum=training.momentum,
         weight_decay=training.weight_decay,
     )
-    if device.type == "cpu" and not training.clip and not training.penalties.active:
-        by_rows(optimizer, model)
+    words_apart(optimizer, model, by_rows=device.type == "cpu" and not training.clip and not training.penalties.active)
     # Only where a node has no label do outputs have to be picked out, which makes a GPU wait.
     whole = bool((dataset.train.targets.values != NO_CLASS).all())
     supervised = Supervised(
@@ -90,76 +88,52 @@ def tree_parts(plan: Plan, dataset: Dataset, model: nn.Module, device: torch.dev
     return TreeParts(step, batches, evaluate, best)
 
 
-def by_rows(optimizer: Optimizer, model: nn.Module) -> bool:
-    """Let Adagrad move only the vectors of the words of a batch, where it can; whether it can.
+def words_apart(optimizer: Optimizer, model: nn.Module, *, by_rows: bool) -> bool:
+    """Give the word vectors a group of their own in Adagrad, which keeps weight decay off them; whether there is one now.
 
-    It moves nothing without a gradient, so the weights come out the same as otherwise, without going through all words at each
-    step. Weight decay, which would move them all, is not on word vectors then.
+    Decay is in Adagrad's gradient, so it would go on to pull at words that the batch does not have. Without it nothing moves
+    those, and by rows they need not be gone through either: the weights come out the same.
 
     Args:
         optimizer: of the model's parameters.
         model: a recursive network.
+        by_rows: whether only the vectors of the words of a batch are gone through, by sparse gradients.
 
     Example:
         >>> from leadline.models import recursive
         >>> network = recursive(20, 5, embedding=4, hidden=4)
-        >>> by_rows(make_optimizer("adagrad", network, learning_rate=0.05), network), network.words.sparse
+        >>> words_apart(make_optimizer("adagrad", network, learning_rate=0.05), network, by_rows=True), network.words.sparse
         (True, True)
     """
     if not isinstance(optimizer, torch.optim.Adagrad) or not isinstance(model, RecursiveNetwork):
         return False
-    with warnings.catch_warnings():  # torch says once, at the first sparse tensor, that nobody chose whether to check such
-        warnings.simplefilter("ignore")
-        torch.sparse_coo_tensor(torch.zeros(1, 1, dtype=torch.long), torch.zeros(1), (1,))
     vectors = model.words.weight
     if not vectors.requires_grad:
         return False
     for group in optimizer.param_groups:
         group["params"] = [parameter for parameter in group["params"] if parameter is not vectors]
-    alone = {**optimizer.param_groups[0], "params": [vectors], "weight_decay": 0.0, "fused": False, "foreach": False}
+    alone = {**optimizer.param_groups[0], "params": [vectors], "weight_decay": 0.0}
+    if by_rows:
+        with warnings.catch_warnings():  # torch says once, at the first sparse tensor, that nobody chose whether to check such
+            warnings.simplefilter("ignore")
+            torch.sparse_coo_tensor(torch.zeros(1, 1, dtype=torch.long), torch.zeros(1), (1,))
+        model.words.sparse = True
+        alone |= {"fused": False, "foreach": False}
     optimizer.param_groups.append(alone)
-    model.words.sparse = True
     return True
 
 
-def start_of_trees(model: nn.Module, plan: Plan, dataset: Dataset) -> None:
-    """Begin with the word vectors of the Plan, if there are any, and with the shares of the labels as the answer everywhere.
+def start_of_trees(model: nn.Module, dataset: Dataset) -> None:
+    """Begin with the shares of the labels as the answer everywhere.
 
     Args:
         model: a recursive network.
-        plan: whose `start.vectors` may be a file.
         dataset: of trees.
-
-    Errors: `PlanError` for vectors of another width than the network's.
     """
     assert isinstance(model, RecursiveNetwork)
-    assert isinstance(dataset.schema.inputs, Trees)
-    trees = dataset.schema.inputs
-    if plan.start.vectors:
-        words, vectors = _known_vectors(plan.start.vectors, trees)
-        numbers = {word: number for number, word in enumerate(trees.vocabulary)}
-        try:
-            set_word_vectors(model, torch.tensor([numbers[word] for word in words]), torch.from_numpy(vectors))
-        except ArgumentError as error:
-            raise PlanError(str(error)) from error
     targets = dataset.train.targets.values
     counts = np.bincount(targets[targets != NO_CLASS], minlength=dataset.schema.answers.outputs)
     set_prior_bias(model.head, torch.from_numpy(counts / counts.sum()), task="classes")
-
-
-def _known_vectors(path: str, trees: Trees) -> tuple[list[str], Any]:
-    """The words of the vocabulary that a file has vectors of; in lower case where trees are, the first that is written so."""
-    words, vectors = read_vector_rows(path)
-    known, chosen, rows = set(trees.vocabulary[2:]), dict[str, int](), list[int]()
-    for row, word in enumerate(words):
-        written = word.lower() if trees.lower else word
-        if written in known and (written not in chosen or (word == written and words[rows[chosen[written]]] != written)):
-            if written in chosen:
-                rows[chosen[written]] = row
-            else:
-                chosen[written] = len(rows)
-                rows.append(row)
-    return list(chosen), vectors[rows]
 
 
 def _of_labelled(function: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:

@@ -1,6 +1,6 @@
 """What is proposed for trees with a label at each node: the layer by how many children nodes have, and its training.
 
-Measured on the Stanford Sentiment Treebank: see `benchmarks/results/trees.md`.
+Measured on the Stanford Sentiment Treebank: see `benchmarks/trees.py`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 from leadline.data.dataset import Dataset
 from leadline.data.ragged import Ragged
 from leadline.data.trees import Trees
+from leadline.data.vector_sources import vectors_from
 from leadline.errors import PlanError
 from leadline.models import OF_TREES
 from leadline.plan.record import ModelPlan, Plan, StartPlan, TrainingPlan
-from leadline.text.vector_rows import read_vector_rows
 
 _MOST_PLACES = 3  # children with a matrix each; with more of them the matrices outgrow what trees can teach
 _RATES = {"adagrad": 0.05, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "sgd": 0.1, "nesterov": 0.1, "muon": 0.01}
@@ -75,7 +75,7 @@ def trees_arguments(name: str, dataset: Dataset, changes: Mapping[str, Any], why
         return {}
     trees, nodes = _trees(dataset), _nodes(dataset)
     by_place = trees.arity <= _MOST_PLACES
-    width = int(2 ** np.clip(np.round(np.log2(np.sqrt(nodes) / 4)), 4, 8)) if nodes < 200_000 else 150
+    width = int(2 ** np.clip(np.round(np.log2(np.sqrt(nodes) / 4)), 4, 7)) if nodes < 200_000 else 150
     embedding = 2 * width
     many = f"{nodes:,} nodes to learn from"
     why["model.cell"] = (
@@ -88,7 +88,7 @@ def trees_arguments(name: str, dataset: Dataset, changes: Mapping[str, Any], why
     why["model.dropout"] = f"{_leaves(dataset):,} words are seen several times"
     why["model.word_dropout"] = "so that there is a vector for words that training does not have"
     if vectors := changes.get("start.vectors") or dataset.origin.options.get("vectors"):
-        embedding = int(read_vector_rows(str(vectors), most=1)[1].shape[1])
+        embedding = vectors_from(str(vectors), most=1).width
         why["model.embedding"] = f"as many numbers as the vectors in {vectors} have"
     return {
         "cell": "lstm" if by_place else "child_sum",

@@ -46,7 +46,7 @@ def draw_curves(history: History, metric: str = "accuracy", title: str = "Accura
     best = next((record.get(axis) for record in reversed(history) if record.get("best")), None) if mark_kept else None
     panels = (
         ("Loss", {"training": "loss", "validation": "valid_loss"}, "loss"),
-        (title, {"training": metric, "validation": f"valid_{metric}"}, metric),
+        *([(title, {"training": metric, "validation": f"valid_{metric}"}, metric)] if metric != "loss" else []),
         *((name, {"": key}, "penalty") for name, key in _penalties(history)),
         ("Share of steps whose gradient was clipped", {"": "clipped"}, "clipped"),
         ("Learning rate", {"": "rate"}, "rate"),

@@ -33,7 +33,29 @@ def ngrams_view(results: Record) -> View | None:
         f"The counts are made into probabilities by {smoothing}{added}. Each of the test {noun} is foretold by the longest "
         "n-gram that came in training; where only a short one did, less is known, and the perplexity is higher."
     )
-    return {"sentence": sentence, "rows": rows, "noun": noun, "taken": any(row["discounts"] for row in rows)}
+    counted = _counted(results.get("perplexities") or {}, noun)
+    return {
+        "sentence": sentence,
+        "counted": counted,
+        "rows": rows,
+        "noun": noun,
+        "taken": any(row["discounts"] for row in rows),
+    }
+
+
+def _counted(record: Record, noun: str) -> str:
+    """How the perplexity changes with what is counted; empty where there are neither unknown tokens nor ends."""
+    known, alone = record.get("known_tokens"), record.get("words")
+    unknown, ends = record.get("unknown") or 0, record.get("ends") or 0
+    without = []
+    if unknown and is_finite(known):
+        without.append(f"{known:.4g} without the {unknown:,} that are unknown")
+    if ends and is_finite(alone):
+        without.append(f"{alone:.4g} if the {ends:,} ends of lines are foretold but not counted, SRILM's ppl1")
+    if not without or not is_finite(record.get("all_tokens")):
+        return ""
+    over_all = f"Over all {record['tokens']:,} test {noun} the perplexity is {record['all_tokens']:.4g}"
+    return f"{over_all}; it is {'; and '.join(without)}."
 
 
 def _row(record: Record) -> View:

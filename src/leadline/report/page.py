@@ -20,6 +20,7 @@ from leadline.report.tokens_section import tokens_view
 from leadline.report.transfer_section import solved, transfer_view
 from leadline.report.trees_section import trees_view
 from leadline.report.wording import as_setting
+from leadline.report.words_section import words_view
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -75,6 +76,7 @@ def render(record: Record) -> str:
             ngrams=ngrams_view(results),
             written=tokens_view(results, record.get("examples") or {}),
             stepwise=steps_view(results, record.get("examples") or {}),
+            words=words_view(results, record.get("examples") or {}),
             seeing=seeing_view(record.get("examples") or {}),
             sequences=sequence_view(record.get("examples") or {}),
             plan=data_sections.plan_view(record),

@@ -104,10 +104,11 @@ def _placed(bars: list[View], metric: str) -> View:
 def fact_list(results: Record) -> list[tuple[str, str]]:
     """Five or six numbers that place the result: (what, how much)."""
     rows, seconds = results.get("rows") or {}, results.get("seconds") or {}
+    follow = "follow it by" if results.get("task") == "words" else "choose by"
     epochs, best = results.get("epochs"), results.get("best_epoch")
     facts = [
         (f"{_noun(key, results)} to {name}", f"{rows[key]:,}")
-        for key, name in (("train", "learn from"), ("valid", "choose by"), ("test", "test on"))
+        for key, name in (("train", "learn from"), ("valid", follow), ("test", "test on"))
         if key in rows
     ]
     if results.get("parameters") is not None:
@@ -131,7 +132,7 @@ def _noun(part: str, results: Record) -> str:
         return "windows" if part == "train" else "moments"
     if results.get("task") == "trees":
         return "trees"
-    if results.get("task") in ("tokens", "ngram", "sequence"):
+    if results.get("task") in ("tokens", "ngram", "words", "sequence"):
         return str(results.get("noun") or "tokens")
     if results.get("task") != "pairs":
         return "rows"

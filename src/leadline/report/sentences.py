@@ -44,9 +44,7 @@ def outcome(results: Results, noun: str = "rows") -> Outcome:
     if not score or not is_finite(score.get("value")):
         return Outcome("There is no test result yet.")
     rival = _best_rival(results, metric, score)
-    clause, verdict = (
-        _comparison(metric, score, rival, rows) if rival else ("", "No simpler method was fitted to compare with.")
-    )
+    clause, verdict = _comparison(metric, score, rival, rows) if rival else ("", _alone(results, metric))
     most = _most_frequent(results, metric, score["value"], score.get("low"))
     return Outcome(
         _claim(metric, score, rows, noun) + clause + ".",
@@ -190,6 +188,17 @@ def _claim(metric: str, score: dict[str, Any], rows: int | None, noun: str) -> s
         return f"It needs {shown} {in_sentence(str(score.get('title') or 'bits'))} on text it had never seen"
     title = in_sentence(str(score.get("title") or metric.replace("_", " ")))
     return f"Its {title} is {shown} on {noun} it had never seen"
+
+
+def _alone(results: Results, metric: str) -> str:
+    """What a score is to be seen beside where nothing simpler was fitted."""
+    drawn = results.get("drawn_loss")
+    if not is_finite(drawn):
+        return "No simpler method was fitted to compare with."
+    return (
+        f"With vectors as they are drawn at first it is {as_score(metric, drawn)}. That it falls shows that something was "
+        "learned; how useful the vectors are is told by analogies and similarities."
+    )
 
 
 def _best_rival(results: Results, metric: str, score: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:

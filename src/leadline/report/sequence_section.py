@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from leadline.report.time_gradient_section import gradient_view
 from leadline.report.wording import as_answer, as_number, as_sureness, is_finite
@@ -186,9 +186,8 @@ def draw_stretches(series: Sequence[Sequence[float]], worth: Sequence[float], na
         >>> draw_stretches([[0.0, 1.0, 0.5]], [0.0, 2.0, -1.0], "a", odds=True).count("<rect")
         2
     """
-    lines = [[float(value) for value in channel] for channel in series if all(map(is_finite, channel))][:_LINES]
-    steps = len(worth)
-    if not steps or not lines or any(len(line) != steps for line in lines):
+    steps, lines = len(worth), channel_lines(series, len(worth))
+    if not lines:
         return None
     step = _WIDE / steps
     peak = _peak(worth, odds=odds)
@@ -206,6 +205,24 @@ def draw_stretches(series: Sequence[Sequence[float]], worth: Sequence[float], na
             else:
                 parts.append(_under(at * step, width, dashed=False))
         at = end
+    return as_drawing([*parts, *lines], f"The series {name}, coloured by which stretches decided")
+
+
+def channel_lines(series: Sequence[Sequence[float]], steps: int) -> list[str]:
+    """A line of SVG for each channel, between its own smallest and largest value; none for what is no series of so many steps.
+
+    Args:
+        series: a list of numbers for each channel.
+        steps: of the series.
+
+    Example:
+        >>> len(channel_lines([[0.0, 1.0], [2.0, 2.0]], 2)), channel_lines([[0.0, None]], 2)
+        (2, [])
+    """
+    lines = [[float(value) for value in channel] for channel in series if all(map(is_finite, channel))][:_LINES]
+    if not steps or any(len(line) != steps for line in lines):
+        return []
+    step, drawn = _WIDE / steps, []
     for ink, line in zip(_INKS, lines, strict=False):
         low, high = min(line), max(line)
         points = [
@@ -214,12 +231,24 @@ def draw_stretches(series: Sequence[Sequence[float]], worth: Sequence[float], na
         ]
         points = points if len(points) > 1 else [(0, points[0][1]), (_WIDE, points[0][1])]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append(f'<polyline points="{path}" stroke="{ink}" vector-effect="non-scaling-stroke"/>')
-    label = escape(f"The series {name}, coloured by which stretches decided")
-    inside = Markup("").join(Markup(part) for part in parts)  # numbers and words of this module alone
+        drawn.append(f'<polyline points="{path}" stroke="{ink}" vector-effect="non-scaling-stroke"/>')
+    return drawn
+
+
+def as_drawing(parts: Sequence[str], label: str) -> Markup:
+    """Parts made by this module as an SVG as wide as its place.
+
+    Args:
+        parts: of numbers and words of this module alone.
+        label: for those who do not see it.
+
+    Example:
+        >>> print(as_drawing([], "a < b")[:40])
+        <svg role="img" aria-label="a &lt; b" vi
+    """
     return Markup(
         '<svg role="img" aria-label="{}" viewBox="0 0 {} {}" fill="currentColor" preserveAspectRatio="none">{}</svg>'
-    ).format(label, _WIDE, _HIGH, inside)
+    ).format(label, _WIDE, _HIGH, Markup("").join(map(Markup, parts)))
 
 
 def _under(x: float, width: float, *, dashed: bool) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from leadline.report.drawing import ACCENT, INK, MUTED, draw
 from leadline.report.figures import Panel, label_ends
+from leadline.report.sequence_section import as_drawing, channel_lines
 from leadline.report.wording import as_answer, as_percent, as_sureness, counted, is_finite
 
 Record = dict[str, Any]
@@ -70,7 +71,8 @@ def _hues(records: Sequence[Record]) -> dict[str, int]:
 def _row(row: Record, hues: dict[str, int], number: int) -> View | None:
     said, truth = list(row["said"])[:_STEPS], list(row.get("truth") or ())[:_STEPS]
     truth += [None] * (len(said) - len(truth))
-    view: View = {"id": str(row.get("id", "")), "words": [], "bands": [], "panel": None, "more": int(row.get("more") or 0)}
+    view: View = {"id": str(row.get("id", "")), "words": [], "bands": [], "signal": None, "panel": None}
+    view["more"] = int(row.get("more") or 0)
     if row.get("words"):
         sure = list(row.get("sure") or ())
         view["words"] = [
@@ -90,6 +92,8 @@ def _row(row: Record, hues: dict[str, int], number: int) -> View | None:
         view["panel"] = _drawing(said, truth, f"{view['id']} ({number + 1})")
         view["title"] = ""
         return view
+    if lines := channel_lines(row.get("series") or (), len(said)):
+        view["signal"] = as_drawing(lines, f"The series {view['id']}")
     judged = [(mine, right) for mine, right in zip(said, truth, strict=True) if right is not None]
     view["bands"] = [
         {"what": "said", "pieces": _pieces(said, truth, hues)},

@@ -24,36 +24,60 @@ def trees_view(examples: Record) -> View | None:
 
     Args:
         examples: of the record; "trees" holds "names" of the labels, "middle" and "drawn", which has for each tree its "words",
-            "distances", "said", "sure", "truth" and whether it is "right".
+            "distances", "said", "sure" and "truth".
 
     Example:
         >>> trees_view({}) is None
         True
     """
     record = examples.get("trees") or {}
-    names = [str(name) for name in record.get("names") or ()]
-    middle = record.get("middle") if is_finite(record.get("middle")) else None
-    drawn = []
-    for tree in (record.get("drawn") or ())[:_MOST]:
+    drawn = drawn_view(record, most=_MOST)
+    groups = [
+        {"title": title, "trees": chosen}
+        for title, is_right in (("Where its root is right", True), ("Where its root is wrong, and it was sure", False))
+        if (chosen := [tree for tree in drawn if tree["right"] is is_right])
+    ]
+    return {"groups": groups, "scale": scale_sentence(record)} if groups else None
+
+
+def drawn_view(record: Record, *, most: int | None = None) -> list[View]:
+    """Each tree as a drawing with what stands below it; what is no tree is left out.
+
+    Args:
+        record: with "names", "middle" and "drawn".
+        most: so many of the trees alone.
+    """
+    names, middle = _labels(record)
+    views: list[View] = []
+    for tree in (record.get("drawn") or ())[:most]:
         svg = draw_tree(tree, names, middle)
         if svg is not None:
             truth = tree["truth"][-1]
-            drawn.append(
+            views.append(
                 {
                     "id": str(tree.get("id", "")),
                     "svg": svg,
                     "answer": as_answer(names[tree["said"][-1]]),
                     "truth": as_answer(names[truth]) if truth is not None else None,
                     "sure": as_sureness(tree["sure"][-1]),
-                    "right": bool(tree.get("right")),
+                    "right": truth is None or truth == tree["said"][-1],
                 }
             )
-    groups = [
-        {"title": title, "trees": chosen}
-        for title, is_right in (("Where its root is right", True), ("Where its root is wrong, and it was sure", False))
-        if (chosen := [tree for tree in drawn if tree["right"] is is_right])
-    ]
-    return {"groups": groups, "scale": _scale(names, middle)} if groups else None
+    return views
+
+
+def scale_sentence(record: Record) -> str:
+    """What the colors mean; nothing where labels are no scale with a middle.
+
+    Args:
+        record: with "names" and "middle".
+
+    Example:
+        >>> scale_sentence({"names": ["0", "1", "2"], "middle": 1})
+        'Orange is below 1, blue above it; the stronger, the farther.'
+    """
+    names, middle = _labels(record)
+    return "" if middle is None else f"Orange is below {names[middle]}, blue above it; the stronger, the farther."
 
 
 def draw_tree(tree: Record, names: Sequence[str], middle: int | None = None) -> Markup | None:
@@ -148,11 +172,10 @@ def _shape(x: float, y: float, wide: float, style: str) -> Markup:
     return Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{}" rx="{}" {}/>').format(*box, _RADIUS, Markup(style))
 
 
-def _scale(names: Sequence[str], middle: int | None) -> str:
-    """What the colors mean."""
-    if middle is None:
-        return ""
-    return f"Orange is below {names[middle]}, blue above it; the stronger, the farther."
+def _labels(record: Record) -> tuple[list[str], int | None]:
+    """The names of the labels, and the number of the middle one."""
+    middle = record.get("middle")
+    return [str(name) for name in record.get("names") or ()], int(middle) if is_finite(middle) else None
 
 
 def _shown(word: str) -> str:

@@ -4,6 +4,7 @@ from leadline.runs.ahead import DatedForecasts
 from leadline.runs.answering_steps import StepAnswer, StepPredictions
 from leadline.runs.fitting import fit
 from leadline.runs.folder import open_run as open
+from leadline.runs.mixed_scoring import evaluate_mixed
 from leadline.runs.observer import Observer
 from leadline.runs.predicting import Prediction, Predictions
 from leadline.runs.run import Run
@@ -19,6 +20,7 @@ __all__ = [
     "Scripted",
     "StepAnswer",
     "StepPredictions",
+    "evaluate_mixed",
     "fit",
     "open",
     "resume",

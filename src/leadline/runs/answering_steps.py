@@ -15,13 +15,13 @@ from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
 from leadline.data.series import Series
 from leadline.data.step_answers import StepClasses
-from leadline.data.step_loading import unlabelled_rows
+from leadline.data.step_reading import unlabelled_rows
 from leadline.data.tables.arrow_frames import is_data_frame
 from leadline.data.tables.table_files import is_table
 from leadline.data.tagged_files import ENDINGS, is_tagged, read_words
 from leadline.data.tagged_sentences import Sentences
 from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
-from leadline.metrics.spans import spans_in
+from leadline.metrics.spans import Span, spans_in
 from leadline.runs.predicting import Predictor, inputs_below
 from leadline.text.reading_text import TextReader
 
@@ -35,26 +35,23 @@ class StepAnswer:
     """The answers for the steps of one row.
 
     `words` are those of a sentence (empty for a series); `answers` a class name, a number, or several by name for each step;
-    `probabilities` how sure the network is of each class (empty for numbers).
+    `probabilities` how sure the network is of each class (empty for numbers); `spans` what tags such as B-PER and I-PER mark:
+    kind, first step, and the step behind the last (empty for other classes).
 
     Example:
-        >>> answer = StepAnswer("0", ("Ann", "ran"), ("B-PER", "O"), (0.9, 0.8))
-        >>> answer.spans, len(answer)
-        ([('PER', 0, 1)], 2)
+        >>> answer = StepAnswer("0", ("Ann", "ran"), ("B-PER", "O"), (0.9, 0.8), (("PER", 0, 1),))
+        >>> answer.to_json()["spans"], len(answer)
+        ([{'kind': 'PER', 'from': 0, 'to': 1, 'text': 'Ann'}], 2)
     """
 
     id: str
     words: tuple[str, ...]
     answers: tuple[Any, ...]
     probabilities: tuple[float, ...] = ()
+    spans: tuple[Span, ...] = ()
 
     def __len__(self) -> int:
         return len(self.answers)
-
-    @property
-    def spans(self) -> list[tuple[str, int, int]]:
-        """What tags such as B-PER and I-PER mark: kind, first step, and the step behind the last; nothing for other classes."""
-        return spans_in(self.answers) if self.answers and all(map(_marks, self.answers)) else []
 
     def to_json(self) -> dict[str, Any]:
         """The answers as plain values, spans with their words."""
@@ -64,10 +61,10 @@ class StepAnswer:
         record["answers"] = list(self.answers)
         if self.probabilities:
             record["probabilities"] = [round(value, 6) for value in self.probabilities]
-        if spans := self.spans:
+        if self.spans:
             record["spans"] = [
                 {"kind": kind, "from": begin, "to": end, **({"text": " ".join(self.words[begin:end])} if self.words else {})}
-                for kind, begin, end in spans
+                for kind, begin, end in self.spans
             ]
         return record
 
@@ -208,7 +205,8 @@ def _answers(predictor: Predictor, rows: Sequence[Encoded]) -> list[StepAnswer]:
         span = slice(int(stored.offsets[at]), int(stored.offsets[at + 1]))
         if isinstance(answers, StepClasses):
             told: tuple[Any, ...] = tuple(answers.names[number] for number in said[span].tolist())
-            found.append(StepAnswer(name, words, told, tuple(sure[span].tolist())))
+            spans = tuple(spans_in(told)) if answers.spans else ()
+            found.append(StepAnswer(name, words, told, tuple(sure[span].tolist()), spans))
         else:
             values = said[span].tolist()
             one = len(answers.names) == 1
@@ -239,13 +237,12 @@ def said_of(predictor: Predictor, rows: Ragged) -> tuple[NDArray[Any], NDArray[n
     for batch in _batches(pieces):
         stored = Ragged.of([rows.values[begin:end] for begin, end, _, _ in batch])
         values = predictor.values(predictor.together(stored))
-        for row, (begin, end, first, last) in enumerate(batch):
+        for row, (begin, _, first, last) in enumerate(batch):
             part = values[row, first - begin : last - begin]
             if classes:
                 said[first:last], sure[first:last] = part.argmax(axis=-1), part.max(axis=-1)
             else:
                 said[first:last] = part
-            assert end - begin <= values.shape[1]
     return said, sure
 
 
@@ -270,7 +267,3 @@ def _batches(pieces: Sequence[tuple[int, int, int, int]]) -> Iterator[list[tuple
         batch.append(piece)
     if batch:
         yield batch
-
-
-def _marks(name: Any) -> bool:
-    return isinstance(name, str) and (name == "O" or name[:2] in ("B-", "I-", "E-", "S-", "L-", "U-"))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from leadline import files
-from leadline.data.answers import Numbers
+from leadline.data.answers import Classes, Labels, Numbers
 from leadline.data.dataset import Dataset
-from leadline.data.enlarging import LargePictures
-from leadline.data.forecast_answers import Forecasts
-from leadline.data.step_answers import StepClasses, StepNumbers
 from leadline.data.tables.table import Table
-from leadline.data.tokens import NextToken
 from leadline.data.trees import NodeClasses
 from leadline.metrics import fit_temperature
 from leadline.plan import Built, Plan
@@ -33,19 +30,19 @@ from leadline.runs.steps import calibrated_steps, finish_steps, tell_steps
 from leadline.runs.table_results import describe_table, values_of
 from leadline.runs.tokens import finish_tokens, golden_tokens, tell_tokens
 from leadline.runs.trees import finish_trees, root_outputs, tell_trees
+from leadline.runs.word_runs import finish_words, golden_words, tell_words
 from leadline.training import outputs_of
 
 _BASELINE_SHARE, _BASELINE_LEAST = 0.1, 20.0  # of the training's time; seconds
 _SEEING_SHARE, _SEEING_LEAST = 0.05, 5.0
 _BESIDE = {"table": " and gradient boosting", "texts": " on tf-idf"}  # what else is fitted
-_JUDGED_APART = ("pairs", "forecast", "tokens", "sequence", "trees")
 _NOUNS = {"pictures": "pictures", "texts": "texts", "series": "series"}  # what the report calls rows
 
 
 def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> Run:
     """Judge the best weights on the test split and write all that remains, the record of being finished last."""
     built, history, seconds = trained.built, trained.history, trained.seconds
-    if dataset.task in _JUDGED_APART:
+    if dataset.task in _APART:
         return _finish_apart(path, plan, dataset, trained, observer)
     dataset = _calibrated(dataset, built)
     files.write_json(path / "schema.json", dataset.schema.to_json())
@@ -110,46 +107,71 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
 
 def _finish_apart(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> Run:
     """The same where pictures, what comes in time, tokens, steps or nodes are answered, each judged in its own way."""
-    if dataset.task == "trees":
-        dataset = _calibrated(dataset, trained.built)
-    if dataset.task == "forecast":
-        dataset = calibrated_forecasts(dataset, trained.built)
-    if dataset.task == "sequence":
-        dataset = calibrated_steps(dataset, trained.built)
+    apart = _APART[dataset.task]
+    dataset = apart.calibrated(dataset, trained.built)
     files.write_json(path / "schema.json", dataset.schema.to_json())
-    run, golden, tell = (
-        Run(path, plan, dataset.schema, trained.built.model, trained.built.device),
-        dataset.test.inputs,
-        tell_pairs,
-    )
-    if dataset.task == "pairs":
-        results = finish_pairs(path, plan, dataset, trained, observer)
-    elif dataset.task == "forecast":
-        results, tell = finish_forecasts(path, plan, dataset, trained, run.predictor, observer), tell_forecasts
-    elif dataset.task == "sequence":
-        results, tell = finish_steps(path, plan, dataset, trained, run.predictor, observer), tell_steps
-    elif dataset.task == "trees":
-        results, tell = finish_trees(path, plan, dataset, trained, observer), tell_trees
-    else:
-        results, tell, golden = finish_tokens(path, plan, dataset, trained, observer), tell_tokens, golden_tokens(dataset)
-    folders.save_model(path, run, golden)
+    run = Run(path, plan, dataset.schema, trained.built.model, trained.built.device)
+    results = apart.finish(path, plan, dataset, trained, run, observer)
+    folders.save_model(path, run, apart.golden(dataset))
     run.report()
     folders.write_record(path, "finished", sha256=folders.hashes(path))
     if trained.restarts is not None:
         observer.note("restarts", spread_text(trained.restarts))
-    tell(results, observer)
+    apart.tell(results, observer)
     return run
 
 
 def _calibrated(dataset: Dataset, built: Built) -> Dataset:
     """The same Dataset with the temperature at which the validation rows are most likely, where outputs are probabilities."""
     answers = dataset.schema.answers
-    if isinstance(answers, (Numbers, LargePictures, Forecasts, NextToken, StepClasses, StepNumbers)):
+    if isinstance(answers, Numbers):
         return dataset
+    assert isinstance(answers, (Classes, Labels, NodeClasses))
     model, batches = built.model.eval(), built.evaluate.batches
     outputs, targets = root_outputs(model, batches) if isinstance(answers, NodeClasses) else outputs_of(model, batches)  # type: ignore[arg-type]
     answers = dataclasses.replace(answers, temperature=fit_temperature(outputs, targets))
     return dataclasses.replace(dataset, schema=dataclasses.replace(dataset.schema, answers=answers))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Apart:
+    """How a task that is not an answer for each row is judged and told.
+
+    `golden` are the inputs whose outputs are kept, so that a Run that is opened again can be seen to be the same.
+    """
+
+    finish: Callable[[Path, Plan, Dataset, Trained, Run, Observer], dict[str, Any]]
+    tell: Callable[[dict[str, Any], Observer], None]
+    calibrated: Callable[[Dataset, Built], Dataset] = lambda dataset, _: dataset
+    golden: Callable[[Dataset], Any] = lambda dataset: dataset.test.inputs
+
+
+_APART: dict[str, _Apart] = {
+    "pairs": _Apart(lambda path, plan, data, done, _, observer: finish_pairs(path, plan, data, done, observer), tell_pairs),
+    "forecast": _Apart(
+        lambda path, plan, data, done, run, observer: finish_forecasts(path, plan, data, done, run.predictor, observer),
+        tell_forecasts,
+        calibrated_forecasts,
+    ),
+    "sequence": _Apart(
+        lambda path, plan, data, done, run, observer: finish_steps(path, plan, data, done, run.predictor, observer),
+        tell_steps,
+        calibrated_steps,
+    ),
+    "trees": _Apart(
+        lambda path, plan, data, done, _, observer: finish_trees(path, plan, data, done, observer), tell_trees, _calibrated
+    ),
+    "words": _Apart(
+        lambda path, plan, data, done, _, observer: finish_words(path, plan, data, done, observer),
+        tell_words,
+        golden=golden_words,
+    ),
+    "tokens": _Apart(
+        lambda path, plan, data, done, _, observer: finish_tokens(path, plan, data, done, observer),
+        tell_tokens,
+        golden=golden_tokens,
+    ),
+}
 
 
 def _tell_results(results: dict[str, Any], observer: Observer) -> None:

@@ -197,4 +197,5 @@ def _next(results: dict[str, Any], path: Path, tokens: Tokens) -> list[str]:
         f"Give it to KenLM or SRILM: `leadline write {path} --arpa FILE.arpa`",
         f"Judge it on another text: `leadline evaluate {path} TEXT.txt`",
         f"A network foretells {tokens.unit} better, in minutes to hours: `leadline train` with --task tokens",
+        f"And both together better still: `leadline evaluate NETWORK TEXT.txt --mix {path}`",
     ]

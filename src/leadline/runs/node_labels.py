@@ -1,12 +1,13 @@
-"""What a network says of every node of a tree, written into the tree."""
+"""What a network says of every node of a tree."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from leadline.data.dataset import Split
@@ -15,8 +16,39 @@ from leadline.data.schema import Schema
 from leadline.data.tree_batches import TreeBatches
 from leadline.data.trees import NO_CLASS, NodeClasses, Trees
 from leadline.models.tree_evaluation import tree_outputs
+from leadline.text.bracketed_trees import BracketedTree
 
 _AT_ONCE = 128  # trees
+
+
+class SaidOfTree(NamedTuple):
+    """A tree, and the probabilities [n, K] of the labels of its nodes."""
+
+    tree: BracketedTree
+    p: NDArray[np.float32]
+
+
+def said_of_trees(model: nn.Module, schema: Schema, device: torch.device, raws: Sequence[Any]) -> list[SaidOfTree]:
+    """What is said of each node of some trees.
+
+    Args:
+        model: in evaluation mode.
+        schema: of trees.
+        device: of the model.
+        raws: trees, as `Trees.encode` takes them; at least one.
+
+    Errors: `DataError` for what is no tree.
+    """
+    trees, answers = schema.inputs, schema.answers
+    assert isinstance(trees, Trees)
+    assert isinstance(answers, NodeClasses)
+    read = [trees.parsed(raw) for raw in raws]
+    stored = Ragged.of([trees.encode_tree(tree) for tree in read])
+    targets = Ragged(np.full(len(stored.values), NO_CLASS, np.int64), stored.offsets)
+    batches = TreeBatches(Split(stored, targets, [""] * len(read)), schema, _AT_ONCE, device=device)
+    p = answers.probabilities(tree_outputs(model, batches)).numpy(force=True)
+    spans = zip(read, stored.offsets[:-1].tolist(), stored.offsets[1:].tolist(), strict=True)
+    return [SaidOfTree(tree, p[low:high]) for tree, low, high in spans]
 
 
 def labelled_trees(model: nn.Module, schema: Schema, device: torch.device, raws: Sequence[Any]) -> list[str]:
@@ -26,17 +58,8 @@ def labelled_trees(model: nn.Module, schema: Schema, device: torch.device, raws:
         model: in evaluation mode.
         schema: of trees.
         device: of the model.
-        raws: trees, as `Trees.encode` takes them.
+        raws: trees, as `Trees.encode` takes them; at least one.
     """
-    trees, answers = schema.inputs, schema.answers
-    assert isinstance(trees, Trees)
-    assert isinstance(answers, NodeClasses)
-    read = [trees.parsed(raw) for raw in raws]
-    stored = Ragged.of([trees.encode_tree(tree) for tree in read])
-    targets = Ragged(np.full(len(stored.values), NO_CLASS, np.int64), stored.offsets)
-    batches = TreeBatches(Split(stored, targets, [""] * len(read)), schema, _AT_ONCE, device=device)
-    said = tree_outputs(model, batches).argmax(1).cpu().numpy()
-    found = []
-    for tree, low, high in zip(read, stored.offsets[:-1], stored.offsets[1:], strict=True):
-        found.append(tree.in_brackets([answers.names[label] for label in said[low:high]]))
-    return found
+    names = schema.answers.names
+    said = said_of_trees(model, schema, device, raws)
+    return [each.tree.in_brackets([names[label] for label in each.p.argmax(1)]) for each in said]

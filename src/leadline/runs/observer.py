@@ -35,6 +35,9 @@ class Observer:
     def weigh(self, work: Callable[[float], float]) -> None:
         """Told after `begin` where steps do not all take as long: what part of the time is over at a share of the steps."""
 
+    def count_in(self, unit: str) -> None:
+        """Told after `begin` where steps are something else, such as words of a text."""
+
     def advance(self, step: int) -> None:
         """A step was taken. Called very often: be quick."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leadline.data.dataset import Dataset
+from leadline.data.vector_sources import vectors_from
 from leadline.errors import PlanError
 from leadline.plan import Plan, propose
 from leadline.plan.changes import early, spelled_out
@@ -43,6 +44,7 @@ def known_early(plan: Plan | None, changes: Mapping[str, Any], *, loaded: bool =
     _check_changes_of_data(changes, loaded=loaded)
     if known.model.name in COUNTED and not known.data.task and not loaded:
         known = known.but({"data.task": known.model.name}, why=f"the model {known.model.name} is asked for")
+    known = _with_vectors(known) if known.start.vectors else known
     return _with_network(known, changes, loaded=loaded) if known.start.weights else known
 
 
@@ -66,6 +68,8 @@ def planned(
     """
     if known.start.weights:
         changes = {**changes, "start.weights": known.start.weights}  # "last" has been found by now
+    if "start.vectors" in spelled_out(changes):
+        changes = {**changes, "start.vectors": known.start.vectors}
     if proposed:
         plan = propose(dataset, {**_of_weights(known), **changes})
         own = {key: why for key, why in known.why.items() if key in _of_weights(known)}
@@ -94,6 +98,14 @@ def _with_network(known: Plan, changes: Mapping[str, Any], *, loaded: bool) -> P
     known = with_model_of(known, origin, chosen)
     if origin.side >= _SMALLEST and not known.data.size and not loaded and known.start.transfer != "scratch":
         known = known.but({"data.size": origin.side}, why=f"the size that {origin.told} was trained on")
+    return known
+
+
+def _with_vectors(known: Plan) -> Plan:
+    """The Plan with the path of its word vectors, of which a first one was read, so that a wrong path is told at once."""
+    if known.start.vectors == "last" and not Path("last").exists():
+        known = known.but({"start.vectors": str(folders.locate("last"))}, why=known.why.get("start.vectors", CHOSEN))
+    vectors_from(known.start.vectors, most=1)
     return known
 
 

@@ -48,7 +48,7 @@ def judge(answers: Answers, values: NDArray[Any], targets: NDArray[Any]) -> dict
         confusion = metrics.confusion_matrix(predicted, truth)
         judged["confusion"] = confusion.tolist()
         judged["calibration"] = {name: values.tolist() for name, values in metrics.calibration_curve(predicted, truth).items()}
-        judged["per_class"] = _per_class(answers.names, confusion.numpy())
+        judged["per_class"] = per_class(answers.names, confusion.numpy())
     elif answers.task == "number":
         picked = np.random.default_rng(0).permutation(len(targets))[:_RESIDUALS]
         judged["residuals"] = {"truth": targets[picked, 0].tolist(), "value": values[picked, 0].tolist()}
@@ -120,11 +120,7 @@ def what_next(results: dict[str, Any], folder: str, epochs: int) -> list[str]:
     advice: list[str] = []
     if better := better_baseline(results):
         advice.append(better)
-    if results["best_epoch"] >= 0.95 * epochs and results["stopped"] == "":
-        advice.append(
-            f"The best weights came in epoch {results['best_epoch']} of {epochs}: "
-            f"more may help (--set training.epochs={2 * epochs})."
-        )
+    advice += more_epochs(results, epochs)
     if results["task"] == "classes" and results["rows"]["test"] < 1000:
         width = (ours["high"] - ours["low"]) if ours["low"] is not None else None
         if width:
@@ -134,6 +130,19 @@ def what_next(results: dict[str, Any], folder: str, epochs: int) -> list[str]:
     if results["task"] == "classes":
         advice.append("Look at the most wrong examples: a label that is itself wrong is often among them.")
     return [*advice, f"Use it: leadline predict {folder} INPUT …", f"Judge it on other data: leadline evaluate {folder} SOURCE"]
+
+
+def more_epochs(results: dict[str, Any], epochs: int) -> list[str]:
+    """A sentence where the best weights came so late that more epochs may help.
+
+    Args:
+        results: with "best_epoch" and "stopped".
+        epochs: of the Plan.
+    """
+    if results["best_epoch"] < 0.95 * epochs or results["stopped"]:
+        return []
+    best = f"The best weights came in epoch {results['best_epoch']} of {epochs}"
+    return [f"{best}: more may help (--set training.epochs={2 * epochs})."]
 
 
 def learned_quantile(loss: str) -> float | None:
@@ -149,7 +158,13 @@ def learned_quantile(loss: str) -> float | None:
     return float(call.keywords.get("tau", inspect.signature(losses.quantile).parameters["tau"].default))
 
 
-def _per_class(names: tuple[str, ...], confusion: NDArray[np.int64]) -> dict[str, dict[str, float | int | None]]:
+def per_class(names: tuple[str, ...], confusion: NDArray[np.int64]) -> dict[str, dict[str, float | int | None]]:
+    """Rows, recall and precision of each class; None where a class never comes, or is never said.
+
+    Args:
+        names: of the K classes.
+        confusion: how often each class (rows) is taken for each (columns), [K, K].
+    """
     right, truth, said = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     return {
         name: {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from leadline.data.schema import Schema
 from leadline.data.tables.table import Table
 from leadline.data.window_rows import WindowSplit
 from leadline.data.windows import Windows
-from leadline.errors import LeadlineError
+from leadline.errors import ArgumentError, LeadlineError
 from leadline.plan.record import Plan
 from leadline.runs import pairs, tokens, trees
 from leadline.runs import results as judging
@@ -31,6 +31,8 @@ from leadline.runs.forecasts import judge_forecasts
 from leadline.runs.predicting import Prediction, Predictions, Predictor, frames_for, inputs_below, joined
 from leadline.runs.reloading import load_for
 from leadline.runs.steps import judge_steps
+from leadline.runs.word_runs import evaluate_words, vectors_of
+from leadline.text.word_vectors import NearWord, WordVectors
 from leadline.training import History
 from leadline.training.monte_carlo import Thinned
 
@@ -91,6 +93,10 @@ class Run:
         """
         if getattr(inputs, "ndim", 0) == 1 and hasattr(inputs, "to_dict"):
             inputs = inputs.to_dict()  # one row of a pandas data frame
+        if self.schema.task == "words":
+            raise ArgumentError(
+                "Word vectors answer nothing by themselves", do="Ask run.most_similar(WORD) or run.word_vectors."
+            )
         path = isinstance(inputs, (str, Path))
         if isinstance(self.schema.inputs, Windows):
             return foresee(self.predictor, self.plan, inputs)
@@ -125,13 +131,16 @@ class Run:
         """Scores with intervals on labelled data that the network has not seen.
 
         Args:
-            source: whatever `leadline.train` takes. The source of the training itself stands for its test split.
+            source: whatever `leadline.train` takes. The source of the training itself stands for its test split. After a
+                training on words: a file of analogies (four words a line) or of similarities (two words and a number).
             targets: for arrays.
 
         Errors: `DataError` when the classes are not those of the training, or nothing can be read.
         """
         if self.schema.task == "pairs":
             return pairs.evaluate(self.model, self.schema, self.device, self.plan, source)
+        if self.schema.task == "words":
+            return evaluate_words(self.word_vectors, source)
         if self.schema.task in ("tokens", "ngram"):
             return tokens.evaluate(self.model, self.schema, self.device, self.plan, source)
         if self.schema.task == "trees":
@@ -144,6 +153,32 @@ class Run:
             return {"note": note, "rows": len(split), **judge_steps(self.predictor, split)[0]}
         values = self.predictor.all_values(split.inputs)
         return {"note": note, "rows": len(split), **judging.judge(self.schema.answers, values, split.targets)}
+
+    @cached_property
+    def word_vectors(self) -> WordVectors:
+        """The vectors of all words, the commonest first, after a training on words.
+
+        Errors: `ArgumentError` for a network that was trained on anything else.
+        """
+        return vectors_of(self.model, self.schema)
+
+    def most_similar(
+        self, positive: str | Iterable[str], negative: str | Iterable[str] = (), *, top: int = 10
+    ) -> list[NearWord]:
+        """The words nearest to a word, or to several less others, after a training on words.
+
+        Args:
+            positive: a word, or several.
+            negative: whose directions are taken away.
+            top: how many.
+
+        Errors: `ArgumentError` for a word that is not known, with those that are spelled alike, or for another network.
+        """
+        return self.word_vectors.most_similar(positive, negative, top=top)
+
+    def analogy(self, first: str, second: str, third: str, *, top: int = 10) -> list[NearWord]:
+        """What is to `third` as `second` is to `first`, after a training on words; errors as in `most_similar`."""
+        return self.word_vectors.analogy(first, second, third, top=top)
 
     def write(
         self,
@@ -184,6 +219,8 @@ class Run:
         Args:
             inputs: several, as `predict` takes them; each must be readable.
         """
+        if self.schema.task == "words":
+            return np.stack([self.word_vectors[word] for word in ([inputs] if isinstance(inputs, str) else inputs)])
         if isinstance(windows := self.schema.inputs, Windows):
             return self.predictor.features(latest_windows(rows_like(self.plan, inputs), windows).inputs)
         if isinstance(table := self.schema.inputs, Table):

@@ -14,7 +14,7 @@ from leadline.data.tagged_sentences import Sentences
 
 _SHOWN = 10
 _STEPS = 400  # of a row that are shown
-_POINTS = 6  # channels of a series that are kept for its drawing
+_CHANNELS = 3  # of a series that are kept for its drawing
 
 
 def step_examples(dataset: Dataset, said: NDArray[Any], sure: NDArray[np.float32]) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ def step_examples(dataset: Dataset, said: NDArray[Any], sure: NDArray[np.float32
         if row in words:
             record["words"] = words[row][: span.stop - span.start]
         else:
-            record["series"] = np.round(inputs.values[span, :_POINTS].astype(np.float64), 4).T.tolist()
+            record["series"] = np.round(inputs.values[span, :_CHANNELS].astype(np.float64), 4).T.tolist()
         if isinstance(answers, StepClasses):
             names = [*answers.names, "another", None]
             places = np.where(
@@ -80,7 +80,5 @@ def _words(dataset: Dataset, rows: list[int]) -> dict[int, list[str]]:
     inputs, split = dataset.schema.inputs, dataset.test
     if not isinstance(inputs, Sentences):
         return {}
-    if isinstance(split, StepSplit) and split.words:
-        return {row: list(split.words[row]) for row in rows}
-    stored: Any = split.inputs
-    return {row: [inputs.vocabulary[number] for number in stored.row(row).tolist()] for row in rows}
+    assert isinstance(split, StepSplit)
+    return {row: list(split.words[row]) for row in rows}

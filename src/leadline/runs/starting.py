@@ -15,8 +15,10 @@ from leadline.data.dataset import Dataset
 from leadline.data.pictures import Pictures
 from leadline.data.token_loading import stream_of
 from leadline.data.tokens import Tokens
+from leadline.data.word_answers import CorpusWords
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, RunError, SourceNotFoundError
 from leadline.plan import Plan, measure
+from leadline.plan.corpus_plans import check_words_plan
 from leadline.plan.ngrams import check_ngram_plan
 from leadline.plan.notes import plan_notes
 from leadline.plan.restarts import candidates
@@ -35,6 +37,7 @@ from leadline.runs.run import Run
 from leadline.runs.seen_rows import about_seen_rows
 from leadline.runs.solving import keep_first
 from leadline.runs.telling import duration, tell_data, tell_untried
+from leadline.runs.word_runs import fit_words
 from leadline.training import History, Interruption, choose_device
 from leadline.training.devices import noting_nondeterminism, preserved
 from leadline.training.recorded import keeping_buffers
@@ -202,6 +205,8 @@ def _with_time(plan: Plan, dataset: Dataset) -> tuple[Plan, Dataset, str]:
     """The Plan with what is measured beforehand, its data, and how long the training should take; "" where a head is solved."""
     if plan.start.solves or dataset.task == "ngram":
         return plan, dataset, ""
+    if dataset.task == "words":
+        return check_words_plan(plan), dataset, ""
     # How long a step takes does not depend on the weights, and those of another network are not in the Plan.
     weights = plan.start.weights if plan.start.transfers else ""
     with preserved(), keeping_buffers():
@@ -221,6 +226,11 @@ def _told(plan: Plan, dataset: Dataset) -> str:
     training, start, rows = plan.training, plan.start, f"{len(dataset.train):,} rows"
     if isinstance(inputs := dataset.schema.inputs, Tokens):
         rows = f"{len(stream_of(dataset.train)):,} {inputs.unit}"
+    if isinstance(inputs, CorpusWords):
+        how = ", ".join(str(plan.model.arguments.get(name, "")).replace("_", " ") for name in ("method", "targets"))
+        read, threads = len(stream_of(dataset.train)), training.threads
+        told = f"word2vec ({how}), {training.epochs} epoch{'s' if training.epochs > 1 else ''} of {read:,} words"
+        return f"{told} with {threads} thread{'s' if threads > 1 else ''}"
     if start.solves:
         on = f"{plan.model.name} up to {start.layer}, frozen" if start.layer else "features as they are"
         return f"a new head on {on}, solved on {rows}"
@@ -248,7 +258,10 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
     interruption = Interruption()
     try:
         with preserved(), keeping_buffers(), noting_nondeterminism() as noted:
-            trained = Fitting(path, plan, dataset, observer, [interruption], every=checkpoint_every).fit()
+            if dataset.task == "words":
+                trained = fit_words(path, plan, dataset, observer, interruption)
+            else:
+                trained = Fitting(path, plan, dataset, observer, [interruption], every=checkpoint_every).fit()
             files.write_json(path / "environment.json", describe_environment(trained.built.device, noted))
         history = trained.history
         if history.stopped == Interruption.REASON:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from torch import Tensor
 from leadline import files, metrics
 from leadline.baselines.steps import fit_step_baselines
 from leadline.data.dataset import Dataset, Split
-from leadline.data.step_answers import OTHER, StepClasses, StepNumbers
+from leadline.data.step_answers import StepClasses, StepNumbers
+from leadline.data.step_rows import StepSplit
 from leadline.data.tagged_sentences import Sentences
 from leadline.metrics import fit_temperature
 from leadline.metrics.spans import span_counts, span_metrics, spans_in
@@ -27,14 +29,13 @@ from leadline.runs.answering_steps import said_of
 from leadline.runs.observer import Observer
 from leadline.runs.predicting import Predictor
 from leadline.runs.restarts import Trained, best_epoch
-from leadline.runs.results import learned_quantile
+from leadline.runs.results import learned_quantile, more_epochs, per_class
 from leadline.runs.shown_steps import step_examples
 from leadline.training import outputs_of
 
 _RESAMPLES = 1000
 _FEWEST = 5  # rows below which redrawing them says nothing of chance
 _BASELINE_SHARE, _BASELINE_LEAST = 0.1, 20.0  # of the training's time; seconds
-_STRANGE = "B-?"  # in truth, where a tag is one that the training never showed
 
 Said = NDArray[Any]
 Judged = dict[str, tuple[Metric, Tensor]]
@@ -70,14 +71,14 @@ def judge_steps(predictor: Predictor, split: Split) -> tuple[dict[str, Any], Sai
     """
     answers: Any = predictor.schema.answers
     inputs: Any = split.inputs
+    assert isinstance(split, StepSplit)
     said, sure = said_of(predictor, inputs)
     measured = _measured(answers, said, split)
-    count = len(split)
     record: dict[str, Any] = {
         "task": answers.task,
         "headline": next(iter(measured)),
         "classes": list(answers.names),
-        "scores": {name: _score(metric, sums, count) for name, (metric, sums) in measured.items()},
+        "scores": {name: _score(metric, sums) for name, (metric, sums) in measured.items()},
         "judged_steps": int(_there(split).sum()),
     }
     if isinstance(answers, StepClasses):
@@ -86,8 +87,8 @@ def judge_steps(predictor: Predictor, split: Split) -> tuple[dict[str, Any], Sai
         places = truth[known] * answers.outputs + said[known]
         confusion = np.bincount(places, minlength=answers.outputs**2).reshape(answers.outputs, answers.outputs)
         record["confusion"] = confusion.tolist()
-        record["per_class"] = _per_class(answers.names, confusion)
-        record["unseen"] = int((truth == OTHER).sum())
+        record["per_class"] = per_class(answers.names, confusion)
+        record["unseen"] = len(split.strange)
         if answers.spans:
             record["span_kinds"] = _per_kind(answers, said, split)
     return record, said, sure
@@ -172,26 +173,33 @@ def _there(split: Split) -> NDArray[np.bool_]:
     return values > -100 if values.ndim == 1 else ~np.isnan(values).any(axis=1)
 
 
-def _measured(answers: StepClasses | StepNumbers, said: Said, split: Split) -> Judged:
-    """Each metric with what it is taken of, a row of it for each row of the split; the headline first."""
+def _measured(answers: StepClasses | StepNumbers, said: Said, split: StepSplit) -> Judged:
+    """Each metric with what it is taken of, summed over each row of the source; the headline first."""
     truth, lengths = torch.from_numpy(split.targets.values), torch.from_numpy(split.targets.lengths)
     if isinstance(answers, StepNumbers):
-        sums = sums_by_row(torch.from_numpy(said), truth, lengths)
+        sums = _by_whole_row(sums_by_row(torch.from_numpy(said), truth, lengths), split)
         return {name: (metric, sums) for name, metric in number_step_metrics(answers.outputs).items()}
-    counts = counts_by_row(torch.from_numpy(said), truth, lengths, answers.outputs)
+    counts = _by_whole_row(counts_by_row(torch.from_numpy(said), truth, lengths, answers.outputs), split)
     measured = {name: (metric, counts) for name, metric in class_step_metrics().items()}
     if answers.spans:
-        kinds = _kinds(answers)
-        spans = span_counts(_named(answers, said, split), _named(answers, split.targets.values, split), kinds)
+        spans = _by_whole_row(_spans(answers, said, split), split)
         # Where most words are outside, the share of right tags says little: spans are what is looked for.
         measured = {name: (metric, spans) for name, metric in span_metrics().items()} | measured
     return measured
 
 
-def _score(metric: Metric, sums: Tensor, rows: int) -> dict[str, Any]:
+def _by_whole_row(sums: Tensor, split: StepSplit) -> Tensor:
+    """Sums of pieces [N, …] as sums of the rows that they are pieces of, as these are what is drawn anew."""
+    if not split.whole:
+        return sums
+    whole, number = np.unique(split.whole, return_inverse=True)
+    return sums.new_zeros(len(whole), *sums.shape[1:]).index_add_(0, torch.from_numpy(number), sums)
+
+
+def _score(metric: Metric, sums: Tensor) -> dict[str, Any]:
     value = float(metric.function(sums, sums))
     low, high = None, None
-    if np.isfinite(value) and rows >= _FEWEST:
+    if np.isfinite(value) and len(sums) >= _FEWEST:
         low, high = metrics.bootstrap_interval(metric, sums, sums, resamples=_RESAMPLES)
     return {
         "value": value if np.isfinite(value) else None,
@@ -205,45 +213,52 @@ def _score(metric: Metric, sums: Tensor, rows: int) -> dict[str, Any]:
 def _beside(dataset: Dataset, said: Said, headline: str, seconds: float) -> list[dict[str, Any]]:
     """The simple methods, their scores, and how far the network is ahead on the same redrawn rows."""
     answers: Any = dataset.schema.answers
+    assert isinstance(dataset.test, StepSplit)
     metric, ours = _measured(answers, said, dataset.test)[headline]
     rows = []
     for baseline in fit_step_baselines(dataset, dataset.test, seconds=seconds):
         theirs = _measured(answers, baseline.said, dataset.test)
         ahead: dict[str, Any] = {"value": None, "low": None, "high": None}
-        if len(dataset.test) >= _FEWEST:
+        if len(ours) >= _FEWEST:
             ahead = metrics.paired_difference(metric, ours, theirs[headline][1], ours, resamples=_RESAMPLES)
         rows.append(
             {
                 "name": baseline.name,
                 "detail": baseline.detail,
                 "seconds": round(baseline.seconds, 2),
-                "scores": {name: _score(each, sums, len(dataset.test)) for name, (each, sums) in theirs.items()},
+                "scores": {name: _score(each, sums) for name, (each, sums) in theirs.items()},
                 "network_ahead": ahead,
             }
         )
     return rows
 
 
-def _named(answers: StepClasses, numbers: NDArray[Any], split: Split) -> list[list[str]]:
-    """The tags of each row; of a step that is not judged both are outside."""
-    names = np.array([*answers.names, _STRANGE, "O"])
-    shown = np.where(numbers == OTHER, answers.outputs, numbers)
-    shown = np.where(_there(split), shown, answers.outputs + 1)
-    tags, offsets = names[shown].tolist(), split.targets.offsets.tolist()
-    return [tags[begin:end] for begin, end in pairwise(offsets)]
+def _tags(answers: StepClasses, numbers: NDArray[Any], split: StepSplit, strange: Mapping[int, str]) -> list[list[str]]:
+    """The tags of each row by their numbers, or by name where training never showed them; what is not judged is outside."""
+    names = np.array([*answers.names, "O"], object)
+    tags = names[np.where(_there(split), numbers, answers.outputs)]
+    for at, name in strange.items():
+        tags[at] = name
+    flat, offsets = tags.tolist(), split.targets.offsets.tolist()
+    return [flat[begin:end] for begin, end in pairwise(offsets)]
 
 
-def _kinds(answers: StepClasses) -> list[str]:
-    kinds = {kind for name in answers.names for kind, _, _ in spans_in([name])}
-    return [*sorted(kinds), _STRANGE[2:]]
+def _kinds(answers: StepClasses, split: StepSplit) -> list[str]:
+    """The kinds of the spans that there are, those among them that training never showed."""
+    return sorted({kind for name in {*answers.names, *split.strange.values()} for kind, _, _ in spans_in([name])})
 
 
-def _per_kind(answers: StepClasses, said: Said, split: Split) -> dict[str, dict[str, Any]]:
+def _spans(answers: StepClasses, said: Said, split: StepSplit) -> Tensor:
+    """How many spans of each kind each row has right, says, and has in truth."""
+    truth = _tags(answers, split.targets.values, split, split.strange)
+    return span_counts(_tags(answers, said, split, {}), truth, _kinds(answers, split))
+
+
+def _per_kind(answers: StepClasses, said: Said, split: StepSplit) -> dict[str, dict[str, Any]]:
     """Precision, recall and F1 of the spans of each kind."""
-    kinds = _kinds(answers)
-    counts = span_counts(_named(answers, said, split), _named(answers, split.targets.values, split), kinds).sum(dim=0)
+    counts = _spans(answers, said, split).sum(dim=0)
     found = {}
-    for kind, row in zip(kinds, counts.tolist(), strict=True):
+    for kind, row in zip(_kinds(answers, split), counts.tolist(), strict=True):
         right, told, true = row[RIGHT], row[SAID], row[TRUE]
         if told or true:
             found[kind or "spans"] = {
@@ -253,18 +268,6 @@ def _per_kind(answers: StepClasses, said: Said, split: Split) -> dict[str, dict[
                 "f1": 2 * right / (told + true),
             }
     return found
-
-
-def _per_class(names: tuple[str, ...], confusion: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
-    right, truth, told = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    return {
-        name: {
-            "rows": int(truth[at]),
-            "recall": float(right[at] / truth[at]) if truth[at] else None,
-            "precision": float(right[at] / told[at]) if told[at] else None,
-        }
-        for at, name in enumerate(names)
-    }
 
 
 def _balance(answers: Any, parts: dict[str, Split]) -> dict[str, dict[str, int]]:
@@ -277,12 +280,7 @@ def _balance(answers: Any, parts: dict[str, Split]) -> dict[str, dict[str, int]]
 
 def _next(results: dict[str, Any], path: Path, plan: Plan) -> list[str]:
     advice = [better] if (better := better_baseline(results)) else []
-    epochs = plan.training.epochs
-    if results["best_epoch"] >= 0.95 * epochs and results["stopped"] == "":
-        advice.append(
-            f"The best weights came in epoch {results['best_epoch']} of {epochs}: "
-            f"more may help (--set training.epochs={2 * epochs})."
-        )
+    advice += more_epochs(results, plan.training.epochs)
     given = '"A sentence"' if results["of"] == "sentences" else "FILE"
     return [
         *advice,

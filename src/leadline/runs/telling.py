@@ -11,10 +11,12 @@ from leadline.data.enlarging import SmallPictures
 from leadline.data.step_answers import StepNumbers
 from leadline.data.tables.columns import Column
 from leadline.data.tables.table import Table
+from leadline.data.tagged_sentences import Sentences
 from leadline.data.token_loading import stream_of
 from leadline.data.tokens import Tokens
 from leadline.data.trees import Trees
 from leadline.data.windows import Windows
+from leadline.data.word_answers import CorpusWords
 from leadline.runs.observer import Observer
 
 _LISTED = 24  # columns told one by one; of more only the kinds, and which are left out
@@ -47,6 +49,11 @@ def tell_data(dataset: Dataset, observer: Observer) -> None:
         observer.note(
             "data", f"{inputs.describe()}: {train} {inputs.unit} to learn from, {valid} to choose by, {test} to judge by"
         )
+        _tell_notes(dataset, observer)
+        return
+    if isinstance(inputs, CorpusWords):
+        train, valid, test = (f"{len(stream_of(split)):,}" for split in (dataset.train, dataset.valid, dataset.test))
+        observer.note("data", f"{inputs.describe()}: {train} to learn from, the loss is told on {valid} and {test} others")
         _tell_notes(dataset, observer)
         return
     if isinstance(inputs, Windows):
@@ -88,11 +95,13 @@ def _tell_steps(dataset: Dataset, observer: Observer) -> None:
     """Rows and steps of each part."""
     answers, parts = dataset.schema.answers, (dataset.train, dataset.valid, dataset.test)
     what = "numbers" if isinstance(answers, StepNumbers) else f"{answers.outputs} classes"
-    train, valid, test = (f"{len(part):,} of {part.targets.lengths.sum():,} steps" for part in parts)
+    inputs = dataset.schema.inputs
+    rows, steps = ("sentences", inputs.unit) if isinstance(inputs, Sentences) else ("series", "steps")
+    (train, words), valid, test = ((len(part), int(part.targets.lengths.sum())) for part in parts)
     observer.note(
         "data",
-        f"{dataset.schema.inputs.describe()}, {what} for each step: {train} to learn from, {valid} to choose by, {test} to "
-        "judge by",
+        f"{inputs.describe()}, {what} for each step: {train:,} {rows} with {words:,} {steps} to learn from, "
+        f"{valid[0]:,} with {valid[1]:,} to choose by, {test[0]:,} with {test[1]:,} to judge by",
     )
 
 

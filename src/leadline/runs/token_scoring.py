@@ -17,7 +17,7 @@ from leadline import metrics
 from leadline.data.token_streams import TokenStreams
 from leadline.data.tokens import Tokens
 from leadline.metrics.table import Metric
-from leadline.models.language_steps import stream_surprises
+from leadline.models.language_steps import stream_features, stream_surprises
 from leadline.text.vocabularies import UNKNOWN
 
 _RESAMPLES = 1000
@@ -34,9 +34,24 @@ def surprises_of(model: nn.Module, ids: NDArray[Any], tokens: Tokens, device: to
         tokens: how the model reads text.
         device: of the model.
     """
+    return stream_surprises(model, _streams(ids, tokens, device)).numpy().astype(np.float64)
+
+
+def features_of(model: nn.Module, ids: NDArray[Any], tokens: Tokens, device: torch.device) -> Tensor:
+    """What the last layer gets before each token of a text that is foretold, read as for `surprises_of`: float32 [N, E].
+
+    Args:
+        model: a language model, in evaluation mode.
+        ids: of the text.
+        tokens: how the model reads text.
+        device: of the model.
+    """
+    return stream_features(model, _streams(ids, tokens, device))
+
+
+def _streams(ids: NDArray[Any], tokens: Tokens, device: torch.device) -> TokenStreams:
     streams = min(_STREAMS, max(1, len(ids) // _APART))
-    batches = TokenStreams(ids, streams, length=_LENGTH, whole=True, start=tokens.start, device=device)
-    return stream_surprises(model, batches).numpy().astype(np.float64)
+    return TokenStreams(ids, streams, length=_LENGTH, whole=True, start=tokens.start, device=device)
 
 
 def token_scores(surprises: NDArray[np.float64], tokens: Tokens) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from torch import nn
 
 from leadline import files
 from leadline.baselines.token_counts import CountedTokens
-from leadline.data.dataset import Dataset
+from leadline.data.dataset import Dataset, Split
 from leadline.data.schema import Schema
 from leadline.data.token_loading import read_tokens, stream_of
 from leadline.data.tokens import Tokens
@@ -27,7 +27,7 @@ from leadline.runs.restarts import Trained, best_epoch
 from leadline.runs.token_scoring import counted_scores, surprises_of, token_difference, token_scores
 from leadline.text.vocabularies import UNKNOWN
 
-_OWN = "This is what the network was trained on, so only its test part counts."
+_OWN = "This is what it was trained on, so only its test part counts."
 _NAMES = {1: "unigram model", 2: "bigram model", 3: "trigram model"}
 _WRITTEN = {"characters": 600, "words": 120}  # tokens of a sample
 _TEMPERATURES = (0.7, 1.0)
@@ -37,12 +37,7 @@ _GOLDEN_STEPS, _GOLDEN_NUMBERS = 32, 1_000_000  # tokens of a window whose answe
 def evaluate(model: nn.Module, schema: Schema, device: torch.device, plan: Plan, source: Any) -> dict[str, Any]:
     """Scores on another text; the source of the training stands for its test part."""
     tokens = tokens_of(schema)
-    note = ""
-    if _same(source, plan.data.source) and (dataset := load_for(plan)).fingerprint() == plan.data.hash:
-        split, note = dataset.test, _OWN
-    else:
-        split = read_tokens(source, schema)
-        note = " ".join(split.notes)
+    split, note = judged_text(schema, plan, source)
     if isinstance(model, NGramNetwork):
         scores = counted_scores(model.counted.surprises(stream_of(split)), stream_of(split), tokens)
     else:
@@ -50,6 +45,25 @@ def evaluate(model: nn.Module, schema: Schema, device: torch.device, plan: Plan,
     headline = next(iter(scores))
     judged = {"task": schema.task, "headline": headline, "classes": [], "scores": scores}
     return {"note": note, "rows": len(stream_of(split)), "unit": tokens.unit, **judged}
+
+
+def judged_text(schema: Schema, plan: Plan, source: Any, dataset: Dataset | None = None) -> tuple[Split, str]:
+    """The text that a language model is judged on, and what to say of it; the source of the training stands for its test part.
+
+    Args:
+        schema: how the model reads text.
+        plan: of its training.
+        source: text files.
+        dataset: of the training, where it is loaded already.
+
+    Errors: `DataError` for what are no text files.
+    """
+    if _same(source, plan.data.source):
+        dataset = dataset or load_for(plan)
+        if dataset.fingerprint() == plan.data.hash:
+            return dataset.test, _OWN
+    split = read_tokens(source, schema)
+    return split, " ".join(split.notes)
 
 
 def finish_tokens(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> dict[str, Any]:
@@ -138,8 +152,8 @@ def tokens_of(schema: Schema) -> Tokens:
     """
     if not isinstance(schema.inputs, Tokens):
         raise ArgumentError(
-            "The network was not trained to foretell a text, so it cannot write one",
-            expected="a Run of the task tokens",
+            "The model was not trained to foretell a text",
+            expected="a Run of the task tokens or ngram",
             got=schema.inputs.describe(),
             do="Train one: leadline train TEXT.txt.",
         )

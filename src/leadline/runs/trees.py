@@ -7,33 +7,30 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leadline import files, metrics
 from leadline.data.answers import Classes
 from leadline.data.dataset import Dataset, Split
-from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
-from leadline.data.texts import Texts
 from leadline.data.tree_batches import TreeBatches
 from leadline.data.tree_loading import read_trees
-from leadline.data.trees import NO_CLASS, NodeClasses, Trees
+from leadline.data.trees import NO_CLASS, NodeClasses
 from leadline.metrics.table import Metric
 from leadline.models.tree_evaluation import tree_outputs
 from leadline.plan.record import Plan
 from leadline.report.sentences import better_baseline
 from leadline.runs import results as judging
+from leadline.runs.drawn_trees import shown_trees
 from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
 from leadline.runs.restarts import Trained, best_epoch
+from leadline.runs.tree_baselines import beside_words
 
 _OWN = "This is what the network was trained on, so only its test split counts."
 _RESAMPLES = 1000
 _AT_ONCE = 128  # trees
 _BASELINE_SHARE, _BASELINE_LEAST = 0.1, 20.0  # of the training's time; seconds
-_MOST_PHRASES = 1_000_000  # nodes whose words a linear model learns from, each for itself
-_DRAWN, _FEWEST_WORDS, _MOST_WORDS = 4, 4, 22  # trees of a kind that are drawn, and words of each
 
 
 def evaluate(model: nn.Module, schema: Schema, device: torch.device, plan: Plan, source: Any) -> dict[str, Any]:
@@ -102,7 +99,7 @@ def finish_trees(path: Path, plan: Plan, dataset: Dataset, trained: Trained, obs
     }
     if trained.restarts is not None:
         results["restarts"] = trained.restarts
-    results["next"] = _next(results, path, plan.training.epochs)
+    results["next"] = _next(results, path, plan)
     files.write_json(path / "examples.json", {"trees": shown_trees(schema, outputs, dataset.test)})
     files.write_json(path / "results.json", results)
     return results
@@ -119,70 +116,6 @@ def tell_trees(results: dict[str, Any], observer: Observer) -> None:
     if results["baselines"]:
         beside = (f"{row['name']} {_percent(row['scores']['accuracy']['value'])}" for row in results["baselines"])
         observer.note("beside it", "; ".join(beside) + ", at the roots")
-
-
-def beside_words(dataset: Dataset, p: NDArray[Any], *, seconds: float) -> list[dict[str, Any]]:
-    """Linear models on tf-idf of words and pairs of words: of the sentences, and of every phrase that is a node.
-
-    Args:
-        dataset: of trees.
-        p: what the network said of the test roots, [T, K].
-        seconds: the time they may take together.
-    """
-    answers = _answers(dataset.schema)
-    splits = {part: _sentences(getattr(dataset, part)) for part in ("train", "valid", "test")}
-    longest = max(int(split.inputs.lengths.max()) for split in splits.values())  # type: ignore[union-attr]
-    trees = dataset.schema.inputs
-    assert isinstance(trees, Trees)
-    schema = Schema(Texts(trees.vocabulary, longest, lower=trees.lower), Classes(answers.names))
-    found = []
-    phrases = len(dataset.train.targets.values)
-    for name, train in (("linear model", splits["train"]), ("linear model on phrases", None)):
-        if train is None and phrases > _MOST_PHRASES:
-            continue
-        learned = _phrases(dataset.train) if train is None else train
-        words = Dataset(dataset.name, learned, splits["valid"], splits["test"], schema, dataset.origin)
-        found += [row | {"name": name} for row in judging.beside_baselines(words, p, seconds=seconds / 2)]
-    return found
-
-
-def shown_trees(schema: Schema, outputs: Tensor, split: Split) -> dict[str, Any]:
-    """A few trees with what was said of every node: right ones whose nodes differ most, and wrong ones that were surest.
-
-    Args:
-        schema: of trees.
-        outputs: logits of all nodes [N, K], on the CPU.
-        split: whose nodes they are.
-    """
-    answers = _answers(schema)
-    assert isinstance(split.inputs, Ragged)
-    assert isinstance(schema.inputs, Trees)
-    p = answers.probabilities(outputs)
-    sure, said = (each.numpy() for each in p.max(dim=1))
-    rows = []
-    for row, (low, high) in enumerate(zip(split.inputs.offsets[:-1], split.inputs.offsets[1:], strict=True)):
-        stored = split.inputs.row(row)
-        if _FEWEST_WORDS <= np.count_nonzero(stored[:, 0]) <= _MOST_WORDS:
-            truth = split.targets.row(row)
-            spread = len(set(said[low:high].tolist())) + float((truth[truth >= 0] == said[low:high][truth >= 0]).mean())
-            rows.append((row, slice(int(low), int(high)), truth, said[high - 1] == truth[-1], spread, float(sure[high - 1])))
-    right = sorted((each for each in rows if each[3]), key=lambda each: -each[4])[:_DRAWN]
-    wrong = sorted((each for each in rows if not each[3]), key=lambda each: -each[5])[:_DRAWN]
-    drawn = []
-    for row, place, truth, is_right, _, _ in (*right, *wrong):
-        stored = split.inputs.row(row)
-        drawn.append(
-            {
-                "id": split.ids[row],
-                "words": [schema.inputs.vocabulary[number] or None for number in stored[:, 0].tolist()],
-                "distances": stored[:, 1].tolist(),
-                "said": said[place].tolist(),
-                "sure": [round(float(value), 4) for value in sure[place]],
-                "truth": [None if target == NO_CLASS else int(target) for target in truth.tolist()],
-                "right": bool(is_right),
-            }
-        )
-    return {"names": list(answers.names), "middle": answers.middle, "drawn": drawn}
 
 
 def root_outputs(model: nn.Module, built_batches: TreeBatches) -> tuple[Tensor, Tensor]:
@@ -231,29 +164,6 @@ def _scored(metric: Metric, p: Tensor, t: Tensor) -> dict[str, Any]:
     return {"value": value, "low": low, "high": high, "title": metric.title, "higher_is_better": True}
 
 
-def _sentences(split: Split) -> Split:
-    """The words of each tree, with the label of its root."""
-    assert isinstance(split.inputs, Ragged)
-    words, offsets = split.inputs.values[:, 0], split.inputs.offsets
-    leaves = np.concatenate([[0], np.cumsum(words > 0)])
-    return Split(Ragged(words[words > 0], leaves[offsets]), split.targets.values[offsets[1:] - 1], split.ids)
-
-
-def _phrases(split: Split) -> Split:
-    """The words of each node that has a label, with that label."""
-    assert isinstance(split.inputs, Ragged)
-    words, distances = split.inputs.values.T.astype(np.int64)
-    leaves = np.cumsum(words > 0)  # of all up to and with a node: the last one under it, as children come first
-    first = leaves - (words > 0)
-    for node, distance in enumerate(distances.tolist()):
-        if distance:
-            first[node + distance] = min(first[node + distance], first[node])
-    flat, labels = words[words > 0].astype(np.int32), split.targets.values
-    known = np.flatnonzero(labels != NO_CLASS)
-    rows = Ragged.of([flat[first[node] : leaves[node]] for node in known.tolist()])
-    return Split(rows, labels[known], range(len(known)))  # type: ignore[arg-type]
-
-
 def _balance(dataset: Dataset) -> dict[str, dict[str, int]]:
     """Roots with each label in each split."""
     names = dataset.schema.answers.names
@@ -265,16 +175,17 @@ def _balance(dataset: Dataset) -> dict[str, dict[str, int]]:
     return counted
 
 
-def _next(results: dict[str, Any], path: Path, epochs: int) -> list[str]:
-    advice = [better] if (better := better_baseline(results)) else []
+def _next(results: dict[str, Any], path: Path, plan: Plan) -> list[str]:
+    advice, epochs = [better] if (better := better_baseline(results)) else [], plan.training.epochs
     if results["best_epoch"] >= 0.95 * epochs and results["stopped"] == "":
         advice.append(
             f"The best weights came in epoch {results['best_epoch']} of {epochs}: "
             f"more may help (--set training.epochs={2 * epochs})."
         )
+    if not plan.start.vectors:
+        advice.append("Word vectors from a larger text often help more than anything else: `--set start.vectors=FILE`.")
     return [
         *advice,
-        "Word vectors from a larger text often help more than anything else: `--set start.vectors=FILE`.",
         f'Use it: `leadline predict {path} "((a) ((good) (film)))"`',
         f"Judge it on other trees: `leadline evaluate {path} FILE`",
     ]

@@ -54,7 +54,8 @@ class Supervised:
 
     Args:
         model: takes the inputs of a batch.
-        loss: (outputs, targets) → scalar mean over the rows.
+        loss: (outputs, targets) → scalar mean over the rows. Where it is a mean over something else, such as the steps of
+            rows, its attribute `how_many` is a function of the targets that counts these.
         optimizer: updates the model's parameters; its learning rates are what the schedule multiplies.
         schedule: progress in [0, 1] → multiplier; None leaves the rates alone.
         measures: more scalars to log, name → function (outputs, targets) → mean over rows.
@@ -124,7 +125,7 @@ class Supervised:
             else:
                 group["lr"] = rate * multiplier
 
-    def _forward_backward(self, inputs: Any, targets: Any, share: float = 1.0) -> dict[str, Tensor]:
+    def _forward_backward(self, inputs: Any, targets: Any, share: Tensor | float | None = None) -> dict[str, Tensor]:
         try:
             if self._autocast is None:
                 outputs = self.model(inputs)
@@ -137,7 +138,7 @@ class Supervised:
             if (told := refused(error, self.model, inputs, targets)) is error:
                 raise
             raise told from error
-        (loss if share == 1.0 else loss * share).backward()  # type: ignore[no-untyped-call]
+        (loss if share is None else loss * share).backward()  # type: ignore[no-untyped-call]
         logs = {"loss": loss.detach()}
         for name, measure in self.measures.items():
             logs[name] = measure(outputs.detach(), targets)
@@ -146,8 +147,10 @@ class Supervised:
     def _accumulated(self, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         total: dict[str, Tensor] = {}
         parts = min(self.accumulate, max(1, len(inputs) // 2))  # a single row has no variance for batch normalization
+        how_many = getattr(self.loss, "how_many", None)
         for part, answers in zip(inputs.tensor_split(parts), targets.tensor_split(parts), strict=True):
-            share = len(part) / len(inputs)
+            # Where nothing counts the loss is 0, whatever its share.
+            share = len(part) / len(inputs) if how_many is None else how_many(answers) / how_many(targets).clamp(min=1)
             for name, value in self._forward_backward(part, answers, share).items():
                 total[name] = total[name] + value * share if name in total else value * share
         return total

@@ -98,7 +98,12 @@ def save_script(plan: Plan, dataset: Dataset, path: Path | str) -> tuple[Path, P
             "A training on trees is not written as a script",
             do="Its Plan says every choice: leadline plan SOURCE.",
         )
-    if dataset.task == "tokens":
+    if dataset.task == "words":
+        raise PlanError(
+            "The training of word vectors is not written as a script",
+            do="Its Plan says every choice: leadline plan SOURCE --task words.",
+        )
+    if dataset.task in ("tokens", "ngram"):
         raise PlanError(
             "The training of a language model is not written as a script",
             do="Its Plan says every choice: leadline plan SOURCE.",
