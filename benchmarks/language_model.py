@@ -150,7 +150,7 @@ def judged(model: nn.Module, parts: TokenParts) -> dict[str, float]:
 
 
 def beside_others(model: nn.Module, parts: TokenParts) -> dict[str, Any]:
-    """Perplexity on test, each read as one text: alone, mixed with a 5-gram, with a cache, with both; all chosen on validation."""
+    """Perplexity on test, each read as one text: alone, with a 5-gram, with a cache, with both; all chosen on validation."""
 
     def read(ids: Any) -> tuple[torch.Tensor, torch.Tensor, Any]:
         streams = TokenStreams(ids, 1, length=200, whole=True, start=parts.tokens.start)

@@ -255,7 +255,7 @@ def test_what_holds_no_photos_is_refused(tmp_path: Path) -> None:
         data.load(tmp_path / "table.csv", task="pairs")
     with pytest.raises(SourceNotFoundError, match="There is no file, folder"):
         data.load(tmp_path / "nowhere", task="pairs")
-    with pytest.raises(ArgumentError, match="Only pairs are enlarged"):
+    with pytest.raises(ArgumentError, match="Only pairs have a choice of 'upscale'"):
         data.load("digits", upscale=2)
 
 

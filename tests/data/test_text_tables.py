@@ -10,11 +10,22 @@ import polars as pl
 import pytest
 
 from leadline.data.answers import Classes
+from leadline.data.loading import load
 from leadline.data.raw import Raw
 from leadline.data.sources import Reading
+from leadline.data.tables.cells import Cells
 from leadline.data.tables.csv_files import read_csv
 from leadline.data.tables.rows import table_rows
-from leadline.data.text_tables import BY_CHANCE, learn_texts, read_texts_again, rows_of_texts, text_column, told_target
+from leadline.data.tables.table import Table
+from leadline.data.text_tables import (
+    BY_CHANCE,
+    gives_away,
+    learn_texts,
+    read_texts_again,
+    rows_of_texts,
+    text_column,
+    told_target,
+)
 from leadline.data.texts import Texts
 from leadline.errors import DataError
 
@@ -162,3 +173,69 @@ def test_alike_texts_are_copies_and_no_chance(tmp_path: Path) -> None:
     assert not any(note.endswith(BY_CHANCE) for note in raw.notes)
     assert raw.copies is not None
     assert (raw.copies != np.arange(4000)).sum() == 20
+
+
+@pytest.mark.parametrize(
+    ("values", "classes", "expected"),
+    [
+        ([1, 2, 9, 10] * 15, ["bad", "bad", "good", "good"] * 15, True),
+        (["x", "y"] * 30, [0, 1] * 30, True),
+        ([1, 2, 9, 10] * 15, ["bad", "bad", "good", "good"] * 14 + ["bad"] * 4, False),  # not always
+        ([1, 2, 9, None] * 15, ["bad", "bad", "good", "good"] * 15, True),  # none given says it, too
+        (list(range(60)), ["bad", "good"] * 30, False),  # an identifier gives nothing away
+        ([1] * 60, ["bad", "good"] * 30, False),
+        ([1, 2] * 30, [0.5, 1.5] * 30, False),  # a number
+    ],
+)
+def test_a_column_that_is_the_answer_under_another_name(values: list[object], classes: list[object], expected: bool) -> None:
+    assert gives_away(Cells(pl.Series(values)), np.array(classes)) is expected
+    assert not gives_away(Cells(pl.Series(values)), None)
+    assert not gives_away(Cells(pl.Series(values)), np.array(classes)[:, None])
+
+
+def reviews_with_marks(path: Path, seed: int = 0) -> Path:
+    """As the large collection of film reviews has them: each class counts its own, and the stars give it away."""
+    random = np.random.default_rng(seed)
+    rows = [
+        (kind, number, random.choice(stars), " ".join(random.choice(WORDS, 6)) + f" {seed} {number}")
+        for kind, stars in (("neg", [1, 2, 3, 4]), ("pos", [7, 8, 9, 10]))
+        for number in range(60)
+    ]
+    path.write_text("label\tid\trating\ttext\n" + "".join("\t".join(map(str, row)) + "\n" for row in rows))
+    return path
+
+
+def test_numbers_of_reviews_and_stars_that_tell_the_class_are_left_out_and_said(tmp_path: Path) -> None:
+    dataset = load(reviews_with_marks(tmp_path / "train.tsv"))
+    assert isinstance(dataset.schema.inputs, Texts)
+    assert dataset.schema.inputs.column == "text"
+    (note,) = [note for note in dataset.notes if "The texts are" in note]
+    assert "The others (id, rating) are left out. Each value of 'rating' goes with one class alone" in note
+    assert "--set data.columns.rating=category" in note
+    assert isinstance(load(tmp_path / "train.tsv", columns={"rating": "category"}).schema.inputs, Table)
+    assert isinstance(load(tmp_path / "train.tsv", target="rating", columns={"label": "leave out"}).schema.inputs, Texts)
+
+
+def test_several_files_and_data_frames_are_read_as_one_file_is(tmp_path: Path) -> None:
+    train, test = reviews_with_marks(tmp_path / "train.tsv"), reviews_with_marks(tmp_path / "test.tsv", seed=1)
+    whole = load([train, test])
+    for source in ([str(train), str(test)], f"{train}\n{test}", tmp_path):
+        again = load(source)
+        assert isinstance(again.schema.inputs, Texts)
+        assert again.schema.inputs.vocabulary == whole.schema.inputs.vocabulary
+        assert len(again.test) == len(whole.test) == 120
+    frame = pl.read_csv(train, separator="\t")
+    for source, targets in ((frame, None), (frame.drop("label"), frame["label"])):
+        from_frame = load(source, targets)
+        assert isinstance(from_frame.schema.inputs, Texts)
+        assert from_frame.schema.inputs.column == "text"
+
+
+def test_a_column_of_identifiers_does_not_hide_the_target(tmp_path: Path) -> None:
+    path = tmp_path / "comments.csv"
+    lines = [f"c{number},{said},{kind}" for number, (said, kind) in enumerate(zip(sentences(), CLASSES, strict=True))]
+    path.write_text("comment_id,comment,verdict\n" + "\n".join(lines))
+    dataset = load(path)
+    assert isinstance(dataset.schema.inputs, Texts)
+    assert dataset.schema.answers.names == ("ham", "spam")
+    assert any("The target is the column 'verdict'" in note for note in dataset.notes)

@@ -87,7 +87,7 @@ def test_mistakes(tmp_path: Path) -> None:
         load(tmp_path / "nowhere.txt", task="tokens")
     with pytest.raises(ArgumentError, match="share of it"):
         load(path, test=40)
-    with pytest.raises(ArgumentError, match="text alone"):
+    with pytest.raises(ArgumentError, match="A language model has no choice of 'target'"):
         load(path, task="tokens", target="a")
     with pytest.raises(ArgumentError, match="Only texts have a choice of 'unit'"):
         load("digits", unit="words")

@@ -210,8 +210,6 @@ def test_words_of_a_file_of_vectors_are_known_too(folder: Path, tmp_path: Path) 
     plain = data.load(folder)
     assert set(dataset.schema.inputs.vocabulary) - set(plain.schema.inputs.vocabulary) == {"unheard"}  # type: ignore[union-attr]
     assert dataset.fingerprint() != plain.fingerprint()
-    with pytest.raises(ArgumentError, match="Word vectors are for trees"):
-        data.load("digits", vectors=tmp_path / "vectors.vec")
 
 
 def test_padded_rows_are_read_as_they_were(folder: Path) -> None:

@@ -147,5 +147,5 @@ def test_for_prediction_the_number_of_values_decides(tmp_path: Path) -> None:
     assert raw.targets.tolist() == ["", "", ""]
     assert read_wide([(write(tmp_path / "b.csv", table), None)], steps=40).targets.tolist() == ["1", "2", "1"]
     assert read_wide([(write(tmp_path / "c.csv", table[:1]), None)], steps=40).targets.tolist() == ["1"]
-    with pytest.raises(DataError, match="do not hold 30 values"):
+    with pytest.raises(DataError, match="not the 30 values of a series"):
         read_wide([(path, None)], steps=30)

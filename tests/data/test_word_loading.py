@@ -100,5 +100,5 @@ def test_choices_that_cannot_be(choices: dict[str, object], error: type[Exceptio
     (tmp_path / "a.txt").write_text(f"{SENTENCE}\n" * 50)
     with pytest.raises(error, match=says):
         words_of(tmp_path / "a.txt", **choices)
-    with pytest.raises(ArgumentError, match="Only words have a min_count"):
+    with pytest.raises(ArgumentError, match="Only words have a choice of 'min_count'"):
         load("digits", min_count=3)

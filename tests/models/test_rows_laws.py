@@ -140,11 +140,11 @@ def spoilt(draw: st.DrawFn) -> tuple[tuple[int, ...], Any]:
             row = draw(st.sampled_from(place))
         how = draw(st.integers(0, 3))
         if how == 0 or not isinstance(row, dict) or not row:
-            place[draw(st.integers(0, len(place) - 1))] = draw(st.one_of(WILD, some_row()))
+            place[draw(st.integers(0, len(place) - 1))] = copy.deepcopy(draw(st.one_of(WILD, some_row())))
         elif how == 1:
-            row[draw(st.sampled_from(list(row)))] = draw(WILD)
+            row[draw(st.sampled_from(list(row)))] = copy.deepcopy(draw(WILD))  # or a row may come to hold itself
         elif how == 2:
-            row[draw(KEYS)] = draw(st.one_of(WILD, UNITS))
+            row[draw(KEYS)] = copy.deepcopy(draw(st.one_of(WILD, UNITS)))
         else:
             del row[draw(st.sampled_from(list(row)))]
     return shape, rows

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from leadline.data.pictures import Pictures
-from leadline.errors import PlanError, SourceNotFoundError
+from leadline.errors import DataError, PlanError, SourceNotFoundError
 from leadline.models import IMAGENET_MEAN, IMAGENET_STD, PUBLISHED, convnet, resnet20, squeezenet, vgg11
 from leadline.plan import Plan
 from leadline.plan.origins import load_known, origin_of, with_model_of
@@ -71,6 +71,17 @@ def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
         origin_of("nowhere")
     with pytest.raises(PlanError, match="Expected model.name = resnet18"):
         with_model_of(Plan().but({"model": "resnet34"}), origin_of("resnet18"), {"model.name"})
+
+
+def test_a_file_with_a_published_name_must_be_the_published_one(tmp_path: Path) -> None:
+    path = tmp_path / PUBLISHED["resnet20"].file
+    torch.save(resnet20(classes=10).state_dict(), path)
+    origin = origin_of(str(path))
+    with pytest.raises(DataError, match=r"is not the published file of that name\. Expected SHA-256 .* give it another name"):
+        load_known(origin, with_model_of(Plan(), origin, set()), COLOUR)
+    own = path.rename(tmp_path / "mine.th")
+    model, _ = load_known(origin_of(str(own)), Plan().but({"model": "resnet20"}), COLOUR)
+    assert model.get_submodule("linear").out_features == 10
 
 
 def test_a_row_that_leadline_has_not_written_is_refused() -> None:

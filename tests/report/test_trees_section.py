@@ -63,6 +63,19 @@ def test_colors_say_on_which_side_of_the_middle_and_how_far() -> None:
     assert "fill-opacity" not in str(draw_tree(tree(said=[0, 1, 2, 3, 4]), NAMES))
 
 
+def test_no_lines_cross() -> None:
+    """Branches go up and across; no line across passes over a line up that is not its own."""
+    words = ["a", "b", "c", None, None, "d", None, "e", None]
+    shape = tree(words=words, distances=[8, 3, 1, 1, 2, 1, 2, 1, 0], said=[2] * 9, sure=[1.0] * 9, truth=[2] * 9)
+    svg = str(draw_tree(shape, NAMES, 2))
+    branches = [[float(number) for number in found] for found in re.findall(r"M([\d.]+) ([\d.]+)V([\d.]+)H([\d.]+)", svg)]
+    assert len(branches) == 8
+    for x, low, high, _ in branches:
+        for start, _, across, end in branches:
+            inside = min(start, end) < x < max(start, end)
+            assert not (inside and high < across < low)
+
+
 def test_long_labels_have_room() -> None:
     svg = str(draw_tree(tree(), ["N", "V", "adjective phrase", "VP", "S"]))
     assert svg.count("<rect") == 2  # of the two nodes called so

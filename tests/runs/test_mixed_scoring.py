@@ -155,6 +155,22 @@ def test_the_command_line_prints_each_in_its_line(network: Run, counted: Run, te
         assert message in " ".join(err.split())
 
 
+def test_a_text_without_lines_is_judged_from_its_second_token(tmp_path: Path) -> None:
+    path = tmp_path / "line.txt"
+    path.write_text(tales(3, 400).replace("\n", " "))
+    letters = {"data.unit": "characters"}
+    sizes = {"model.hidden": 8, "model.embedding": 8, "training.epochs": 1, "training.threads": 1}
+    network = leadline.train(path, changes=letters | sizes, folder=tmp_path / "network")
+    counted = leadline.train(path, changes=letters | {"model": "ngram", "model.order": 4}, folder=tmp_path / "counted")
+    assert network.schema.inputs.start is None
+    for first, other in ((network, counted), (counted, network)):
+        found = evaluate_mixed(first, [other], path, cache=True)
+        alone, beside, both = (row["scores"]["bits"]["value"] for row in found["mixtures"][:3])
+        assert both <= min(alone, beside) + 0.02
+        assert found["rows"] == network.results["rows"]["test"]
+    assert beside == pytest.approx(network.score)
+
+
 def test_models_that_do_not_read_alike_are_refused(network: Run, counted: Run, text: Path, tmp_path: Path) -> None:
     changes = {"data.unit": "characters", "model": "ngram", "model.order": 2}
     letters = leadline.train(text, changes=changes, folder=tmp_path / "letters")

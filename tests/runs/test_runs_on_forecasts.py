@@ -196,7 +196,7 @@ def test_intervals_draw_stretches_and_not_single_rows(run: Run, tmp_path: Path) 
     [
         ({"data.task": "forecast"}, "not said how many steps"),
         ({"data.forecast": 6, "data.task": "number"}, "task of its own"),
-        ({"data.forecast": 6, "data.group": "sold"}, "takes no group"),
+        ({"data.forecast": 6, "data.group": "sold"}, "A forecast has no choice of 'group'"),
         ({"data.lookback": 12}, "Only a forecast"),
         ({"data.forecast": 6, "data.target": "sole"}, "sold"),
         ({"data.forecast": 60}, "Forecast fewer"),

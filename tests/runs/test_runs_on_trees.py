@@ -230,17 +230,18 @@ def test_it_starts_from_word_vectors(folder: Path, tmp_path: Path) -> None:
     }
     base["dreadful"] = [-1, 0.05, 0, 1]
     path = tmp_path / "vectors.txt"
-    path.write_text(f"{len(base)} 4\n" + "".join(f"{word} {' '.join(map(str, row))}\n" for word, row in base.items()))
+    path.write_text(f"{len(base)} 128\n" + "".join(f"{word} {' '.join(map(str, row * 32))}\n" for word, row in base.items()))
     quick = {key: value for key, value in SLOW.items() if key != "model.embedding"}
+    quick |= {"training.learning_rate": 0.003, "training.epochs": 12}  # so that the vectors stay near where they began
     run = leadline.train(folder, changes={**quick, "start.vectors": str(path)}, folder=tmp_path / "run")
-    assert run.plan.model.arguments["embedding"] == 4
+    assert run.plan.model.arguments["embedding"] == 128
     assert "vectors" in run.plan.why["model.embedding"]
     opened = leadline.open(tmp_path / "run")
     path.unlink()  # a Run needs it no more
     answers = [opened.predict(f"((film) ((so) ({word})))").answer for word in ("superb", "dreadful")]
     assert answers == ["2", "0"]
     path.write_text("good 1 0 0 1\n")
-    with pytest.raises(PlanError, match=r"Set model\.embedding to 4"):
+    with pytest.raises(PlanError, match=r"do not fit this network\. Expected model\.embedding = 4"):
         leadline.train(folder, changes={**QUICK, "start.vectors": str(path)}, folder=tmp_path / "other")
 
 

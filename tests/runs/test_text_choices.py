@@ -72,5 +72,5 @@ def test_what_is_no_choice(sms: Path, tmp_path: Path) -> None:
     with pytest.raises(LeadlineError, match=r"data\.longest is out of range"):
         Plan().but({"data.longest": -1})
     (tmp_path / "a.txt").write_text("to be or not to be, " * 200)
-    with pytest.raises(ArgumentError, match="A language model reads the whole text"):
+    with pytest.raises(ArgumentError, match="A language model has no choice of 'longest'"):
         data.load(tmp_path / "a.txt", longest=7)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _TABLES = {".csv", ".tsv", ".parquet", ".npz", ".npy"}  # what holds many texts
 _TEXTS = {".txt", ".text", ".md"}
+_MOST = 20  # series of a file that are drawn: each takes a second or so, and nobody looks at thousands
 
 
 class Wanted(NamedTuple):
@@ -61,10 +62,18 @@ def show_deciding(run: Run, typed: str, words: Sequence[str], wanted: Wanted) ->
         check_inputs(words, typed)
     explainer = _Explainer(run, wanted)
     inputs = _named(_read(words, run))
+    if (more := len(inputs) - _MOST) > 0 and not texts:
+        click.echo(
+            paragraph(f"The first {_MOST} of {len(inputs):,} series are explained; a line of a file is named FILE:LINE."),
+            err=True,
+        )
+        del inputs[-more:]
     keeper = _Keeper(run, wanted, [name for name, _ in inputs])
     bad = 0
     for (name, raw), stem in zip(inputs, keeper.stems, strict=True):
         try:
+            if isinstance(raw, LeadlineError):  # a line of a file that cannot be read
+                raise raw
             seen, pictures = explainer(raw, name)
         except LeadlineError as error:
             if len(inputs) == 1:
@@ -236,7 +245,7 @@ def _read(words: Sequence[str], run: Run) -> Iterator[tuple[str, Any]]:
     """Each input with its name; an empty text is one, and not the current folder."""
     for word in words:
         if word.strip() or run.schema.inputs.kind != "texts":
-            yield from inputs_from([word], sys.stdin.buffer, run.schema.inputs)
+            yield from inputs_from([word], sys.stdin.buffer, run.schema)
         else:
             yield word, word
 

@@ -110,7 +110,7 @@ def _said(run: Run, words: Sequence[str]) -> tuple[list[str], list[SaidOfTree], 
     """Names of trees and what is said of their nodes, and how many others were told of as unusable."""
     from leadline.runs.node_labels import said_of_trees
 
-    inputs = list(inputs_from(words, sys.stdin.buffer, run.schema.inputs))
+    inputs = list(inputs_from(words, sys.stdin.buffer, run.schema))
     names, read, lost = [], [], 0
     for name, raw in inputs:
         try:

@@ -14,7 +14,8 @@ from leadline.errors import ArgumentError, DataError, SourceNotFoundError, neare
 
 if TYPE_CHECKING:
     from leadline.data import Table
-    from leadline.data.schema import Inputs
+    from leadline.data.input_files import FoundInputs
+    from leadline.data.schema import Inputs, Schema
     from leadline.data.tables.frame import Frame
 
 Input = tuple[str, Any]
@@ -41,29 +42,44 @@ def check_inputs(words: Sequence[str], run: str) -> None:
             )
 
 
-def inputs_from(words: Sequence[str], stdin: IO[bytes], inputs: Inputs | None = None) -> Iterator[Input]:
-    """Each input with its id.
+def inputs_from(
+    words: Sequence[str], stdin: IO[bytes], schema: Schema | None = None, notes: list[str] | None = None
+) -> Iterator[Input]:
+    """Each input with its id; an error stands in the place of a line of a file that cannot be read.
 
-    A file stands for itself, a folder for the pictures, texts or series in it, an .npy or .npz file for its rows, `-`
-    for standard input; after a training on texts, what is no file is a text.
+    A file stands for itself, a folder for the pictures, texts or series in it, an .npy or .npz file for its rows, a .ts or
+    wide file for its series, a table of texts for its rows, `-` for standard input; after a training on texts, what is no file
+    is a text.
 
     Args:
         words: as they were typed.
         stdin: read for `-`.
-        inputs: of the Schema of the network; pictures when None.
+        schema: of the network; on pictures when None.
+        notes: what should be known of the files that were read is added to it.
+
+    Errors: `ArgumentError` for an empty word.
     """
+    inputs = schema.inputs if schema is not None else None
     if inputs is not None and inputs.kind == "trees":
         yield from _trees(words, stdin)
         return
     texts = inputs is not None and inputs.kind in ("texts", "tokens", "sentences")
     for word in words:
         path = Path(word)
+        if not word.strip():
+            raise ArgumentError(
+                "An INPUT is an empty text", expected=_expected(inputs), do='The current folder is ".".' if not texts else None
+            )
         if word == "-":
             yield from _texts_from_stream(stdin) if texts else _from_stream(stdin)
-        elif texts and (not word.strip() or not _exists(path)):  # an empty path would be the folder that one is in
+        elif (found := _several(path, schema)) is not None:
+            yield from _from_lines(found, notes)
+        elif texts and not _exists(path):
             yield word, word
         elif path.is_dir():
-            yield from _from_folder(path, inputs)
+            for name, each in _from_folder(path, inputs):
+                inside = _several(each, schema)
+                yield from [(name, each)] if inside is None else _from_lines(inside, notes)
         elif path.suffix.lower() == ".npy" and path.is_file():
             yield from _from_rows(path)
         elif path.suffix.lower() == ".npz" and path.is_file():
@@ -98,6 +114,29 @@ def _trees(words: Sequence[str], stdin: IO[bytes]) -> Iterator[Input]:
                 yield word, word
 
 
+def _expected(inputs: Inputs | None) -> str:
+    if inputs is None or inputs.kind not in ("texts", "tokens", "sentences"):
+        return "the name of a file or folder, or -"
+    return "a text with at least one character or word, or a text file"
+
+
+def _several(path: Path, schema: Schema | None) -> FoundInputs | None:
+    inputs = schema.inputs if schema is not None else None
+    if schema is None or inputs is None or inputs.kind not in ("texts", "series"):
+        return None
+    from leadline.data.input_files import inputs_in
+
+    return inputs_in(path, schema)
+
+
+def _from_lines(found: FoundInputs, notes: list[str] | None) -> Iterator[Input]:
+    if notes is not None:
+        notes += found.notes
+    yield from zip(found.ids, found.raws, strict=True)
+    for row in found.excluded:
+        yield row.id, DataError(f"{row.id} cannot be used: {row.reason}")
+
+
 def frames_from(words: Sequence[str], stdin: IO[bytes], table: Table) -> Iterator[Frame]:
     """The rows of each table file, or of those in a folder; `-` stands for a csv on standard input.
 
@@ -115,6 +154,8 @@ def frames_from(words: Sequence[str], stdin: IO[bytes], table: Table) -> Iterato
                 path.write_bytes(stdin.read())
                 yield read_rows(table, path)
         else:
+            if not word.strip():
+                raise ArgumentError("An INPUT is an empty text", expected="a table file, or -")
             if not Path(word).exists():
                 raise _no_file(Path(word))
             for path in files_below(Path(word)):

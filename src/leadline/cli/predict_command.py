@@ -63,11 +63,12 @@ def command(
 ) -> None:
     """Print what the network of RUN (a folder, or `last`) makes of each INPUT.
 
-    An INPUT is a table file, after a training on a table; a text or a text file, after one on texts; after one on
-    trees a tree in brackets, with labels or without, or a file of them; else a picture file, a
-    folder of them, or an .npy or .npz file of rows. With `-`, or with none, standard input is read: a csv table, one text
-    or one path a line, or the bytes of one picture. An input that cannot be read is named, and the others go on. After a
-    training on pairs each picture is enlarged into a file of the folder --out, never over another. After a training of
+    An INPUT is a table file, after a training on a table; a text, a text file or a table of texts, after one on texts; a .ts
+    file, one with a series in each line, or one with a line for each step, after one on series; after one on trees a tree in
+    brackets, with labels or without, or a file of them; else a picture file, a folder of them, or an .npy or .npz file of rows.
+    FILE:LINE stands for one line of a file of series or texts. With `-`, or with none, standard input is read: a csv table,
+    one text or one path a line, or the bytes of one picture. An input that cannot be read is named, and the others go on.
+    After a training on pairs each picture is enlarged into a file of the folder --out, never over another. After a training of
     forecasts the INPUTs are table files that together hold the series up to now, and what comes next is told with its dates.
     After a training with an answer for each step an INPUT is a sentence, a file of them, or a table of steps; each step stands
     on a line with its answer, and a blank line behind each row.
@@ -124,9 +125,13 @@ def command(
 
 def _parts(run: Run, words: Sequence[str]) -> Iterator[Predictions]:
     """Answers for some inputs at a time."""
-    inputs = inputs_from(words, sys.stdin.buffer, run.schema.inputs)
+    notes: list[str] = []
+    inputs = inputs_from(words, sys.stdin.buffer, run.schema, notes)
     while part := list(islice(inputs, _AT_ONCE)):
-        yield run.predictor.many([raw for _, raw in part], [name for name, _ in part])
+        said = run.predictor.many([raw for _, raw in part], [name for name, _ in part])
+        said.notes += tuple(notes)
+        notes.clear()
+        yield said
 
 
 def _tables(run: Run, table: Table, words: Sequence[str]) -> Iterator[Predictions]:
@@ -164,7 +169,9 @@ def _write_features(run: Run, words: Sequence[str], path: Path) -> None:
         raise RunExistsError(f"{path} exists already", do="Choose another with --output, or remove it first.")
     table = run.schema.inputs
     inputs: Iterator[Any] = (
-        frames_from(words, sys.stdin.buffer, table) if isinstance(table, Table) else inputs_from(words, sys.stdin.buffer, table)
+        frames_from(words, sys.stdin.buffer, table)
+        if isinstance(table, Table)
+        else inputs_from(words, sys.stdin.buffer, run.schema)
     )
     written = write_features(run, inputs, path)
     for note in written.notes:

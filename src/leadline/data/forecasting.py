@@ -249,13 +249,20 @@ def _check_length(grid: Grid, steps: int, horizon: int, lookback: int | None, sh
         return
     span = int((grid.first + grid.observed).max() - grid.first.min())
     fits = next((less for less in range(horizon - 1, 0, -1) if _trained(span, less, shares) >= steps_needed(less)), 0)
+    fewer = f"Forecast fewer: --forecast {fits}." if fits else None
     raise DataError(
         f"The series are too short to forecast {counted(horizon, 'step')}: of {span:,} steps {max(0, steps):,} are left to "
         "learn from when validation and test have theirs",
         expected=f"at least {_steps_in_all(horizon, lookback, shares):,} steps",
         got=f"{span:,}",
-        do=f"Forecast fewer: --forecast {fits}." if fits and lookback is None else None,
+        do=fewer if lookback is None else _shorter(steps, horizon, lookback),
     )
+
+
+def _shorter(steps: int, horizon: int, lookback: int) -> str | None:
+    """The longest past for which the steps are enough, as advice."""
+    fits = next((less for less in range(lookback - 1, 0, -1) if steps >= steps_needed(horizon, less)), 0)
+    return f"Look back less than {lookback:,} steps: --lookback {fits}." if fits else None
 
 
 def _trained(span: int, horizon: int, shares: tuple[float, float]) -> int:

@@ -14,7 +14,6 @@ from leadline.data import labelling, splits
 from leadline.data.dataset import Dataset, Origin, Split
 from leadline.data.dividing import Rows, divide, without_strangers
 from leadline.data.download import Progress
-from leadline.data.forecasting import load_forecast
 from leadline.data.labelling import Meaning
 from leadline.data.pictures import Pictures
 from leadline.data.pictures_cache import rows_of
@@ -23,19 +22,13 @@ from leadline.data.raw import PARTS, Raw, set_aside
 from leadline.data.schema import Inputs, Schema
 from leadline.data.series import Series
 from leadline.data.series_rows import is_series
-from leadline.data.sources import Reading, name_of, read_raw
-from leadline.data.step_answers import TASK as OF_STEPS
-from leadline.data.step_loading import load_steps
-from leadline.data.step_sources import is_step_source
-from leadline.data.super_resolution import load_pairs
+from leadline.data.sources import Reading, check_source, name_of, read_raw
 from leadline.data.tables.frame import ids_of
 from leadline.data.tables.table import Table
+from leadline.data.task_loading import loader_of
 from leadline.data.text_folders import encode_texts
 from leadline.data.text_tables import learn_texts
-from leadline.data.token_loading import is_token_source, load_tokens
-from leadline.data.tree_loading import is_tree_source, load_trees
 from leadline.data.vectors import Vectors
-from leadline.data.word_loading import load_words
 from leadline.errors import ArgumentError, DataError
 
 
@@ -125,100 +118,35 @@ def load(
         Dataset('digits', task='classes', 1,257 + 270 + 270 rows, inputs pictures of 8 × 8 × 1)
     """
     splits.check_shares(valid, test)
-    alone = {"lookback": lookback, "series": series, "known": known}
-    if forecast is not None or task == "forecast":
-        others = {"targets": targets, "columns": columns, "group": group, "size": size, "channels": channels}
-        return load_forecast(
-            source,
-            horizon=_horizon(forecast, task, others | {"upscale": upscale}),
-            lookback=lookback,
-            target=target,
-            time=time,
-            series=series,
-            known=[part.strip() for part in known.split(",")] if known else (),
-            transform=transform,
-            valid=valid,
-            test=test,
-            header=header,
-            encoding=encoding,
-            name=name,
-        )
-    if given := [word for word, value in alone.items() if value is not None]:
-        raise ArgumentError(f"Only a forecast has a choice of {given[0]!r}", do="Say as well how many steps to forecast.")
-    if task == "pairs":
-        if targets is not None or target is not None:
-            raise ArgumentError("Pairs are made from photos alone", expected="no targets")
-        return load_pairs(
-            source,
-            upscale=upscale,
-            valid=valid,
-            test=test,
-            seed=seed,
-            size=size,
-            channels=channels,
-            name=name,
-            cache=cache,
-            progress=progress,
-        )
-    if task == "words":
-        if targets is not None or target is not None or longest is not None:
-            raise ArgumentError("Words are learned from the whole text alone", expected="no targets and no longest")
-        counting: dict[str, Any] = {"unit": unit, "vocabulary": vocabulary, "min_count": min_count}
-        of_tables: dict[str, Any] = {"columns": columns, "header": header, "encoding": encoding}
-        return load_words(source, **counting, **of_tables, valid=valid, test=test, name=name, cache=cache)
-    if min_count is not None:
-        raise ArgumentError("Only words have a min_count", got=min_count, do="Set the task to words as well.")
-    if task == "trees" or (task is None and targets is None and target is None and is_tree_source(source)):
-        if targets is not None or target is not None:
-            raise ArgumentError("Trees bring their own labels", expected="no targets")
-        return load_trees(
-            source,
-            vocabulary=vocabulary,
-            vectors=vectors,
-            valid=valid,
-            test=test,
-            seed=seed,
-            name=name,
-            encoding=encoding,
-        )
-    if task == OF_STEPS or (task is None and is_step_source(source, targets)):
-        others = {"size": size, "channels": channels, "upscale": upscale, "transform": transform, "unit": unit}
-        if given := [word for word, value in others.items() if value is not None]:
-            raise ArgumentError(f"Answers for each step of a row have no choice of {given[0]!r}", do="Leave it out.")
-        return load_steps(
-            source,
-            targets,
-            target=target,
-            group=group,
-            time=time,
-            columns=columns,
-            valid=valid,
-            test=test,
-            seed=seed,
-            header=header,
-            encoding=encoding,
-            vocabulary=vocabulary,
-            longest=longest,
-            name=name,
-        )
-    if task in ("tokens", "ngram") or (task is None and targets is None and target is None and is_token_source(source)):
-        if targets is not None or target is not None:
-            raise ArgumentError("A language model learns from text alone", expected="no targets")
-        if longest is not None:
-            raise ArgumentError("A language model reads the whole text", expected="no longest", got=longest)
-        return load_tokens(
-            source,
-            by_counts=task == "ngram",
-            unit=unit,
-            vocabulary=vocabulary,
-            valid=valid,
-            test=test,
-            name=name,
-            encoding=encoding,
-            cache=cache,
-        )
-    if upscale is not None:
-        raise ArgumentError("Only pairs are enlarged", got=f"upscale = {upscale}", do="Set the task to pairs as well.")
+    check_source(source)
+    choices: dict[str, Any] = {
+        "targets": targets,
+        "target": target,
+        "columns": columns or None,
+        "transform": transform,
+        "group": group,
+        "time": time,
+        "header": header,
+        "encoding": encoding,
+        "size": size,
+        "channels": channels,
+        "upscale": upscale,
+        "forecast": forecast,
+        "lookback": lookback,
+        "series": series,
+        "known": known,
+        "unit": unit,
+        "vocabulary": vocabulary,
+        "min_count": min_count,
+        "longest": longest,
+        "vectors": vectors,
+        "name": name,
+        "cache": cache,
+        "progress": progress,
+    }
+    given = {key: value for key, value in choices.items() if value is not None}
+    if (loader := loader_of(task, source, given)) is not None:
+        return loader.load(source, **loader.chosen(given | {"valid": valid, "test": test, "seed": seed}))
     _check_photos(size, channels)
     reading = Reading(
         target=target,
@@ -270,19 +198,6 @@ def load(
         notes=tuple(note for note in (*raw.notes, meaning.note, *notes) if note),
         excluded=excluded,
     )
-
-
-def _horizon(forecast: int | None, task: str | None, others: Mapping[str, Any]) -> int:
-    """How many steps are forecast, where nothing is asked for that does not go with it."""
-    if task not in (None, "forecast"):
-        raise ArgumentError(
-            "What is forecast has a task of its own", expected="no other task", got=f"task = {task}", do="Leave it out."
-        )
-    if forecast is None:
-        raise ArgumentError("It is not said how many steps to forecast", do="Say it: --forecast 24, or data.forecast=24.")
-    if given := [name for name, value in others.items() if value is not None]:
-        raise ArgumentError(f"A forecast takes no {given[0]}", expected="a table with a column of time")
-    return forecast
 
 
 def _check_photos(size: int | None, channels: int | None) -> None:

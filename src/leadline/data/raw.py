@@ -152,7 +152,9 @@ def set_aside(
     extra = sum(row.reason in NO_ROWS for row in lost)
     count, rows = len(excluded) - extra, len(ids) + len(lost) - extra
     if count > _TOLERATED * rows:
-        shown = "; ".join(f"{row.id} ({row.reason})" for row in [row for row in excluded if row.reason not in NO_ROWS][:10])
+        # An empty line is no row, but a row whose text is empty is one.
+        rows_lost = [row for row in lost if row.reason not in NO_ROWS]
+        shown = "; ".join(f"{row.id} ({row.reason})" for row in [*rows_lost, *excluded[len(lost) :]][:10])
         more = f"; and {count - 10:,} more" if count > 10 else ""
         raise DataError(
             f"{count:,} of {rows:,} rows cannot be used: {shown}{more}",

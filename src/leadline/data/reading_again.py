@@ -24,7 +24,8 @@ from leadline.data.raw import PARTS, Raw, set_aside
 from leadline.data.schema import Schema
 from leadline.data.series import Series
 from leadline.data.series_rows import is_series
-from leadline.data.sources import SEPARATOR, Reading, frame_of, nowhere, read_raw
+from leadline.data.series_sources import series_files
+from leadline.data.sources import SEPARATOR, Reading, check_source, frame_of, nowhere, read_raw
 from leadline.data.step_answers import StepClasses, StepNumbers
 from leadline.data.step_reading import read_steps
 from leadline.data.super_resolution import read_pairs
@@ -32,6 +33,7 @@ from leadline.data.tables.bundled import BUNDLED, bundled_frame
 from leadline.data.tables.frame import Frame, ids_of
 from leadline.data.tables.rows import rows_again
 from leadline.data.tables.table import Table
+from leadline.data.tables.table_files import is_table
 from leadline.data.text_folders import encode_texts
 from leadline.data.text_tables import read_texts_again
 from leadline.data.texts import Texts
@@ -40,7 +42,7 @@ from leadline.data.tokens import NextToken, Tokens
 from leadline.data.tree_loading import read_trees
 from leadline.data.trees import NodeClasses, Trees
 from leadline.data.windows import Windows
-from leadline.errors import ArgumentError, DataError, nearest
+from leadline.errors import ArgumentError, DataError, LeadlineError, nearest
 from leadline.spelling import counted
 
 
@@ -74,6 +76,7 @@ def read(
         1797
     """
     inputs = schema.inputs
+    check_source(source)
     if isinstance(inputs, SmallPictures):
         return read_pairs(source, schema, cache=cache, progress=progress)
     if isinstance(inputs, Windows):
@@ -86,10 +89,16 @@ def read(
         return read_trees(source, schema, part=part)
     shape = (inputs.height, inputs.width, inputs.channels) if isinstance(inputs, Pictures) else None
     reading = Reading(target=target, task=schema.task, shape=shape, cache=cache, progress=progress)
+    if isinstance(inputs, Series) and len(inputs.channels) == 1:
+        reading = replace(reading, steps=inputs.longest if inputs.fixed else 0, classes=schema.answers.names)
     if isinstance(inputs, Table):
         raw = rows_again(_frame_again(source, targets, inputs), schema.answers, inputs.targets, inputs.decimals)
     elif isinstance(inputs, Texts) and inputs.column and not _is_list(source):
         raw = read_texts_again(_frame_again(source, targets, inputs), inputs, schema.answers)
+    elif isinstance(inputs, Series) and _is_no_series(source, reading):
+        raise DataError(
+            "The network was trained on series", expected=f"{inputs.describe()}, with their classes", got="other data"
+        )
     else:
         raw = read_raw(source, targets, reading)
     raw = _aligned(raw, schema.answers)
@@ -110,7 +119,7 @@ def read(
         if not is_series(raw.inputs):
             raise DataError("The network was trained on series", expected=inputs.describe(), got="other data")
         series: Any = raw.inputs
-        stored = Ragged.of([inputs.encode(series[row]) for row in rows.tolist()])
+        stored = Ragged.of([_encoded(inputs, series[row], raw.ids[row]) for row in rows.tolist()])
     else:
         stored = _stored(rows_of(raw.array, rows, cache), schema)
     assert not isinstance(schema.answers, (LargePictures, Forecasts, NextToken, NodeClasses))  # those were read above
@@ -133,7 +142,24 @@ def _frame_again(source: Any, targets: Any, inputs: Table | Texts) -> Frame:
 
 def _is_list(source: Any) -> bool:
     """Whether texts are given in memory rather than in a table."""
-    return isinstance(source, (list, tuple)) or (isinstance(source, np.ndarray) and source.dtype.kind in "OU")
+    if isinstance(source, (list, tuple)):
+        return not all(isinstance(each, (str, Path)) and is_table(Path(each)) for each in source)
+    return isinstance(source, np.ndarray) and source.dtype.kind in "OU"
+
+
+def _is_no_series(source: Any, reading: Reading) -> bool:
+    """Whether a file or folder that is there holds anything but series."""
+    if not isinstance(source, (str, Path)) or SEPARATOR in str(source) or not Path(source).expanduser().exists():
+        return False
+    path = Path(source).expanduser().absolute()
+    return path.suffix.casefold() != ".npz" and not series_files(path, steps=reading.steps, classes=reading.classes)
+
+
+def _encoded(inputs: Series, series: NDArray[Any], name: str) -> NDArray[Any]:
+    try:
+        return inputs.encode(series)
+    except LeadlineError as error:
+        raise DataError(f"{name} is not like the series of the training", got=str(error).removesuffix(".")) from error
 
 
 def _chosen(raw: Raw, rows: Rows, part: str | None) -> Rows:

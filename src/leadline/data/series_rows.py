@@ -80,6 +80,10 @@ class SeriesRows:
         """One that cannot be used, and why."""
         self._lost.append(Excluded(name, reason))
 
+    def each(self) -> tuple[list[str], list[NDArray[np.float32]], list[Excluded], list[str]]:
+        """What was collected, for a network that exists: ids, series, those refused, and notes; no series is held to others."""
+        return self._ids, self._values, self._lost, self._about()
+
     def raw(self, *, task: str | None = None, notes: Sequence[str] = ()) -> Raw:
         """The rows: inputs [N, T, C], or Ragged where the series differ in length.
 

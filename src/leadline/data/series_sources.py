@@ -34,7 +34,7 @@ def part_of_series(path: Path) -> tuple[str, str | None]:
     return ("".join(words[:-2]), _PARTS[last]) if last in _PARTS else (stem, None)
 
 
-def series_files(path: Path) -> Files:
+def series_files(path: Path, *, steps: int | None = None, classes: Sequence[str] = ()) -> Files:
     """The files of series that a path leads to, each with its part; nothing where it leads to something else.
 
     A training file brings the validation and test files of its name that lie beside it. In a folder .ts files go before wide
@@ -42,6 +42,8 @@ def series_files(path: Path) -> Files:
 
     Args:
         path: of a file or a folder, or the beginning of one.
+        steps: of each series of a wide file, as `is_wide_series` takes them for a training that exists.
+        classes: likewise.
 
     Errors: `DataError` for a folder with several data sets.
 
@@ -58,7 +60,7 @@ def series_files(path: Path) -> Files:
     if path.is_dir():
         return _in_folder(path)
     if path.is_file():
-        if not _is_series_file(path):
+        if not _is_series_file(path, steps, classes):
             return []
         part = part_of_series(path)[1]
         beside = [each for each in _siblings(path) if each != path] if part == "train" else []
@@ -70,12 +72,13 @@ def series_files(path: Path) -> Files:
     return next((files for each in starts if each.is_file() and (files := series_files(each))), [])
 
 
-def read_series(files: Files, *, steps: int | None = None) -> Raw:
+def read_series(files: Files, *, steps: int | None = None, classes: Sequence[str] = ()) -> Raw:
     """The rows of files of series, .ts or wide.
 
     Args:
         files: as `series_files` gives them.
-        steps: of each series, where it is known, as for prediction: a wide file may then have no classes.
+        steps: of each series, where it is known, as for prediction: a wide file may then have no classes; 0 for any length.
+        classes: that a wide file may name, where they are known.
 
     Errors: `DataError` for files that cannot be read, are of both kinds, or have no series that can be used.
 
@@ -90,7 +93,7 @@ def read_series(files: Files, *, steps: int | None = None) -> Raw:
     if len(kinds) != 1:
         got = ", ".join(path.name for path, _ in files) or "none"
         raise DataError("Files of series must be of one kind", expected="all .ts, or all wide", got=got)
-    return read_ts(files) if kinds.pop() else read_wide(files, steps=steps)
+    return read_ts(files) if kinds.pop() else read_wide(files, steps=steps, classes=classes)
 
 
 def _in_folder(folder: Path) -> Files:
@@ -111,9 +114,9 @@ def _in_folder(folder: Path) -> Files:
     return _sorted(found)
 
 
-def _is_series_file(path: Path) -> bool:
+def _is_series_file(path: Path, steps: int | None, classes: Sequence[str]) -> bool:
     suffix = path.suffix.casefold()
-    return is_ts(path) if suffix == ".ts" else suffix in _WIDE and bool(is_wide_series(path))
+    return is_ts(path) if suffix == ".ts" else suffix in _WIDE and bool(is_wide_series(path, steps=steps, classes=classes))
 
 
 def _siblings(path: Path) -> list[Path]:

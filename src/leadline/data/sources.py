@@ -21,12 +21,13 @@ from leadline.data.npz import read_npz
 from leadline.data.pictures_cache import Shape, decode_all
 from leadline.data.raw import Raw
 from leadline.data.series_rows import series_from_arrays
-from leadline.data.series_sources import read_series, series_files
+from leadline.data.series_sources import Files, read_series, series_files
 from leadline.data.tables import arrow_frames, table_files
 from leadline.data.tables.bundled import BUNDLED, bundled_frame
 from leadline.data.tables.frame import Frame
 from leadline.data.tables.rows import table_rows
 from leadline.data.text_folders import is_text_folder, read_text_folder, texts_from_list
+from leadline.data.text_listing import texts_in_classes
 from leadline.data.text_tables import rows_of_texts, told_target
 from leadline.errors import ArgumentError, DataError, SourceNotFoundError, nearest
 
@@ -57,6 +58,25 @@ class Reading:
     channels: int | None = None
     cache: Path | str | None = None
     progress: Progress | None = None
+    steps: int | None = None  # of series for a training that exists, as `is_wide_series` takes them
+    classes: tuple[str, ...] = ()  # likewise
+
+
+def check_source(source: Any) -> None:
+    """Refuse an empty text, which as a path would be the current folder.
+
+    Errors: `SourceNotFoundError`.
+
+    Example:
+        >>> check_source(" ")
+        Traceback (most recent call last):
+        ...
+        leadline.errors.SourceNotFoundError: The name of the source is an empty text. Expected a table ...
+    """
+    if isinstance(source, str) and not source.strip():
+        raise SourceNotFoundError(
+            "The name of the source is an empty text", expected=_UNDERSTOOD, do='The current folder is ".".'
+        )
 
 
 def read_raw(source: Any, targets: Any, reading: Reading) -> Raw:
@@ -74,7 +94,7 @@ def read_raw(source: Any, targets: Any, reading: Reading) -> Raw:
         return _read_path(source, reading)
     if (frame := frame_of(source, reading, targets)) is not None:
         apart = source[1] if isinstance(source, tuple) else targets
-        return table_rows(frame, reading, None if apart is None else ",".join(frame.data.columns[-_width(apart) :]))
+        return _table_or_texts(frame, reading, None if apart is None else ",".join(frame.data.columns[-_width(apart) :]))
     if isinstance(source, Mapping):
         return from_mapping(source)
     if isinstance(source, tuple) and len(source) == 2 and targets is None:
@@ -163,12 +183,12 @@ def _read_path(source: str | Path, reading: Reading) -> Raw:
     path = Path(source).expanduser().absolute()
     if not path.exists():
         if files := series_files(path):
-            return read_series(files)
+            return _series(files, reading)
         raise nowhere(source, path)
     if path.is_dir():
         return _read_folder(path, reading)
-    if not reading.target and (files := series_files(path)):
-        return read_series(files)
+    if not reading.target and (files := series_files(path, steps=reading.steps, classes=reading.classes)):
+        return _series(files, reading)
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return read_npz(path)
@@ -191,20 +211,26 @@ def _read_folder(path: Path, reading: Reading) -> Raw:
         return read_idx_folder(path)
     if not any(True for _ in pictures_below(path)):
         if files := series_files(path):
-            return read_series(files)
+            return _series(files, reading)
         if is_text_folder(path):
             return read_text_folder(
                 path, target=reading.target, task=reading.task, encoding=reading.encoding, progress=reading.progress
             )
         if (frame := frame_of(path, reading)) is not None:
             return _table_or_texts(frame, reading)
+        if texts_in_classes(path)[0]:  # of a single class, which `load` refuses
+            return read_text_folder(path, encoding=reading.encoding, progress=reading.progress)
     return _read_photos(path, reading)
 
 
-def _table_or_texts(frame: Frame, reading: Reading) -> Raw:
+def _series(files: Files, reading: Reading) -> Raw:
+    return read_series(files, steps=reading.steps, classes=reading.classes)
+
+
+def _table_or_texts(frame: Frame, reading: Reading, usual: str | None = None) -> Raw:
     """The rows of a table; as texts, where a column of them is all that there is to learn from."""
-    told = told_target(frame.data) if reading.target is None and not reading.kinds else None
-    raw = table_rows(frame, reading if told is None else replace(reading, target=told[0]))
+    told = told_target(frame.data) if usual is None and reading.target is None and not reading.kinds else None
+    raw = table_rows(frame, reading if told is None else replace(reading, target=told[0]), usual)
     raw = raw if told is None else replace(raw, notes=(*raw.notes, told[1]))
     return rows_of_texts(raw, reading.kinds)
 

@@ -96,7 +96,7 @@ class Trees:
         return (1, 2)
 
     def describe(self) -> str:
-        many = "one child" if self.arity == 1 else f"up to {self.arity:,} children"
+        many = "at most one child" if self.arity == 1 else f"up to {self.arity:,} children"
         return f"trees of {many} a node, {len(self.vocabulary) - 2:,} different words"
 
     def encode(self, raw: Any) -> NDArray[np.int32]:

@@ -152,6 +152,33 @@ def read_ts(files: Sequence[tuple[Path, str | None]]) -> Raw:
     )
 
 
+def read_ts_inputs(path: Path, channels: int) -> tuple[SeriesRows, list[str]]:
+    """The series of a .ts file for a network that exists, with or without labels, whatever these are; and notes.
+
+    Args:
+        path: of the file.
+        channels: that the network takes: with one field more than that, the last one is a label.
+
+    Errors: `DataError` for what is no .ts file.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "walks.ts"
+        >>> _ = path.write_text("@classLabel true slow fast\\n@data\\n1,2\\n3,4:unheard-of\\n")
+        >>> rows, _ = read_ts_inputs(path, 1)
+        >>> rows.each()[:2]
+        (['walks.ts:3', 'walks.ts:4'], [array([[1.],
+               [2.]], dtype=float32), array([[3.],
+               [4.]], dtype=float32)])
+    """
+    rows, odd = SeriesRows(path.stem), _Odd()
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        lines = enumerate(file, 1)
+        head = _read_head(path, lines)
+        _read_data(path.name, None, lines, head, rows, odd, channels)
+    return rows, odd.notes()
+
+
 @dataclass
 class _Odd:
     """Counts of what is strange about time stamps."""
@@ -189,7 +216,15 @@ def _read_head(path: Path, lines: Iterator[tuple[int, str]]) -> TsHead:
     raise DataError(f"{path} holds no series", expected="a line @data, and the series below it")
 
 
-def _read_data(name: str, part: str | None, lines: Iterator[tuple[int, str]], head: TsHead, rows: SeriesRows, odd: _Odd) -> int:
+def _read_data(
+    name: str,
+    part: str | None,
+    lines: Iterator[tuple[int, str]],
+    head: TsHead,
+    rows: SeriesRows,
+    odd: _Odd,
+    channels: int | None = None,
+) -> int:
     count = 0
     for number, line in lines:
         line = line.strip()
@@ -197,7 +232,7 @@ def _read_data(name: str, part: str | None, lines: Iterator[tuple[int, str]], he
             continue
         count += 1
         try:
-            values, times, target = _parsed(line, head, odd)
+            values, times, target = _parsed(line, head, odd, channels)
         except ValueError as error:
             rows.refuse(f"{name}:{number}", str(error))
         else:
@@ -205,24 +240,31 @@ def _read_data(name: str, part: str | None, lines: Iterator[tuple[int, str]], he
     return count
 
 
-def _parsed(line: str, head: TsHead, odd: _Odd) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, str | float]:
-    """One line; a `ValueError` says why it is malformed."""
+def _parsed(
+    line: str, head: TsHead, odd: _Odd, channels: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, str | float]:
+    """One line; a `ValueError` says why it is malformed. For a network that exists `channels` tell whether there is a label."""
     pairs = "(" in line
     fields = _OUTSIDE.split(line) if pairs else line.split(":")
     target: str | float = ""
-    if head.targets != "none":
+    if channels is not None:
+        if head.targets != "none" and len(fields) > channels:
+            fields.pop()
+        if len(fields) != channels:
+            raise ValueError(f"it has {counted(len(fields), 'channel')} where the network was trained on {channels:,}")
+    elif head.targets != "none":
         label = fields.pop().strip()
         if not fields:
             raise ValueError(f"it has no {'class' if head.targets == 'classes' else 'target'}")
         target = head.target(label)
-    if head.dimensions is not None and len(fields) != head.dimensions:
+    if channels is None and head.dimensions is not None and len(fields) != head.dimensions:
         raise ValueError(f"it has {counted(len(fields), 'dimension')} where the file says {head.dimensions}")
     if pairs:
         return (*_on_clock(fields, odd), target)
-    channels = [_values(each.split(",")) for each in fields]
-    if len(lengths := {len(each) for each in channels}) > 1:
+    columns = [_values(each.split(",")) for each in fields]
+    if len(lengths := {len(each) for each in columns}) > 1:
         raise ValueError(f"its dimensions differ in length: {', '.join(f'{each:,}' for each in sorted(lengths))} values")
-    return np.stack(channels, axis=1), None, target
+    return np.stack(columns, axis=1), None, target
 
 
 def _values(fields: Sequence[str]) -> NDArray[np.float64]:

@@ -62,7 +62,7 @@ class WideSeries:
         return self.found
 
 
-def is_wide_series(path: Path, *, steps: int | None = None) -> WideSeries:
+def is_wide_series(path: Path, *, steps: int | None = None, classes: Sequence[str] = ()) -> WideSeries:
     """Whether a text file holds a series in each line, rather than the rows of a table.
 
     It does where it has at least 20 columns of numbers without names, or with names that count (t0, t1, …), and the order of
@@ -71,7 +71,9 @@ def is_wide_series(path: Path, *, steps: int | None = None) -> WideSeries:
 
     Args:
         path: of a file.
-        steps: of each series, where it is known, as for prediction: then their number alone decides, and a class may lack.
+        steps: of each series, where it is known, as for prediction: then their number alone decides, and a class may lack;
+            0 where it is known that these are series, of any length.
+        classes: the names of those that a class can have, where they are known.
 
     Returns:
         True or false as a condition, with the reason and the layout.
@@ -99,15 +101,15 @@ def is_wide_series(path: Path, *, steps: int | None = None) -> WideSeries:
     columns = list(zip(*rows, strict=True))
     numeric = [sum(map(is_number, column)) >= _MOST * len(column) for column in columns]
     if steps is not None:
-        layout = _of_known_length(columns, numeric, steps)
+        layout = _of_known_length(names, columns, numeric, steps, set(classes))
     elif len(columns) <= _FEWEST:
         layout = "It has too few columns for series."
     else:
         layout = _without_names(columns, numeric) if names is None else _by_names(names, columns, numeric)
     if isinstance(layout, str):
-        return WideSeries(False, layout)
+        return WideSeries(False, layout, header=header, columns=len(columns))
     values, target = layout
-    reason = f"Each line holds the {steps} values of a series."
+    reason = "Each line holds the values of a series."
     if steps is None:
         named = not header and _UCR.fullmatch(path.stem if path.suffix.casefold() in _SUFFIXES else path.name) is not None
         table = np.array([_numbers_or_gaps([row[at] for at in values]) for row in rows])
@@ -117,14 +119,15 @@ def is_wide_series(path: Path, *, steps: int | None = None) -> WideSeries:
     return WideSeries(True, reason, delimiter, header, len(columns), tuple(values), target)
 
 
-def read_wide(files: Sequence[tuple[Path, str | None]], *, steps: int | None = None) -> Raw:
+def read_wide(files: Sequence[tuple[Path, str | None]], *, steps: int | None = None, classes: Sequence[str] = ()) -> Raw:
     """The series of one or several wide files, with the parts that they are.
 
     NaN at the end of a line means that its series is shorter than others; elsewhere it is a gap, filled from the steps around.
 
     Args:
         files: each with "train", "valid" or "test", or None; all laid out as the first.
-        steps: as for `is_wide_series`.
+        steps: as for `is_wide_series`; a gap at the end of series of one known length is one like all others.
+        classes: likewise.
 
     Returns:
         Raw with inputs [N, T, 1] in float32, or Ragged, and the classes as text; malformed lines are among those lost.
@@ -141,15 +144,34 @@ def read_wide(files: Sequence[tuple[Path, str | None]], *, steps: int | None = N
         ('Waves', (12, 30, 1), ['1', '2', '1'])
     """
     rows = SeriesRows(re.sub(r"_(TRAIN|TEST)$", "", files[0][0].stem))
-    layout = is_wide_series(files[0][0], steps=steps)
+    layout = is_wide_series(files[0][0], steps=steps, classes=classes)
     if not layout:
-        raise DataError(f"{files[0][0]} does not hold a series in each line", got=layout.reason)
-    counts = [_read(path, part, layout, rows) for path, part in files]
+        raise DataError(f"{files[0][0]} does not hold a series in each line", got=layout.reason.removesuffix("."))
+    counts = [read_wide_lines(path, layout, rows, part=part, whole=bool(steps)) for path, part in files]
     used = about_parts([(path.name, part, count) for (path, part), count in zip(files, counts, strict=True)])
     return rows.raw(notes=[used] if len(files) > 1 else [])
 
 
-def _read(path: Path, part: str | None, layout: WideSeries, rows: SeriesRows) -> int:
+def read_wide_lines(path: Path, layout: WideSeries, rows: SeriesRows, *, part: str | None = None, whole: bool = False) -> int:
+    """Add the series of a wide file to others, and say how many lines there were.
+
+    Args:
+        path: of the file.
+        layout: as `is_wide_series` has found it.
+        rows: that they are added to.
+        part: "train", "valid" or "test", or None.
+        whole: whether all have one length, so that a gap at the end is one like all others.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "waves.csv"
+        >>> _ = path.write_text("1,0.5,2.5,?\\n2,1.5,oh,0.5\\n")
+        >>> rows = SeriesRows("waves")
+        >>> read_wide_lines(path, is_wide_series(path, steps=3, classes=("1", "2")), rows, whole=True)
+        2
+        >>> rows.each()[1][0].ravel().tolist(), rows.each()[2][0].reason
+        ([0.5, 2.5, 2.5], "it holds 'oh' where a number should be")
+    """
     count = 0
     for number, line in enumerate(_lines(path), 1):
         if number == 1 and layout.header:
@@ -166,7 +188,7 @@ def _read(path: Path, part: str | None, layout: WideSeries, rows: SeriesRows) ->
             rows.refuse(name, f"it holds {error} where a number should be")
             continue
         target = "" if layout.target is None else _class_name(fields[layout.target])
-        there = without_empty_end(values[:, None])
+        there = values[:, None] if whole else without_empty_end(values[:, None])
         rows.add(name, there if len(there) else values[:, None], target, part=part)
     return count
 
@@ -240,14 +262,42 @@ def _count_up(names: Sequence[str]) -> bool:
     return len(between) > 1 and bool(between[0] > 0) and bool(np.allclose(between, between[0], rtol=1e-3, atol=0))
 
 
-def _of_known_length(columns: Sequence[Sequence[str]], numeric: Sequence[bool], steps: int) -> Layout | str:
-    """All columns, or all but the class: a column of words, or else the first or the last that names classes, or the first."""
+def _of_known_length(
+    names: Sequence[str] | None, columns: Sequence[Sequence[str]], numeric: Sequence[bool], steps: int, classes: set[str]
+) -> Layout | str:
+    """The columns of the values, and that of the class where there is one; `steps` is 0 for series of any length."""
+    if names is not None and not isinstance(counted_names := _counted_names(names), str):
+        values, others = counted_names
+        if len(values) == steps or not steps:
+            named = [at for at in others if _all_known(columns[at], classes)]
+            target = next(iter(named or (others if len(others) == 1 else [])), None)
+            return values, target
+    last = len(columns) - 1
+    if not steps and (names is not None or last < 2):
+        return "Its columns do not look like steps of a series."
     if len(columns) == steps and all(numeric):
         return list(range(steps)), None
-    if len(columns) != steps + 1 or len(numeric) - sum(numeric) > 1:
-        return f"Its lines do not hold {steps:,} values."
-    found = _without_names(columns, numeric)
-    return found if not isinstance(found, str) else (list(range(1, steps + 1)), 0)
+    if (steps and last != steps) or len(numeric) - sum(numeric) > 1:
+        values_said = f"the {steps:,} values of a series (or {steps + 1:,} with a class)" if steps else "numbers"
+        return f"Its lines hold {counted(len(columns), 'field')}, not {values_said}."
+    ends = [at for at in (0, last) if last and _all_known(columns[at], classes)]
+    if not steps and all(numeric) and not (ends and _any_fraction(columns, ends[0])):
+        return list(range(last + 1)), None
+    found = _without_names(columns, numeric) if not ends else ([at for at in range(last + 1) if at != ends[0]], ends[0])
+    return found if not isinstance(found, str) else (list(range(1, last + 1)), 0)
+
+
+def _all_known(column: Sequence[str], classes: set[str]) -> bool:
+    """Whether a column holds nothing but names of classes, and some."""
+    found = {_class_name(field) for field in set(column)} - {""}
+    return bool(found) and found <= classes
+
+
+def _any_fraction(columns: Sequence[Sequence[str]], beside: int) -> bool:
+    """Whether any number beside one column is not whole: among whole numbers a class cannot be told from a value."""
+    fields = [field for at, column in enumerate(columns) if at != beside for field in column]
+    numbers = _numbers_or_gaps(fields)
+    return bool((numbers[np.isfinite(numbers)] % 1 != 0).any())
 
 
 def _without_names(columns: Sequence[Sequence[str]], numeric: Sequence[bool]) -> Layout | str:
@@ -264,6 +314,19 @@ def _without_names(columns: Sequence[Sequence[str]], numeric: Sequence[bool]) ->
 
 def _by_names(names: Sequence[str], columns: Sequence[Sequence[str]], numeric: Sequence[bool]) -> Layout | str:
     """The columns whose names count, and one beside them that names classes; a column of ids may stand there too."""
+    found = _counted_names(names)
+    if isinstance(found, str) or len(found[0]) < _FEWEST:
+        return "Its columns have names that do not count."
+    values, others = found
+    if not all(numeric[at] for at in values):
+        return "Not all columns whose names count hold numbers."
+    if len(others) != 1 or not _names_classes(columns[others[0]]):
+        return "Beside the columns whose names count there is not one column that names classes."
+    return values, others[0]
+
+
+def _counted_names(names: Sequence[str]) -> tuple[list[int], list[int]] | str:
+    """The columns whose names count, and those beside them that are not called an identifier."""
     names = [name.strip("\"' ") for name in names]
     stems = [(match[1] if (match := _COUNTING.fullmatch(name)) else None) for name in names]
     stems = ["" if is_number(name) else stem for name, stem in zip(names, stems, strict=True)]
@@ -272,14 +335,9 @@ def _by_names(names: Sequence[str], columns: Sequence[Sequence[str]], numeric: S
         return "Its columns have names that do not count."
     stem = max(counts, key=lambda each: counts[each])
     values = [at for at, each in enumerate(stems) if each == stem]
-    others = [at for at in range(len(names)) if at not in set(values) and names[at].casefold() not in _IDS]
-    if len(values) < _FEWEST or not _count_up([names[at] for at in values]):
+    if not _count_up([names[at] for at in values]):
         return "Its columns have names that do not count."
-    if not all(numeric[at] for at in values):
-        return "Not all columns whose names count hold numbers."
-    if len(others) != 1 or not _names_classes(columns[others[0]]):
-        return "Beside the columns whose names count there is not one column that names classes."
-    return values, others[0]
+    return values, [at for at in range(len(names)) if at not in set(values) and names[at].casefold() not in _IDS]
 
 
 def _names_classes(column: Sequence[str]) -> bool:

@@ -134,6 +134,34 @@ def published_file(name: str, *, cache: Path | str | None = None, progress: Prog
     return fetched
 
 
+def check_published(path: Path) -> None:
+    """Refuse a file that has the name of a published one and other content: what is known of that would not hold for it.
+
+    Args:
+        path: of a file of weights, wherever it lies; of another name it can hold what it likes.
+
+    Errors: `DataError`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / PUBLISHED["resnet18"].file
+        >>> _ = path.write_bytes(b"weights")
+        >>> check_published(path)
+        Traceback (most recent call last):
+        ...
+        leadline.errors.DataError: ... is not the published file of that name. Expected SHA-256 f37072fd…; got ...
+    """
+    known = next((each for each in PUBLISHED.values() if each.file == path.name), None)
+    if known is None or (got := files.sha256(path)).startswith(known.sha256):
+        return
+    raise DataError(
+        f"{path} is not the published file of that name",
+        expected=f"SHA-256 {known.sha256}{'' if len(known.sha256) == _DIGITS else '…'}",
+        got=got,
+        do="Fetch it again where it is damaged; give it another name where it holds weights of your own.",
+    )
+
+
 def _first_seen(known: PublishedWeights, target: Path) -> str:
     """The whole SHA-256 of the first file of these weights that was here; "" where none was, or it is known anyway."""
     if len(known.sha256) == _DIGITS:

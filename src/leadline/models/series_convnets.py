@@ -106,5 +106,11 @@ def series_convnet(
         >>> sum(p.numel() for p in series_convnet((30, 1), 2, width=8).parameters())
         1170
     """
+    if len(shape) != 2:
+        raise ArgumentError(
+            "series_convnet takes series",
+            expected="shape (T, C): steps and channels, such as 100x1",
+            got=f"shape {tuple(shape)}",
+        )
     check_whole("series_convnet", {"width": width})
     return SeriesConvnet(shape[1], outputs, widths=(width, 2 * width, width), kernels=kernels, dropout=dropout)

@@ -16,6 +16,7 @@ from leadline.data.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.errors import ArgumentError, PlanError, RunError, SourceNotFoundError, nearest
 from leadline.models import IMAGENET_MEAN, IMAGENET_STD, PUBLISHED, last_layer, load_weights, read_weights
+from leadline.models.published_weights import check_published
 from leadline.models.timm_backbones import PREFIX
 from leadline.plan.network_building import network
 from leadline.plan.record import ModelPlan, Plan
@@ -173,6 +174,8 @@ def load_known(origin: Origin, plan: Plan, data: Pictures) -> tuple[nn.Module, l
         rows = [dict(row) for row in origin.plan.start.known] if origin.plan.start.transfers else []
         made = {"layer": origin.plan.start.layer, "grid": origin.plan.start.grid} if rows else {}
         return unfreeze(model, training=False), [*rows, {**known_row(known, origin.schema.answers.outputs), **made}]
+    if isinstance(origin.place, Path) and origin.place.is_file():
+        check_published(origin.place)
     state = read_weights(Path(origin.place)) if isinstance(origin.place, Path) else None
     channels = _channels(state) if state is not None else 3
     inputs = dataclasses.replace(_prepared(origin, plan, data, channels), channels=channels)

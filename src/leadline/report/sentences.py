@@ -91,6 +91,8 @@ def with_article(name: str) -> str:
     """
     if name in _FORECASTS:
         return f"the {name} forecast"
+    if name.startswith("most frequent class"):
+        return f"the {name}"
     return f"a {name}" if name.endswith("model") else name
 
 

@@ -111,8 +111,9 @@ def draw_tree(tree: Record, names: Sequence[str], middle: int | None = None) -> 
     parts: list[Markup] = []
     for at, distance in enumerate(distances):
         if distance:
-            ends = (x[at], y[at], x[at + distance], y[at + distance])
-            parts.append(Markup('<path d="M{:.1f} {:.1f}L{:.1f} {:.1f}" class="branch"/>').format(*ends))
+            # Up and then across: what is below one node has its own part of the width, so that no lines ever cross.
+            corner = (x[at], y[at], y[at + distance], x[at + distance])
+            parts.append(Markup('<path d="M{:.1f} {:.1f}V{:.1f}H{:.1f}" class="branch"/>').format(*corner))
     for at, word in enumerate(words):
         parts.append(_node(x[at], y[at], said[at], truth[at], sure[at], names, middle))
         if word is not None:

@@ -57,7 +57,9 @@ def write_features(run: Run, inputs: Iterable[Any], path: Path) -> Written:
         else:
             name, raw = each
             try:
-                stored, names = run.schema.inputs.encode(raw)[None], [name]
+                if isinstance(raw, LeadlineError):
+                    raise raw
+                stored, names = run.predictor.encode(raw)[None], [name]
             except LeadlineError as error:
                 excluded.append(Excluded(name, str(error)))
                 continue

@@ -87,15 +87,14 @@ def evaluate_mixed(run: Run, others: Sequence[Run | Foretelling], source: Any, *
     read = [[reader(ids) for reader in readers] for ids in texts]
     # Where nothing stands before the first token of a text, a network does not foretell it.
     sizes = [min(map(len, surprises)) for surprises in read]
-    texts = [ids[-size:] for ids, size in zip(texts, sizes, strict=True)]
     columns = [_Column(name, valid[-sizes[0] :], test[-sizes[1] :]) for name, valid, test in zip(names, *read, strict=True)]
     rows = [[column] for column in columns] + ([columns] if others else [])
     fit = None
     if cache:
-        fit, cached = _cached(run, texts[0], texts[1], columns[0])
+        fit, cached = _cached(run, texts, columns[0])
         rows += [[columns[0], cached], *([[*columns, cached]] if others else [])]
     first = columns[0].test
-    scores = counted_scores(first, texts[1], tokens) if _counted(run) else token_scores(first, tokens)
+    scores = counted_scores(first, texts[1][-sizes[1] :], tokens) if _counted(run) else token_scores(first, tokens)
     notes = [
         note,
         f"The weights are those that suit {sizes[0]:,} {tokens.unit} of validation text best.",
@@ -126,25 +125,21 @@ def _row(columns: Sequence[_Column], first: NDArray[np.float64], tokens: Tokens)
     }
 
 
-def _cached(run: Run, valid: NDArray[Any], test: NDArray[Any], first: _Column) -> tuple[CacheFit, _Column]:
+def _cached(run: Run, texts: Sequence[NDArray[Any]], first: _Column) -> tuple[CacheFit, _Column]:
     """The cache that helps the first model most on validation text, and how it foretells both."""
-    (known, ids), (asked, other) = (_features(run, text) for text in (valid, test))
+    known, asked = (_features(run, text, len(read)) for text, read in zip(texts, (first.valid, first.test), strict=True))
     # Counts have no features by which what was read could be alike: all of it weighs the same.
-    fit = fit_cache(known, ids, first.valid, flatnesses=(0.0,)) if _counted(run) else fit_cache(known, ids, first.valid)
-    cached = [
-        cache_surprises(features, read, flatness=fit.flatness, size=fit.size)
-        for features, read in ((known, ids), (asked, other))
-    ]
+    fit = fit_cache(*known, first.valid, flatnesses=(0.0,)) if _counted(run) else fit_cache(*known, first.valid)
+    cached = [cache_surprises(*each, flatness=fit.flatness, size=fit.size) for each in (known, asked)]
     return fit, _Column("cache", *cached)
 
 
-def _features(run: Run, text: NDArray[Any]) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the last layer got before each token [N, D], and the tokens [N]."""
+def _features(run: Run, text: NDArray[Any], size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the last layer got before each of the last `size` tokens [N, D], and these tokens [N]."""
     ids = torch.from_numpy(text.astype(np.int64))
     if _counted(run):
-        return torch.zeros(len(ids), 1), ids
-    features = features_of(run.model.eval(), text, tokens_of(run.schema), run.device)
-    return features, ids[-len(features) :]
+        return torch.zeros(size, 1), ids[-size:]
+    return features_of(run.model.eval(), text, tokens_of(run.schema), run.device)[-size:], ids[-size:]
 
 
 def _reader(model: Run | Foretelling, tokens: Tokens) -> Callable[[NDArray[Any]], NDArray[np.float64]]:

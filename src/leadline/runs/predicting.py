@@ -18,6 +18,7 @@ from leadline.data.dataset import Excluded
 from leadline.data.decoding import EXTENSIONS
 from leadline.data.enlarging import LargePictures
 from leadline.data.forecast_answers import Forecasts
+from leadline.data.input_files import FoundInputs
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Inputs, Schema
 from leadline.data.series import Series
@@ -39,12 +40,13 @@ from leadline.language import NGramNetwork
 from leadline.layers.level_arrays import TreeLevels
 from leadline.plan.network_building import head_of
 from leadline.runs.node_labels import labelled_trees
+from leadline.text.vocabularies import UNKNOWN
 
 _BATCH = 256
 _FILES = (
     (Texts, "texts", frozenset({".txt", ".text", ".md"})),
     (Sentences, "sentences", frozenset({".txt", ".text", ".md", *ENDINGS})),
-    (Series, "series", frozenset({".npy", ".csv", ".tsv"})),
+    (Series, "series", frozenset({".npy", ".csv", ".tsv", ".ts"})),
     (Trees, "trees", frozenset({".txt", ".text", ".ptb", ".mrg", ".tree", ".trees"})),
     (None, "pictures", EXTENSIONS),
 )
@@ -170,13 +172,31 @@ class Predictor:
         if isinstance(inputs := self.schema.inputs, Table):
             stored, notes = inputs.read_row(raw)
         else:
-            stored = inputs.encode(raw)
+            stored = self.encode(raw)
         tree = self.labelled([raw])[0] if isinstance(inputs, Trees) else ""
         return prediction(name, self.values(stored[None])[0], self.schema.answers, notes, tree=tree)
 
     def labelled(self, raws: Sequence[Any]) -> list[str]:
         """Trees in brackets, with what the network says of each of their nodes."""
         return labelled_trees(self.model, self.schema, self.device, raws)
+
+    def encode(self, raw: Any) -> NDArray[Any]:
+        """One raw input as the network's Schema stores it.
+
+        Errors: a `LeadlineError` for what cannot be read, and for a text without a word, of which nothing could be said.
+        """
+        stored: NDArray[Any] = self.schema.inputs.encode(raw)
+        inputs = self.schema.inputs
+        if isinstance(inputs, Texts) and len(stored) == 1 and stored[0] == UNKNOWN and not inputs.tokens(raw):
+            raise ArgumentError("The text is empty", expected=f"at least one {inputs.unit.removesuffix('s')}")
+        return stored
+
+    def found(self, inputs: FoundInputs, ids: Sequence[str] | None = None) -> Predictions:
+        """Answers for what stood in files of several inputs, with what could not be read among the excluded."""
+        said = self.many(inputs.raws, ids if ids is not None else inputs.ids)
+        return Predictions(
+            said.ids, said.values, self.schema.answers, (*inputs.excluded, *said.excluded), (*inputs.notes, *said.notes)
+        )
 
     def values(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Probabilities [N, K] or numbers [N, M] for encoded rows [N, …] that fit one batch."""
@@ -279,7 +299,9 @@ class Predictor:
 
     def _try_encode(self, raw: Any) -> NDArray[Any] | LeadlineError:
         try:
-            return self.schema.inputs.encode(raw)
+            if isinstance(raw, LeadlineError):  # it could not even be read
+                return raw
+            return self.encode(raw)
         except LeadlineError as error:
             return error
 

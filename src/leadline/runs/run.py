@@ -17,16 +17,18 @@ from leadline import data, files, report
 from leadline.data.forecast_ahead import latest_windows
 from leadline.data.forecasting import read_forecast
 from leadline.data.schema import Schema
+from leadline.data.sources import check_source
 from leadline.data.tables.table import Table
 from leadline.data.window_rows import WindowSplit
 from leadline.data.windows import Windows
-from leadline.errors import ArgumentError, LeadlineError
+from leadline.errors import ArgumentError, DataError, LeadlineError
 from leadline.plan.record import Plan
 from leadline.runs import pairs, tokens, trees
 from leadline.runs import results as judging
 from leadline.runs.ahead import DatedForecasts, foresee, rows_like
 from leadline.runs.answering_steps import StepAnswer, StepPredictions, answer_steps
 from leadline.runs.enlarging import EnlargedPicture, EnlargedPictures, enlarge, enlarge_several
+from leadline.runs.file_inputs import is_folder, several_in
 from leadline.runs.forecasts import judge_forecasts
 from leadline.runs.predicting import Prediction, Predictions, Predictor, frames_for, inputs_below, joined
 from leadline.runs.reloading import load_for
@@ -85,8 +87,9 @@ class Run:
 
         Args:
             inputs: a path, a PIL image, a text, an array like those of the training, or several of these; a folder stands for
-                all pictures, texts or series in it. After a training on a table: a row as a dict, or a file, a data frame or a
-                list of rows. One bad input among several is set aside and listed in `.excluded`.
+                all pictures, texts or series in it, a .ts or a file with a series in each line for all its series, a table of
+                texts for all its texts, with labels or without. After a training on a table: a row as a dict, or a file, a data
+                frame or a list of rows. One bad input among several is set aside and listed in `.excluded`.
             ids: names for several inputs; by default their paths or positions.
 
         Errors: a `LeadlineError` when a single input cannot be read.
@@ -98,6 +101,8 @@ class Run:
                 "Word vectors answer nothing by themselves", do="Ask run.most_similar(WORD) or run.word_vectors."
             )
         path = isinstance(inputs, (str, Path))
+        if isinstance(inputs, str) and not inputs.strip():
+            raise ArgumentError("The input is an empty text", expected=self.schema.inputs.describe())
         if isinstance(self.schema.inputs, Windows):
             return foresee(self.predictor, self.plan, inputs)
         if self.schema.task == "sequence":
@@ -106,11 +111,13 @@ class Run:
             return self.predictor.one(inputs, ids[0] if ids else "0")
         if isinstance(table := self.schema.inputs, Table) and not table.is_one(inputs):
             return joined([self.predictor.rows(frame) for frame in frames_for(table, inputs)], ids)
-        if path and Path(inputs).is_dir():
+        if path and is_folder(inputs):
             inputs = inputs_below(Path(inputs), self.schema.inputs)
-        elif self.schema.task == "pairs" and self.schema.inputs.is_one(inputs):
+        if (found := several_in(inputs, self.schema)) is not None:
+            return self.predictor.found(found, ids)
+        if self.schema.task == "pairs" and self.schema.inputs.is_one(inputs):
             return enlarge(self.model, self.schema, self.device, inputs, ids[0] if ids else str(inputs) if path else "0")
-        elif self.schema.inputs.is_one(inputs):
+        if self.schema.inputs.is_one(inputs):
             return self.predictor.one(inputs, ids[0] if ids else str(inputs) if path else "0")
         if self.schema.task == "pairs":
             return enlarge_several(self.model, self.schema, self.device, inputs, ids)
@@ -137,6 +144,7 @@ class Run:
 
         Errors: `DataError` when the classes are not those of the training, or nothing can be read.
         """
+        check_source(source)
         if self.schema.task == "pairs":
             return pairs.evaluate(self.model, self.schema, self.device, self.plan, source)
         if self.schema.task == "words":
@@ -227,10 +235,14 @@ class Run:
             frames = frames_for(table, [inputs] if table.is_one(inputs) else inputs)
             stored = [table.read_frame(frame.data, header=frame.header)[0] for frame in frames]
             return self.predictor.features(np.concatenate(stored))
-        if isinstance(inputs, (str, Path)) and Path(inputs).is_dir():
+        if isinstance(inputs, (str, Path)) and is_folder(inputs):
             inputs = inputs_below(Path(inputs), self.schema.inputs)
+        if (found := several_in(inputs, self.schema)) is not None:
+            if found.excluded:
+                raise DataError(f"{found.excluded[0].id} cannot be used: {found.excluded[0].reason}")
+            inputs = found.raws
         several = [inputs] if self.schema.inputs.is_one(inputs) else inputs
-        return self.predictor.features(self.predictor.together([self.schema.inputs.encode(raw) for raw in several]))
+        return self.predictor.features(self.predictor.together([self.predictor.encode(raw) for raw in several]))
 
     def _rows_of(self, source: Any, targets: Any) -> tuple[data.Split, str]:
         own = self.plan.data
