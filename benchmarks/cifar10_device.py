@@ -33,7 +33,7 @@ from cifar10_race import SEARCH, Race
 from torch import Tensor, nn
 
 from leadline import losses
-from leadline.data.augment import Augment
+from leadline.data.pictures.augment import Augment
 from leadline.initialize import whiten_patches
 from leadline.models import fast_convnet
 from leadline.optim import make_schedule

@@ -33,8 +33,8 @@ from machine import machine, write
 from torch import nn
 from torch.nn import functional as F
 
-from leadline.data.token_sources import TokenParts, read_token_parts
-from leadline.data.token_streams import TokenStreams
+from leadline.data.tokens.token_sources import TokenParts, read_token_parts
+from leadline.data.tokens.token_streams import TokenStreams
 from leadline.language import cache_surprises, fit_cache, fit_mixture, fit_ngrams, mixed_surprises
 from leadline.models.language_networks import recurrent_language
 from leadline.models.language_steps import LanguageStep, StreamEvaluation, stream_features, stream_surprises

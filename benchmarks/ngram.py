@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from machine import machine, spread, write
 
-from leadline.data.token_loading import load_tokens, stream_of
+from leadline.data.tokens.token_loading import load_tokens, stream_of
 from leadline.language import NGramModel, NGramSettings, fit_ngrams, open_ngrams, perplexities, save_ngrams, write_arpa
 
 ORDER, PUBLISHED = 5, 141.2  # Mikolov et al. (2011), KN5

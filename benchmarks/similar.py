@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from machine import machine, spread, write
 
-from leadline.data.near_copies import find_near_copies
+from leadline.data.pictures.near_copies import find_near_copies
 from leadline.explain.look_alikes import nearest_by_features, unit_rows
 from leadline.runs.index_file import Entry, read_index, write_index
 

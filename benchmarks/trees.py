@@ -24,7 +24,7 @@ from machine import machine, spread, write
 from torch import Tensor, nn
 
 import leadline
-from leadline.data.tree_batches import TreeBatches
+from leadline.data.trees.tree_batches import TreeBatches
 from leadline.losses import cross_entropy
 from leadline.optim import make_optimizer
 from leadline.plan import build, propose

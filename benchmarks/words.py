@@ -32,7 +32,7 @@ import numpy as np
 from machine import RESULTS, machine, spread, write
 
 from leadline.language import Word2vec, Word2vecSettings, judge_words
-from leadline.language.word2vec_training import compile_word2vec, usable_threads
+from leadline.language.words.word2vec_training import compile_word2vec, usable_threads
 from leadline.text import SpacedTokenizer, TokenFile, WordTokenizer, WordVectors, read_vectors, write_tokens
 
 MIN_COUNT = 5

@@ -18,7 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from leadline.baselines import Baseline, fit_baselines
 from leadline.data.answers import Answers, Classes, Labels, Numbers
 from leadline.data.dataset import Dataset, Origin, Split
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.data.vectors import Vectors
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadline.baselines.forecasts import drift, naive, naive_forecasts, seasonal_naive
-from leadline.data.forecasting import load_forecast
+from leadline.data.forecasts.forecasting import load_forecast
 
 PAST = np.random.default_rng(0).normal(size=(4, 12, 2))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from leadline.baselines.steps import fit_step_baselines
-from leadline.data.step_loading import load_steps
+from leadline.data.steps.step_loading import load_steps
 
 
 def test_the_commonest_tag_of_each_word_is_counted() -> None:

@@ -87,7 +87,7 @@ def files(workplace: Path) -> Path:
         ),
         (("ok.csv", "--forecast", "7", "--target", "sold", "--time", "dya"), "Did you mean 'day'?"),
         (("ok.csv", "--forecast", "7", "--target", "sold", "--series", "shop"), "no column 'shop'"),
-        (("ok.csv", "--forecast", "7", "--target", "sold", "--group", "day"), "A forecast takes no group"),
+        (("ok.csv", "--forecast", "7", "--target", "sold", "--group", "day"), "A forecast has no choice of 'group'"),
         (("short.csv", "--forecast", "7", "--target", "sold"), "short"),
         (("twice.csv", "--forecast", "7", "--target", "sold"), "have the moment of another row"),
         (("odd.csv", "--forecast", "7", "--target", "sold", "--time", "day"), "day"),

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from leadline.data import Batches, Classes, Numbers, Pictures, Schema, Split, Vectors
-from leadline.data.augment import Augment
+from leadline.data.pictures.augment import Augment
 from leadline.errors import ArgumentError
 
 

@@ -11,9 +11,9 @@ import pytest
 from leadline.data.answers import Classes
 from leadline.data.input_files import inputs_in, spread, texts_in
 from leadline.data.schema import Schema
-from leadline.data.series import Series
+from leadline.data.series.series import Series
 from leadline.data.tables.frame import Frame
-from leadline.data.texts import Texts
+from leadline.data.texts.texts import Texts
 from leadline.errors import DataError, SourceNotFoundError
 
 STEPS = 24

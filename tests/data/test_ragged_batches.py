@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from leadline.data.answers import Classes, Numbers
-from leadline.data.augment import Augment
 from leadline.data.batches import Batches
 from leadline.data.bucketing import padding_share
 from leadline.data.dataset import Split
+from leadline.data.pictures.augment import Augment
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
-from leadline.data.series import Series
+from leadline.data.series.series import Series
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError
 

@@ -9,7 +9,7 @@ import pytest
 
 from leadline import data
 from leadline.data.answers import Classes, Labels, Numbers
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.data.vectors import Vectors
 from leadline.errors import RunError

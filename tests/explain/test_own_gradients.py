@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,19 @@ class OfHalf(nn.Module):
         return self.layer(x, lengths)  # type: ignore[no-any-return]
 
 
+class OnTrees(nn.Module):
+    """A layer for trees over ((a b) c d) and a word alone: what is checked are its leaves."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, leaves: Tensor) -> Tensor:
+        levels = leadline.layers.tree_levels(np.zeros(7, int), np.array([2, 1, 3, 2, 1, 0, 0]))
+        states: Tensor = self.layer(leaves, levels)
+        return states
+
+
 Row = tuple[Callable[[], nn.Module], Tensor]
 # Each layer by its name: how it is made, and what it is called with. More than one row where it has more than one way.
 LAYERS: dict[str, list[Row]] = {
@@ -59,6 +73,10 @@ LAYERS: dict[str, list[Row]] = {
         (lambda: leadline.layers.Gated("sigmoid"), draw(3, 4)),
         (lambda: leadline.layers.Gated("relu"), draw(3, 4)),
     ],
+    "ChildSumTreeLSTM": [(lambda: OnTrees(leadline.layers.ChildSumTreeLSTM(3, 4)), draw(5, 3))],
+    "NaryTreeLSTM": [(lambda: OnTrees(leadline.layers.NaryTreeLSTM(3, 4, arity=3)), draw(5, 3))],
+    "TensorTreeRecursion": [(lambda: OnTrees(leadline.layers.TensorTreeRecursion(3, 4, arity=3)), draw(5, 3))],
+    "TreeRecursion": [(lambda: OnTrees(leadline.layers.TreeRecursion(3, 4, arity=3)), draw(5, 3))],
     "LocalResponseNorm": [
         (lambda: leadline.layers.LocalResponseNorm(3, 0.5), draw(2, 5, 2, 2)),
         (lambda: leadline.layers.LocalResponseNorm(4, 0.5, beta=0.6, k=2.0), draw(2, 6, 3, 2)),

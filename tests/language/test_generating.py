@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from leadline.data.tokens import Tokens
+from leadline.data.tokens.tokens import Tokens
 from leadline.errors import ArgumentError
 from leadline.language.generating import generate, next_probabilities, write_text
 from leadline.models.language_networks import recurrent_language

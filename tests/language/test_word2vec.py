@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from leadline.errors import ArgumentError, DataError
-from leadline.language import word2vec_training
-from leadline.language.word2vec_draws import BREAK, Reading, sub_sampled
-from leadline.language.word2vec_sampling import keep_chances, unigram_table
-from leadline.language.word2vec_training import METHODS, TARGETS, Word2vec, Word2vecSettings
+from leadline.language.words import word2vec_training
+from leadline.language.words.word2vec_draws import BREAK, Reading, sub_sampled
+from leadline.language.words.word2vec_sampling import keep_chances, unigram_table
+from leadline.language.words.word2vec_training import METHODS, TARGETS, Word2vec, Word2vecSettings
 
 Arrays = NDArray[np.float64]
 COUNTS = np.array([0, 5, 9, 7, 4, 3, 8, 6, 2])
@@ -94,7 +94,7 @@ def test_one_word_is_a_step_down_the_gradient(method: str, targets: str) -> None
 
 def negatives_of(model: Word2vec, text: NDArray[np.int64], *, epoch: int) -> dict[int, list[int]]:
     """Which negative samples each word of a first stretch has: consecutive entries of the table from where the draw begins."""
-    from leadline.language.word2vec_draws import mixed
+    from leadline.language.words.word2vec_draws import mixed
 
     table = model._sampling[1]
     if not len(table):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leadline.data.token_streams import TokenStreams
+from leadline.data.tokens.token_streams import TokenStreams
 from leadline.errors import ArgumentError
 from leadline.models.language_networks import RecurrentLanguage, recurrent_language
 from leadline.models.language_steps import LanguageStep, StreamEvaluation, stream_features, stream_surprises

@@ -9,8 +9,8 @@ import torch
 from leadline.data.dataset import Split
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
-from leadline.data.tree_batches import TreeBatches
-from leadline.data.trees import NodeClasses, Trees
+from leadline.data.trees.tree_batches import TreeBatches
+from leadline.data.trees.trees import NodeClasses, Trees
 from leadline.errors import ArgumentError
 from leadline.layers.level_arrays import TreeLevels, tree_levels
 from leadline.layers.tree_layers import TREE_CELLS

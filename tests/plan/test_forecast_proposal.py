@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from leadline.baselines.forecasts import naive_forecasts
-from leadline.data.forecasting import load_forecast
+from leadline.data.forecasts.forecasting import load_forecast
 from leadline.models.forecasters import forecaster
 from leadline.plan.forecasts import forecast_facts, forecast_network, forecast_training
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.errors import DataError, PlanError, SourceNotFoundError
 from leadline.models import IMAGENET_MEAN, IMAGENET_STD, PUBLISHED, convnet, resnet20, squeezenet, vgg11
 from leadline.plan import Plan

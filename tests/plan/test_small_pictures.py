@@ -10,7 +10,7 @@ import torch
 
 import leadline
 from leadline.data import Dataset, load
-from leadline.data.augment import Augment
+from leadline.data.pictures.augment import Augment
 from leadline.models import fast_convnet
 from leadline.optim.muon import Muon
 from leadline.plan import Plan, build, propose

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from leadline.data.step_loading import load_steps
+from leadline.data.steps.step_loading import load_steps
 from leadline.errors import LeadlineError
 from leadline.plan import Plan, build, propose
 from leadline.plan.network_building import network

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from leadline import data
-from leadline.data.augment import Augment
-from leadline.data.augment_views import augmented_views
+from leadline.data.pictures.augment import Augment
+from leadline.data.pictures.augment_views import augmented_views
 from leadline.plan.record import TrainingPlan
 from leadline.runs.examples import find_examples
 

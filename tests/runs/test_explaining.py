@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 import leadline
 from leadline.data import Classes, Labels, Numbers, Schema
 from leadline.data.answers import Answers
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, LeadlineError, RunExistsError
 from leadline.explain.labelled_sheets import MADE_BY

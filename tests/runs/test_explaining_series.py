@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import leadline
 from leadline.data import Classes, Schema
-from leadline.data.series import Series
+from leadline.data.series.series import Series
 from leadline.errors import ArgumentError
 from leadline.plan import Plan
 from leadline.report.sequence_section import sequence_view

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from leadline.data import Classes, Labels, Numbers, Schema
 from leadline.data.answers import Answers
-from leadline.data.texts import Texts
+from leadline.data.texts.texts import Texts
 from leadline.errors import ArgumentError, LeadlineError
 from leadline.plan import Plan
 from leadline.runs import Run

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 import leadline
-from leadline.data.token_loading import stream_of
+from leadline.data.tokens.token_loading import stream_of
 from leadline.errors import ArgumentError, DataError
 from leadline.language import NetworkForetelling, NGramNetwork, read_arpa, write_arpa
 from leadline.runs import Run, evaluate_mixed

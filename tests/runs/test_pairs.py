@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 
 import leadline
-from leadline.data.enlarging import SmallPictures
+from leadline.data.pictures.enlarging import SmallPictures
 from leadline.errors import ArgumentError, DataError, Interrupted, PlanError, RunExistsError, SourceNotFoundError
 from leadline.metrics.pictures import luminance, psnr_of_each, ssim_of_each
 from leadline.plan import Plan, propose, save_script

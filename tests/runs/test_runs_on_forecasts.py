@@ -19,7 +19,7 @@ from small_trainings import AtStep
 import leadline
 from leadline import data
 from leadline.baselines.forecasts import naive_forecasts
-from leadline.data.windows import Windows
+from leadline.data.forecasts.windows import Windows
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, PlanError
 from leadline.runs import DatedForecasts, Run
 from leadline.runs.forecasts import judge_forecasts

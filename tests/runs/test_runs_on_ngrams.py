@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import leadline
-from leadline.data.token_loading import read_tokens, stream_of
+from leadline.data.tokens.token_loading import read_tokens, stream_of
 from leadline.errors import DataError, Interrupted, PlanError, RunError
 from leadline.language import Mixture, NetworkForetelling, NGramModel, NGramNetwork, fit_mixture, read_arpa
 from leadline.runs import ngrams
@@ -232,7 +232,7 @@ def test_the_command_line_counts_writes_and_foretells(text: Path, workplace: Pat
     assert "'\\n' (" in out, "the end of a line is shown"
     status, _, err = type_in("predict", "last", "")
     assert status == 2
-    assert "nothing that a token could follow" in " ".join(err.split())
+    assert "An INPUT is an empty text" in " ".join(err.split())
     status, out, _ = type_in("plan", text, "--task", "ngram")
     assert status == 0
     assert "smoothing" in out

@@ -17,9 +17,9 @@ import leadline
 from leadline import data
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
-from leadline.data.step_answers import StepClasses
-from leadline.data.step_loading import load_steps
-from leadline.data.tagged_sentences import Sentences
+from leadline.data.steps.step_answers import StepClasses
+from leadline.data.steps.step_loading import load_steps
+from leadline.data.steps.tagged_sentences import Sentences
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, PlanError
 from leadline.files import sha256
 from leadline.metrics.spans import spans_in
@@ -121,7 +121,7 @@ def test_a_sentence_gets_its_tags(run: Run) -> None:
     assert [row.id for row in several.excluded] == ["1"]
     # Beside other rows and padding the answers are the same.
     np.testing.assert_allclose(several[0].probabilities, answer.probabilities, atol=1e-5)
-    with pytest.raises(ArgumentError, match="no words"):
+    with pytest.raises(ArgumentError, match="The input is an empty text"):
         run.predict("")
 
 
@@ -302,7 +302,7 @@ def test_typed(type_in: TypeIn, banks: Path, tmp_path: Path) -> None:
         assert "answers each step" in told
     status, _, told = type_in("predict", folder, "")
     assert status == 2
-    assert "no words" in told
+    assert "The input is an empty text" in told
     status, _, told = type_in("show", "script", folder)
     assert status == 2
     assert "not written as a script" in told

@@ -11,8 +11,8 @@ import pytest
 import leadline
 from leadline import data
 from leadline.data.ragged import Ragged
-from leadline.data.series import Series
-from leadline.data.texts import Texts
+from leadline.data.series.series import Series
+from leadline.data.texts.texts import Texts
 from leadline.errors import LeadlineError
 
 GOOD = ["A", "wonderful", "film", "and", "a", "lovely", "story", "with", "a", "happy", "end", "that", "made", "me", "smile"]

@@ -14,8 +14,8 @@ import torch
 
 import leadline
 from leadline.baselines.token_counts import CountedTokens
-from leadline.data.token_loading import is_token_source, stream_of
-from leadline.data.tokens import Tokens
+from leadline.data.tokens.token_loading import is_token_source, stream_of
+from leadline.data.tokens.tokens import Tokens
 from leadline.errors import ArgumentError, DataError, Interrupted, PlanError, SourceNotFoundError
 from leadline.files import sha256
 from leadline.optim import AverageOnceStuck
@@ -290,7 +290,7 @@ def test_a_network_for_something_else_writes_nothing(tmp_path: Path, type_in: Ty
 
 def test_the_source_text_of_python_is_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "code.py").write_text("def add(one, other):\n    return one + other\n\n\n" * 60)
-    monkeypatch.setattr("leadline.data.token_loading.python_sources", lambda: [tmp_path / "code.py"])
+    monkeypatch.setattr("leadline.data.tokens.token_loading.python_sources", lambda: [tmp_path / "code.py"])
     dataset = leadline.data.load("python")
     assert (dataset.name, dataset.origin.source, dataset.task) == ("python", "python", "tokens")
     assert dataset.schema.inputs.by == "characters"

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import leadline
-from leadline.data.trees import Trees
+from leadline.data.trees.trees import Trees
 from leadline.errors import DataError, Interrupted, PlanError
 from leadline.files import sha256
 from leadline.plan import Plan, propose, save_script
@@ -221,16 +221,11 @@ def test_stopped_anywhere_and_resumed_it_is_the_same_to_the_bit(folder: Path, tm
 
 def test_it_starts_from_word_vectors(folder: Path, tmp_path: Path) -> None:
     """Words that training has not: their vectors are like those of words that it has."""
-    base = {
-        "good": [1, 0, 0, 1],
-        "fine": [1, 0.1, 0, 1],
-        "superb": [1, 0.05, 0, 1],
-        "bad": [-1, 0, 0, 1],
-        "dull": [-1, 0.1, 0, 1],
-    }
-    base["dreadful"] = [-1, 0.05, 0, 1]
+    praise, draw = np.array([1, -1, 1, 1, -1, 1, -1, -1]), np.random.default_rng(0)
+    signs = {"good": 1, "fine": 1, "superb": 1, "bad": -1, "dull": -1, "dreadful": -1}
+    base = {word: np.tile(sign * praise + draw.normal(0, 0.1, 8), 16) for word, sign in signs.items()}
     path = tmp_path / "vectors.txt"
-    path.write_text(f"{len(base)} 128\n" + "".join(f"{word} {' '.join(map(str, row * 32))}\n" for word, row in base.items()))
+    path.write_text(f"{len(base)} 128\n" + "".join(f"{word} {' '.join(map(str, row))}\n" for word, row in base.items()))
     quick = {key: value for key, value in SLOW.items() if key != "model.embedding"}
     quick |= {"training.learning_rate": 0.003, "training.epochs": 12}  # so that the vectors stay near where they began
     run = leadline.train(folder, changes={**quick, "start.vectors": str(path)}, folder=tmp_path / "run")
@@ -238,8 +233,15 @@ def test_it_starts_from_word_vectors(folder: Path, tmp_path: Path) -> None:
     assert "vectors" in run.plan.why["model.embedding"]
     opened = leadline.open(tmp_path / "run")
     path.unlink()  # a Run needs it no more
-    answers = [opened.predict(f"((film) ((so) ({word})))").answer for word in ("superb", "dreadful")]
-    assert answers == ["2", "0"]
+    # No tree has these words: their vectors are those of the file, as long as new ones are, and lie on the sides of the others.
+    inputs = opened.schema.inputs
+    assert isinstance(inputs, Trees)
+    kept = opened.model.words.weight[[inputs.vocabulary.index(word) for word in ("superb", "dreadful")]]  # type: ignore[union-attr,index]
+    given = torch.tensor(np.stack([base["superb"], base["dreadful"]]), dtype=kept.dtype)
+    torch.testing.assert_close(torch.nn.functional.cosine_similarity(kept, given), torch.ones(2))
+    superb, dreadful = (opened.predict(f"((film) ((so) ({word})))").probabilities for word in ("superb", "dreadful"))
+    assert superb["2"] > dreadful["2"] + 0.1
+    assert dreadful["0"] > superb["0"] + 0.1
     path.write_text("good 1 0 0 1\n")
     with pytest.raises(PlanError, match=r"do not fit this network\. Expected model\.embedding = 4"):
         leadline.train(folder, changes={**QUICK, "start.vectors": str(path)}, folder=tmp_path / "other")

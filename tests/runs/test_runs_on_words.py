@@ -17,7 +17,7 @@ from scipy.stats import binomtest
 
 import leadline
 from leadline.data import load
-from leadline.data.word_answers import CorpusWords
+from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, DataError, Interrupted, PlanError, RunError, SourceNotFoundError
 from leadline.plan import Plan, build, propose, save_script
 from leadline.plan.notes import plan_notes

@@ -17,7 +17,7 @@ from small_trainings import tables
 
 import leadline
 from leadline import data
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.errors import ArgumentError, DataError, SourceNotFoundError
 from leadline.runs import Run, index_file, similar_index
 from leadline.runs.index_file import read_index

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from leadline import data
-from leadline.data.texts import Texts
+from leadline.data.texts.texts import Texts
 from leadline.errors import ArgumentError, LeadlineError
 from leadline.plan import Plan, propose
 from leadline.runs.reloading import load_for

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from small_trainings import QUICK, AtStep, tables
 
 import leadline
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.errors import DataError, Interrupted, LeadlineError, PlanError, RunError, SourceNotFoundError
 from leadline.models import resnet20
 from leadline.plan import build, propose

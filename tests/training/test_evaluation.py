@@ -11,7 +11,7 @@ from leadline.data.batches import Batches
 from leadline.data.dataset import Split
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
-from leadline.data.series import Series
+from leadline.data.series.series import Series
 from leadline.training.evaluation import Evaluation, outputs_of
 
 RANDOM = np.random.default_rng(0)

@@ -19,7 +19,7 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor, nn
 
 from leadline.data import Classes, Pictures, Schema, Split
-from leadline.data.augment import Augment
+from leadline.data.pictures.augment import Augment
 from leadline.errors import ArgumentError, DataError
 from leadline.models import convnet
 from leadline.transfer.cutting import cut

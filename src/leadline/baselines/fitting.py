@@ -16,7 +16,7 @@ from leadline.baselines.problem import Problem
 from leadline.baselines.text_problem import TextProblem
 from leadline.baselines.trials import Method, fit_growing
 from leadline.data.dataset import Dataset
-from leadline.data.texts import Texts
+from leadline.data.texts.texts import Texts
 
 
 @dataclass(frozen=True)

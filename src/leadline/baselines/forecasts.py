@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from leadline.baselines.fitting import Baseline
 from leadline.data.dataset import Dataset
-from leadline.data.window_rows import WindowSplit
-from leadline.data.windows import Windows
+from leadline.data.forecasts.window_rows import WindowSplit
+from leadline.data.forecasts.windows import Windows
 
 Floats = NDArray[np.float64]
 _ROWS = 4096  # windows at a time
@@ -73,7 +73,7 @@ def naive_forecasts(dataset: Dataset, *, part: str = "test") -> list[Baseline]:
 
     Example:
         >>> import polars as pl
-        >>> from leadline.data.forecasting import load_forecast
+        >>> from leadline.data.forecasts.forecasting import load_forecast
         >>> rows = pl.DataFrame({"t": [str(t) for t in range(120)], "y": [str(t % 6 + t // 6) for t in range(120)]})
         >>> [baseline.name for baseline in naive_forecasts(load_forecast(rows, horizon=4))]
         ['seasonal naive', 'naive', 'drift']
@@ -93,7 +93,7 @@ def naive_answers(split: WindowSplit, windows: Windows) -> list[Baseline]:
 
     Example:
         >>> import polars as pl
-        >>> from leadline.data.forecasting import load_forecast
+        >>> from leadline.data.forecasts.forecasting import load_forecast
         >>> dataset = load_forecast(pl.DataFrame({"t": range(90), "y": [at % 6 for at in range(90)]}), horizon=4)
         >>> naive_answers(dataset.test, dataset.schema.inputs)[0].probabilities.shape[1:]
         (4, 1)

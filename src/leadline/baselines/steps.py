@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from leadline.data.dataset import Dataset, Split
 from leadline.data.ragged import Ragged
-from leadline.data.series import Series
-from leadline.data.step_answers import StepClasses, StepNumbers
-from leadline.data.tagged_sentences import Sentences
+from leadline.data.series.series import Series
+from leadline.data.steps.step_answers import StepClasses, StepNumbers
+from leadline.data.steps.tagged_sentences import Sentences
 
 _REACH = 5  # steps before and behind that the linear model sees, as far as there is room for their channels
 _MOST_COLUMNS = 200
@@ -50,7 +50,7 @@ def fit_step_baselines(dataset: Dataset, split: Split, *, seconds: float) -> lis
         seconds: that the linear model may take; with less time it learns from fewer steps.
 
     Example:
-        >>> from leadline.data.step_loading import load_steps
+        >>> from leadline.data.steps.step_loading import load_steps
         >>> words = [["a", "b", "a"], ["b", "a"], ["a"], ["b", "b"], ["a", "a"], ["b", "a", "a"]]
         >>> dataset = load_steps(words, [[word.upper() for word in row] for row in words], valid=1, test=1)
         >>> first, *_ = fit_step_baselines(dataset, dataset.test, seconds=1)

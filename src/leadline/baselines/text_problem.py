@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from leadline.baselines.problem import Problem
 from leadline.data.dataset import Dataset, Split
 from leadline.data.ragged import Ragged
-from leadline.data.texts import Texts
+from leadline.data.texts.texts import Texts
 from leadline.layers.ngrams import hashed_ngrams
 
 _NGRAMS = {"words": 2, "characters": 4}

@@ -90,7 +90,7 @@ def inputs_from(
 
 def _trees(words: Sequence[str], stdin: IO[bytes]) -> Iterator[Input]:
     """The trees of each file, of those in a folder, of standard input, or what is no file as a tree itself."""
-    from leadline.data.trees import Trees
+    from leadline.data.trees.trees import Trees
     from leadline.runs.predicting import inputs_below
     from leadline.text.brackets import BracketReader, tree_from_brackets
     from leadline.text.reading_text import TextReader

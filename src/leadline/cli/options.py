@@ -42,11 +42,20 @@ def source_and_changes(function: Decorated) -> Decorated:
         (
             click.argument("source", nargs=-1, required=True, callback=_one_source),
             click.option(
-                "--task", type=click.Choice(TASKS), metavar="TASK", help=f"{', '.join(TASKS)}; told from the targets otherwise."
+                "--task",
+                type=click.Choice(TASKS),
+                metavar="TASK",
+                help=f"{', '.join(TASKS)}; told from the source otherwise, but for pairs, words and ngram.",
             ),
             click.option("--target", metavar="COLUMN", help="What to learn: a column, its number, or several: a,b,c."),
-            click.option("--group", metavar="COLUMN", help="Rows with the same value here are never in two splits."),
-            click.option("--time", metavar="COLUMN", help="Judge by the latest rows, by this column of dates or numbers."),
+            click.option(
+                "--group",
+                metavar="COLUMN",
+                help="Rows with the same value here are never in two splits; of steps, the rows they belong to.",
+            ),
+            click.option(
+                "--time", metavar="COLUMN", help="Judge by the latest rows, by this column of dates or numbers; it sorts steps."
+            ),
             click.option(
                 "--forecast",
                 type=click.IntRange(min=1),

@@ -81,9 +81,9 @@ def command(
         raise click.UsageError("Give at least one INPUT, or - to read paths from standard input.")
     from leadline import runs
     from leadline.data import Table
-    from leadline.data.enlarging import SmallPictures
-    from leadline.data.windows import Windows
-    from leadline.data.word_answers import CorpusWords
+    from leadline.data.forecasts.windows import Windows
+    from leadline.data.pictures.enlarging import SmallPictures
+    from leadline.data.words.word_answers import CorpusWords
 
     opened, words = runs.open(run), inputs or ("-",)
     if isinstance(opened.schema.inputs, CorpusWords):

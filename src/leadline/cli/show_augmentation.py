@@ -40,7 +40,7 @@ def command(source: str, given: dict[str, Any], epochs: int, output: Path | None
     Each row is a training picture: as it is, then as each epoch shows it to the network, to the pixel. Try other choices with
     --set, for instance --set training.augment.rotate=10 or --set training.augment.cutmix=1.
     """
-    from leadline.data.pictures import Pictures
+    from leadline.data.pictures.pictures import Pictures
     from leadline.errors import ArgumentError, RunExistsError
     from leadline.files import writing
     from leadline.plan import Plan, propose
@@ -82,7 +82,7 @@ def command(source: str, given: dict[str, Any], epochs: int, output: Path | None
 
 def augment_choices(plan: Plan) -> list[dict[str, Any]]:
     """The choices of augmentation that change something, or that there is a reason for: key, value, why, changes."""
-    from leadline.data.augment import Augment
+    from leadline.data.pictures.augment import Augment
 
     prefix = "training.augment."
     plain = Augment()
@@ -92,7 +92,7 @@ def augment_choices(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _drawn(plan: Plan, dataset: Dataset, epochs: int) -> bytes:
-    from leadline.data.augment_views import augmented_views, rows_of_each_class
+    from leadline.data.pictures.augment_views import augmented_views, rows_of_each_class
     from leadline.explain.labelled_sheets import Cell, sheet_png
     from leadline.runs.examples import answer_words, mixture_notes
 

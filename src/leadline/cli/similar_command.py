@@ -259,7 +259,7 @@ def _short_hash(path: Path) -> str:
 
 def _scaled(path: Path) -> Any:
     """The picture upright, its larger side 320 pixels or less; None where it cannot be read any more."""
-    from leadline.data import decoding
+    from leadline.data.pictures import decoding
 
     measure = decoding.measure(path)
     if isinstance(measure, str):

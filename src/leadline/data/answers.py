@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leadline.data.enlarging import LargePictures
-from leadline.data.forecast_answers import Forecasts
-from leadline.data.step_answers import StepClasses, StepNumbers
-from leadline.data.tokens import NextByCounts, NextToken
-from leadline.data.trees import NodeClasses
-from leadline.data.word_answers import Neighbors
+from leadline.data.forecasts.forecast_answers import Forecasts
+from leadline.data.pictures.enlarging import LargePictures
+from leadline.data.steps.step_answers import StepClasses, StepNumbers
+from leadline.data.tokens.tokens import NextByCounts, NextToken
+from leadline.data.trees.trees import NodeClasses
+from leadline.data.words.word_answers import Neighbors
 from leadline.errors import DataError, RunError, nearest, unknown
 from leadline.spelling import counted
 

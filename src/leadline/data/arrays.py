@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadline.data.maps_as_features import PICTURE_CHANNELS, rows_of_maps
-from leadline.data.pictures import whole_bytes
+from leadline.data.pictures.pictures import whole_bytes
 from leadline.data.raw import PARTS, Raw
 from leadline.errors import ArgumentError, DataError
 

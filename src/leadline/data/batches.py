@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leadline.data.augment import Augment
 from leadline.data.bucketing import bucketed_order
 from leadline.data.dataset import Split
-from leadline.data.enlarging import LargePictures
+from leadline.data.forecasts.window_rows import WindowRows, WindowTensor
 from leadline.data.padding import RaggedRows, as_tensor, picked
+from leadline.data.pictures.augment import Augment
+from leadline.data.pictures.enlarging import LargePictures
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
-from leadline.data.window_rows import WindowRows, WindowTensor
 from leadline.errors import ArgumentError
 
 _RESIDENT_SHARE = 0.4  # of the accelerator's free memory; the rest belongs to activations and optimizer state

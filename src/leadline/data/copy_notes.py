@@ -9,7 +9,7 @@ from pathlib import Path
 from leadline import files
 from leadline.data.caching import cache_folder
 from leadline.data.dataset import Split
-from leadline.data.near_copies import NearCopies, Thumbnails, find_near_copies
+from leadline.data.pictures.near_copies import NearCopies, Thumbnails, find_near_copies
 
 _FORMAT = 1  # of the search; another one looks again
 _SHOWN = 3

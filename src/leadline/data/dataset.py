@@ -16,7 +16,7 @@ from leadline.data.tables.table import Table
 from leadline.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from leadline.data.window_rows import WindowRows
+    from leadline.data.forecasts.window_rows import WindowRows
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from typing import Any
 
 from leadline.data.dataset import Excluded
 from leadline.data.schema import Schema
-from leadline.data.series import Series
-from leadline.data.series_rows import SeriesRows
+from leadline.data.series.series import Series
+from leadline.data.series.series_rows import SeriesRows
+from leadline.data.series.ts_files import is_ts, read_ts_inputs
+from leadline.data.series.wide_series import is_wide_series, read_wide_lines
 from leadline.data.tables.frame import Frame
 from leadline.data.tables.table_files import is_table, read_file
-from leadline.data.text_tables import texts_again
-from leadline.data.texts import Texts
-from leadline.data.ts_files import is_ts, read_ts_inputs
-from leadline.data.wide_series import is_wide_series, read_wide_lines
+from leadline.data.texts.text_tables import texts_again
+from leadline.data.texts.texts import Texts
 from leadline.errors import DataError, SourceNotFoundError
 
 _WIDE = frozenset({".txt", ".tsv", ".csv", ".data", ".tab", ""})

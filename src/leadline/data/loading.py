@@ -15,19 +15,19 @@ from leadline.data.dataset import Dataset, Origin, Split
 from leadline.data.dividing import Rows, divide, without_strangers
 from leadline.data.download import Progress
 from leadline.data.labelling import Meaning
-from leadline.data.pictures import Pictures
-from leadline.data.pictures_cache import rows_of
+from leadline.data.pictures.pictures import Pictures
+from leadline.data.pictures.pictures_cache import rows_of
 from leadline.data.ragged import Ragged
 from leadline.data.raw import PARTS, Raw, set_aside
 from leadline.data.schema import Inputs, Schema
-from leadline.data.series import Series
-from leadline.data.series_rows import is_series
+from leadline.data.series.series import Series
+from leadline.data.series.series_rows import is_series
 from leadline.data.sources import Reading, check_source, name_of, read_raw
 from leadline.data.tables.frame import ids_of
 from leadline.data.tables.table import Table
 from leadline.data.task_loading import loader_of
-from leadline.data.text_folders import encode_texts
-from leadline.data.text_tables import learn_texts
+from leadline.data.texts.text_folders import encode_texts
+from leadline.data.texts.text_tables import learn_texts
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, DataError
 

@@ -16,7 +16,7 @@ from leadline.data.ragged import Ragged
 from leadline.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from leadline.data.window_rows import WindowTensor
+    from leadline.data.forecasts.window_rows import WindowTensor
 
 NO_CLASS = -100
 """What stands for a class number behind the end of a row: the number that torch's losses pass over."""

@@ -13,35 +13,35 @@ from leadline.data.answers import Answers, Labels
 from leadline.data.dataset import Split
 from leadline.data.dividing import Rows
 from leadline.data.download import Progress
-from leadline.data.enlarging import LargePictures, SmallPictures
-from leadline.data.forecast_answers import Forecasts
-from leadline.data.forecasting import read_forecast
+from leadline.data.forecasts.forecast_answers import Forecasts
+from leadline.data.forecasts.forecasting import read_forecast
+from leadline.data.forecasts.windows import Windows
 from leadline.data.loading import understand
-from leadline.data.pictures import Pictures
-from leadline.data.pictures_cache import rows_of
+from leadline.data.pictures.enlarging import LargePictures, SmallPictures
+from leadline.data.pictures.pictures import Pictures
+from leadline.data.pictures.pictures_cache import rows_of
+from leadline.data.pictures.super_resolution import read_pairs
 from leadline.data.ragged import Ragged
 from leadline.data.raw import PARTS, Raw, set_aside
 from leadline.data.schema import Schema
-from leadline.data.series import Series
-from leadline.data.series_rows import is_series
-from leadline.data.series_sources import series_files
+from leadline.data.series.series import Series
+from leadline.data.series.series_rows import is_series
+from leadline.data.series.series_sources import series_files
 from leadline.data.sources import SEPARATOR, Reading, check_source, frame_of, nowhere, read_raw
-from leadline.data.step_answers import StepClasses, StepNumbers
-from leadline.data.step_reading import read_steps
-from leadline.data.super_resolution import read_pairs
+from leadline.data.steps.step_answers import StepClasses, StepNumbers
+from leadline.data.steps.step_reading import read_steps
 from leadline.data.tables.bundled import BUNDLED, bundled_frame
 from leadline.data.tables.frame import Frame, ids_of
 from leadline.data.tables.rows import rows_again
 from leadline.data.tables.table import Table
 from leadline.data.tables.table_files import is_table
-from leadline.data.text_folders import encode_texts
-from leadline.data.text_tables import read_texts_again
-from leadline.data.texts import Texts
-from leadline.data.token_loading import read_tokens
-from leadline.data.tokens import NextToken, Tokens
-from leadline.data.tree_loading import read_trees
-from leadline.data.trees import NodeClasses, Trees
-from leadline.data.windows import Windows
+from leadline.data.texts.text_folders import encode_texts
+from leadline.data.texts.text_tables import read_texts_again
+from leadline.data.texts.texts import Texts
+from leadline.data.tokens.token_loading import read_tokens
+from leadline.data.tokens.tokens import NextToken, Tokens
+from leadline.data.trees.tree_loading import read_trees
+from leadline.data.trees.trees import NodeClasses, Trees
 from leadline.errors import ArgumentError, DataError, LeadlineError, nearest
 from leadline.spelling import counted
 

@@ -6,17 +6,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from leadline.data.answers import Answers, answers_from_json
-from leadline.data.enlarging import SmallPictures
-from leadline.data.pictures import Pictures
-from leadline.data.series import Series
+from leadline.data.forecasts.windows import Windows
+from leadline.data.pictures.enlarging import SmallPictures
+from leadline.data.pictures.pictures import Pictures
+from leadline.data.series.series import Series
+from leadline.data.steps.tagged_sentences import Sentences
 from leadline.data.tables.table import Table
-from leadline.data.tagged_sentences import Sentences
-from leadline.data.texts import Texts
-from leadline.data.tokens import Tokens
-from leadline.data.trees import Trees
+from leadline.data.texts.texts import Texts
+from leadline.data.tokens.tokens import Tokens
+from leadline.data.trees.trees import Trees
 from leadline.data.vectors import Vectors
-from leadline.data.windows import Windows
-from leadline.data.word_answers import CorpusWords
+from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import RunError, unknown
 
 Inputs = Pictures | Vectors | Table | Texts | Series | Windows | SmallPictures | Tokens | CorpusWords | Sentences | Trees

@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 
 from leadline.data.arrays import as_array, from_arrays, from_mapping
-from leadline.data.decoding import EXTENSIONS
 from leadline.data.download import Progress
-from leadline.data.folders import Listing, has_classes, list_folder, pictures_below
 from leadline.data.idx import find_pair, is_idx, read_idx, read_idx_folder, unpacked
-from leadline.data.labels_csv import find_csv, list_csv, names_pictures
 from leadline.data.named import NAMES, read_named
 from leadline.data.npz import read_npz
-from leadline.data.pictures_cache import Shape, decode_all
+from leadline.data.pictures.decoding import EXTENSIONS
+from leadline.data.pictures.folders import Listing, has_classes, list_folder, pictures_below
+from leadline.data.pictures.labels_csv import find_csv, list_csv, names_pictures
+from leadline.data.pictures.pictures_cache import Shape, decode_all
 from leadline.data.raw import Raw
-from leadline.data.series_rows import series_from_arrays
-from leadline.data.series_sources import Files, read_series, series_files
+from leadline.data.series.series_rows import series_from_arrays
+from leadline.data.series.series_sources import Files, read_series, series_files
 from leadline.data.tables import arrow_frames, table_files
 from leadline.data.tables.bundled import BUNDLED, bundled_frame
 from leadline.data.tables.frame import Frame
 from leadline.data.tables.rows import table_rows
-from leadline.data.text_folders import is_text_folder, read_text_folder, texts_from_list
-from leadline.data.text_listing import texts_in_classes
-from leadline.data.text_tables import rows_of_texts, told_target
+from leadline.data.texts.text_folders import is_text_folder, read_text_folder, texts_from_list
+from leadline.data.texts.text_listing import texts_in_classes
+from leadline.data.texts.text_tables import rows_of_texts, told_target
 from leadline.errors import ArgumentError, DataError, SourceNotFoundError, nearest
 
 _ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz"})

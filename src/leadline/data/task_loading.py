@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from leadline.data.dataset import Dataset
-from leadline.data.forecasting import load_forecast
-from leadline.data.step_loading import load_steps
-from leadline.data.step_sources import is_step_source
-from leadline.data.super_resolution import load_pairs
-from leadline.data.token_loading import is_token_source, load_tokens
-from leadline.data.tree_loading import is_tree_source, load_trees
-from leadline.data.word_loading import load_words
+from leadline.data.forecasts.forecasting import load_forecast
+from leadline.data.pictures.super_resolution import load_pairs
+from leadline.data.steps.step_loading import load_steps
+from leadline.data.steps.step_sources import is_step_source
+from leadline.data.tokens.token_loading import is_token_source, load_tokens
+from leadline.data.trees.tree_loading import is_tree_source, load_trees
+from leadline.data.words.word_loading import load_words
 from leadline.errors import ArgumentError
 
 # Given for every source and of no use to some: where things are kept and called, how rows are divided, vectors to begin with.

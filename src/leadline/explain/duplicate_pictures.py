@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from leadline.data.dataset import Excluded
-from leadline.data.folders import pictures_below
-from leadline.data.near_copies import find_near_copies
-from leadline.data.pictures_cache import decode_all, rows_of
+from leadline.data.pictures.folders import pictures_below
+from leadline.data.pictures.near_copies import find_near_copies
+from leadline.data.pictures.pictures_cache import decode_all, rows_of
 from leadline.errors import DataError, SourceNotFoundError
 from leadline.explain.look_alikes import joined_groups
 

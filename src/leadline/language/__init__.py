@@ -1,6 +1,5 @@
 """Language: n-gram models, word vectors, writing with a language model, and several models as one."""
 
-from leadline.language.first_layers import begin_with_vectors
 from leadline.language.generating import generate, next_probabilities, write_text
 from leadline.language.mixing import (
     CacheFit,
@@ -12,17 +11,18 @@ from leadline.language.mixing import (
     fit_mixture,
     mixed_surprises,
 )
-from leadline.language.ngram_arpa import write_arpa
-from leadline.language.ngram_arpa_reading import ArpaModel, read_arpa
-from leadline.language.ngram_counting import NGramCounts, count_ngrams
-from leadline.language.ngram_files import open_ngrams, save_ngrams
-from leadline.language.ngram_models import NGramModel
-from leadline.language.ngram_scores import Perplexities, perplexities
-from leadline.language.ngram_smoothing import SMOOTHINGS, Smoothed, smooth
-from leadline.language.ngram_training import NGramFit, NGramSettings, fit_ngrams
-from leadline.language.ngram_writing import NGramNetwork, write_ngrams
-from leadline.language.word2vec_training import EpochOfWords, Word2vec, Word2vecSettings
-from leadline.language.word_tests import WordTest, judge_words, rank_correlation
+from leadline.language.ngrams.ngram_arpa import write_arpa
+from leadline.language.ngrams.ngram_arpa_reading import ArpaModel, read_arpa
+from leadline.language.ngrams.ngram_counting import NGramCounts, count_ngrams
+from leadline.language.ngrams.ngram_files import open_ngrams, save_ngrams
+from leadline.language.ngrams.ngram_models import NGramModel
+from leadline.language.ngrams.ngram_scores import Perplexities, perplexities
+from leadline.language.ngrams.ngram_smoothing import SMOOTHINGS, Smoothed, smooth
+from leadline.language.ngrams.ngram_training import NGramFit, NGramSettings, fit_ngrams
+from leadline.language.ngrams.ngram_writing import NGramNetwork, write_ngrams
+from leadline.language.words.first_layers import begin_with_vectors
+from leadline.language.words.word2vec_training import EpochOfWords, Word2vec, Word2vecSettings
+from leadline.language.words.word_tests import WordTest, judge_words, rank_correlation
 
 __all__ = [
     "SMOOTHINGS",

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leadline.data.tokens import Tokens
+from leadline.data.tokens.tokens import Tokens
 from leadline.errors import ArgumentError
 from leadline.language.mixing import Foretelling
 from leadline.models.language_steps import as_language_model

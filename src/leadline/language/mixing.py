@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from leadline.data.token_streams import TokenStreams
+from leadline.data.tokens.token_streams import TokenStreams
 from leadline.errors import ArgumentError
 from leadline.models.language_steps import as_language_model, stream_surprises
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from leadline.data.tree_batches import TreeBatches
-from leadline.data.trees import NO_CLASS
+from leadline.data.trees.tree_batches import TreeBatches
+from leadline.data.trees.trees import NO_CLASS
 from leadline.errors import ArgumentError
 
 
@@ -33,7 +33,7 @@ class TreeEvaluation:
     Example:
         >>> import numpy as np
         >>> from leadline.data import Ragged, Schema, Split
-        >>> from leadline.data.trees import NodeClasses, Trees
+        >>> from leadline.data.trees.trees import NodeClasses, Trees
         >>> from leadline.models.recursive_networks import recursive
         >>> split = Split(Ragged.of([np.array([[2, 0]])]), Ragged.of([np.array([1])]), ["a"])
         >>> batches = TreeBatches(split, Schema(Trees(("", "<unk>", "good")), NodeClasses(("0", "1"))), 1)
@@ -86,7 +86,7 @@ def tree_outputs(model: nn.Module, batches: TreeBatches) -> Tensor:
     Example:
         >>> import numpy as np
         >>> from leadline.data import Ragged, Schema, Split
-        >>> from leadline.data.trees import NodeClasses, Trees
+        >>> from leadline.data.trees.trees import NodeClasses, Trees
         >>> from leadline.models.recursive_networks import recursive
         >>> split = Split(Ragged.of([np.array([[2, 0]])]), Ragged.of([np.array([1])]), ["a"])
         >>> batches = TreeBatches(split, Schema(Trees(("", "<unk>", "good")), NodeClasses(("0", "1"))), 1)

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from leadline import losses
 from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset
-from leadline.data.enlarging import SmallPictures
 from leadline.data.padding import RaggedRows
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.enlarging import SmallPictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.data.schema import Schema
-from leadline.data.step_answers import StepClasses
-from leadline.data.tokens import Tokens
-from leadline.data.trees import Trees
+from leadline.data.steps.step_answers import StepClasses
+from leadline.data.tokens.tokens import Tokens
+from leadline.data.trees.trees import Trees
 from leadline.errors import PlanError, unknown
 from leadline.models.rosenblatt import PerceptronRule
 from leadline.optim import Plateau, Schedule, make_average, make_clip, make_optimizer, make_schedule

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from leadline.data.dataset import Dataset
-from leadline.data.token_loading import stream_of
-from leadline.data.word_answers import CorpusWords
+from leadline.data.tokens.token_loading import stream_of
+from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, PlanError
-from leadline.language.word2vec_training import Word2vecSettings, usable_threads
+from leadline.language.words.word2vec_training import Word2vecSettings, usable_threads
 from leadline.models import OF_WORDS
 from leadline.plan.record import CHOSEN, GIVEN, ModelPlan, Plan, TrainingPlan
 

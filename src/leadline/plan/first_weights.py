@@ -10,7 +10,7 @@ from torch import nn
 
 from leadline import initialize
 from leadline.data.dataset import Dataset
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.errors import ArgumentError, PlanError
 from leadline.spelling import Call, bind, parse_product
 

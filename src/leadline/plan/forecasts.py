@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from leadline.data.dataset import Dataset
-from leadline.data.window_rows import WindowSplit
-from leadline.data.windows import Windows
+from leadline.data.forecasts.window_rows import WindowSplit
+from leadline.data.forecasts.windows import Windows
 from leadline.plan.record import TrainingPlan
 from leadline.spelling import counted
 

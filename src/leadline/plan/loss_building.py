@@ -14,10 +14,10 @@ from torch import Tensor
 from leadline import losses, metrics
 from leadline.data.answers import Numbers
 from leadline.data.dataset import Dataset
-from leadline.data.enlarging import LargePictures
-from leadline.data.forecast_answers import Forecasts
+from leadline.data.forecasts.forecast_answers import Forecasts
+from leadline.data.pictures.enlarging import LargePictures
 from leadline.data.schema import Schema
-from leadline.data.step_answers import StepClasses, StepNumbers
+from leadline.data.steps.step_answers import StepClasses, StepNumbers
 from leadline.errors import PlanError
 from leadline.metrics.forecasts import forecast_absolute_error
 from leadline.plan.record import Plan

@@ -13,17 +13,17 @@ from torch import Tensor, nn
 
 from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset
-from leadline.data.enlarging import SmallPictures
+from leadline.data.forecasts.windows import Windows
+from leadline.data.pictures.enlarging import SmallPictures
 from leadline.data.schema import Schema
-from leadline.data.series import Series
-from leadline.data.step_answers import StepClasses
+from leadline.data.series.series import Series
+from leadline.data.steps.step_answers import StepClasses
+from leadline.data.steps.tagged_sentences import Sentences
 from leadline.data.tables.table import Table
-from leadline.data.tagged_sentences import Sentences
-from leadline.data.texts import Texts
-from leadline.data.tokens import Tokens
-from leadline.data.trees import Trees
-from leadline.data.windows import Windows
-from leadline.data.word_answers import CorpusWords
+from leadline.data.texts.texts import Texts
+from leadline.data.tokens.tokens import Tokens
+from leadline.data.trees.trees import Trees
+from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, PlanError
 from leadline.initialize import set_prior_bias
 from leadline.layers import MemberHeads, OneHot

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from leadline.data.dataset import Dataset
-from leadline.data.token_loading import stream_of
-from leadline.data.tokens import Tokens
+from leadline.data.tokens.token_loading import stream_of
+from leadline.data.tokens.tokens import Tokens
 from leadline.errors import ArgumentError, PlanError
 from leadline.language import NGramSettings
 from leadline.plan.counted_models import COUNTED

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from leadline import files
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.errors import ArgumentError, PlanError, RunError, SourceNotFoundError, nearest
 from leadline.models import IMAGENET_MEAN, IMAGENET_STD, PUBLISHED, last_layer, load_weights, read_weights

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from leadline.data.dataset import Dataset
-from leadline.data.enlarging import SmallPictures
+from leadline.data.pictures.enlarging import SmallPictures
 from leadline.plan.record import TrainingPlan
 
 _CROPS_TO_SEE = 40_000  # of 96 pixels a side: a few minutes of two cores, after which a small network gains little

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from leadline.data.augment import Augment
 from leadline.data.dataset import Dataset
-from leadline.data.pictures import Pictures
-from leadline.data.series import Series
+from leadline.data.pictures.augment import Augment
+from leadline.data.pictures.pictures import Pictures
+from leadline.data.series.series import Series
 from leadline.data.tables.table import Table
-from leadline.data.texts import Texts
+from leadline.data.texts.texts import Texts
 from leadline.plan.changes import spelled_out
 from leadline.plan.mirror import mirrored_agreement
 from leadline.plan.network_costs import NetworkCost, cost_of_network

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leadline.data.dataset import Dataset
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.models import PUBLISHED
 from leadline.models.published_weights import places_of
 from leadline.plan.record import Plan

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.utils import skip_init
 
 from leadline import losses
-from leadline.data.augment import Augment
+from leadline.data.pictures.augment import Augment
 from leadline.data.tables.kinds import CHOICES as COLUMN_KINDS
 from leadline.errors import ArgumentError, PlanError, unknown
 from leadline.losses.sampled_words import SAMPLED, samples_of

@@ -28,8 +28,8 @@ import numpy as np
 
 from leadline.data.dataset import Dataset
 from leadline.data.ragged import Ragged
-from leadline.data.series import Series
-from leadline.data.texts import LONGEST, MOST, Texts
+from leadline.data.series.series import Series
+from leadline.data.texts.texts import LONGEST, MOST, Texts
 
 _LONG = 30  # words of a text on average
 _MANY_TEXTS = 100_000  # rows, from which on averaged embeddings beat n-grams on tf-idf in Joulin et al. (2017), table 1

@@ -19,9 +19,9 @@ from torch import Tensor
 from leadline.data.answers import Answers
 from leadline.data.dataset import Dataset
 from leadline.data.ragged import Ragged
-from leadline.data.series import Series
-from leadline.data.step_answers import StepAnswers, StepClasses, StepNumbers
-from leadline.data.trees import NodeClasses
+from leadline.data.series.series import Series
+from leadline.data.steps.step_answers import StepAnswers, StepClasses, StepNumbers
+from leadline.data.trees.trees import NodeClasses
 from leadline.losses.steps import step_accuracy, step_error
 from leadline.plan.record import CHOSEN, TrainingPlan
 from leadline.spelling import counted

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from leadline.data.dataset import Dataset
-from leadline.data.token_loading import stream_of
-from leadline.data.token_streams import TokenStreams
-from leadline.data.tokens import Tokens
+from leadline.data.tokens.token_loading import stream_of
+from leadline.data.tokens.token_streams import TokenStreams
+from leadline.data.tokens.tokens import Tokens
 from leadline.errors import PlanError, unknown
 from leadline.initialize import set_prior_bias
 from leadline.losses.sampled_words import samples_of

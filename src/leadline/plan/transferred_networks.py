@@ -10,7 +10,7 @@ from torch import nn
 
 from leadline.data.answers import Classes
 from leadline.data.dataset import Dataset
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.errors import PlanError
 from leadline.plan.starts import StartPlan

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from leadline.data.dataset import Dataset
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, PlanError
 from leadline.plan.network_building import network

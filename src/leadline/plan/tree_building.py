@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from leadline.data.dataset import Dataset
-from leadline.data.tree_batches import TreeBatches
-from leadline.data.trees import NO_CLASS
+from leadline.data.trees.tree_batches import TreeBatches
+from leadline.data.trees.trees import NO_CLASS
 from leadline.errors import PlanError, unknown
 from leadline.initialize import set_prior_bias
 from leadline.models.recursive_networks import RecursiveNetwork

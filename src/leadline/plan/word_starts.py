@@ -9,10 +9,10 @@ from typing import Any
 from torch import nn
 
 from leadline.data.schema import Schema
-from leadline.data.vector_sources import vectors_from
-from leadline.data.word_answers import CorpusWords
+from leadline.data.words.vector_sources import vectors_from
+from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import PlanError
-from leadline.language.first_layers import begin_with_vectors, rows_with_vectors
+from leadline.language.words.first_layers import begin_with_vectors, rows_with_vectors
 from leadline.models import MODELS
 from leadline.plan.record import Plan
 

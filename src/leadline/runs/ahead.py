@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leadline.data.forecast_ahead import latest_windows
-from leadline.data.forecast_answers import Forecasts
-from leadline.data.forecasting import rows_in_time
-from leadline.data.shown_forecasts import ahead_examples
+from leadline.data.forecasts.forecast_ahead import latest_windows
+from leadline.data.forecasts.forecast_answers import Forecasts
+from leadline.data.forecasts.forecasting import rows_in_time
+from leadline.data.forecasts.shown_forecasts import ahead_examples
+from leadline.data.forecasts.windows import Windows
 from leadline.data.sources import SEPARATOR
 from leadline.data.tables.frame import Frame
 from leadline.data.tables.given_rows import frame_of_rows
-from leadline.data.windows import Windows
 from leadline.errors import ArgumentError
 from leadline.plan.record import Plan
 from leadline.runs.predicting import Predictor

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from leadline.data.dataset import Excluded
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
-from leadline.data.series import Series
-from leadline.data.step_answers import StepClasses
-from leadline.data.step_reading import unlabelled_rows
+from leadline.data.series.series import Series
+from leadline.data.steps.step_answers import StepClasses
+from leadline.data.steps.step_reading import unlabelled_rows
+from leadline.data.steps.tagged_files import ENDINGS, is_tagged, read_words
+from leadline.data.steps.tagged_sentences import Sentences
 from leadline.data.tables.arrow_frames import is_data_frame
 from leadline.data.tables.table_files import is_table
-from leadline.data.tagged_files import ENDINGS, is_tagged, read_words
-from leadline.data.tagged_sentences import Sentences
 from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
 from leadline.metrics.spans import Span, spans_in
 from leadline.runs.predicting import Predictor, inputs_below

@@ -12,7 +12,7 @@ from torch import Tensor
 from leadline.data.dataset import Split
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
-from leadline.data.trees import NO_CLASS, NodeClasses, Trees
+from leadline.data.trees.trees import NO_CLASS, NodeClasses, Trees
 from leadline.runs.node_labels import SaidOfTree
 
 _DRAWN, _FEWEST_WORDS, _MOST_WORDS = 4, 4, 22  # trees of a kind that are drawn, and words of each

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from leadline import files
 from leadline.data.dataset import Excluded
-from leadline.data.decoding import EXTENSIONS
-from leadline.data.enlarging import SmallPictures
+from leadline.data.pictures.decoding import EXTENSIONS
+from leadline.data.pictures.enlarging import SmallPictures
 from leadline.data.schema import Schema
 from leadline.errors import ArgumentError, LeadlineError, RunExistsError
 from leadline.models.enlarging import bicubic_filters, enlarged_by

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from leadline.data.answers import Answers, Numbers
-from leadline.data.augment_views import View, augmented_views, rows_of_each_class
 from leadline.data.dataset import Dataset, Split
+from leadline.data.pictures.augment_views import View, augmented_views, rows_of_each_class
 from leadline.data.schema import Schema
-from leadline.data.series import Series
-from leadline.data.texts import Texts
+from leadline.data.series.series import Series
+from leadline.data.texts.texts import Texts
 from leadline.plan.record import TrainingPlan
 
 _SHOWN = 24

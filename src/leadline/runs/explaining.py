@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from leadline.data import decoding
-from leadline.data.pictures import Pictures
+from leadline.data.pictures import decoding
+from leadline.data.pictures.pictures import Pictures
 from leadline.data.tables.table import Table
 from leadline.errors import ArgumentError, unknown
 from leadline.explain.activation_maps import class_activation, grad_cam

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from leadline.data.answers import Classes, Labels, Numbers
 from leadline.data.dataset import Dataset
 from leadline.data.ragged import Ragged
-from leadline.data.series import Series
-from leadline.data.texts import Texts
+from leadline.data.series.series import Series
+from leadline.data.texts.texts import Texts
 from leadline.errors import ArgumentError
 from leadline.explain.gradients_in_time import TimeGradient, gradient_through_time
 from leadline.explain.occluding import log_odds

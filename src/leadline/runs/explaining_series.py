@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from leadline.data.answers import Numbers
-from leadline.data.series import Series
+from leadline.data.series.series import Series
 from leadline.errors import ArgumentError
 from leadline.explain.occluding_stretches import stretch_importance
 from leadline.runs.explaining_answers import Asked, judged_answers, score_of

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leadline.data.texts import Texts
+from leadline.data.texts.texts import Texts
 from leadline.errors import ArgumentError
 from leadline.explain.leaving_out_words import word_importance
 from leadline.runs.explaining_answers import Asked, judged_answers, score_of

@@ -10,7 +10,7 @@ from leadline.data.schema import Schema
 from leadline.data.sources import Reading, frame_of
 from leadline.data.tables.arrow_frames import is_data_frame
 from leadline.data.tables.table_files import is_table
-from leadline.data.texts import Texts
+from leadline.data.texts.texts import Texts
 
 
 def several_in(inputs: Any, schema: Schema) -> FoundInputs | None:

@@ -11,7 +11,7 @@ from leadline import files
 from leadline.data.answers import Classes, Labels, Numbers
 from leadline.data.dataset import Dataset
 from leadline.data.tables.table import Table
-from leadline.data.trees import NodeClasses
+from leadline.data.trees.trees import NodeClasses
 from leadline.metrics import fit_temperature
 from leadline.plan import Built, Plan
 from leadline.report.restart_section import spread_text

@@ -15,10 +15,10 @@ from torch import Tensor
 from leadline import files
 from leadline.baselines.forecasts import naive_answers
 from leadline.data.dataset import Dataset
-from leadline.data.forecast_answers import Forecasts
-from leadline.data.shown_forecasts import forecast_examples
-from leadline.data.window_rows import WindowSplit
-from leadline.data.windows import Windows
+from leadline.data.forecasts.forecast_answers import Forecasts
+from leadline.data.forecasts.shown_forecasts import forecast_examples
+from leadline.data.forecasts.window_rows import WindowSplit
+from leadline.data.forecasts.windows import Windows
 from leadline.metrics.forecasts import coverage, errors_by_step, forecast_metrics
 from leadline.metrics.table import Metric
 from leadline.plan import Built, Plan

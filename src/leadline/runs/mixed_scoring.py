@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from leadline.data.dataset import Dataset
-from leadline.data.token_loading import stream_of
-from leadline.data.tokens import Tokens
+from leadline.data.tokens.token_loading import stream_of
+from leadline.data.tokens.tokens import Tokens
 from leadline.errors import ArgumentError, DataError, LeadlineError
 from leadline.language import (
     CacheFit,

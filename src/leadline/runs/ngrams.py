@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from leadline import files
 from leadline.data.dataset import Dataset
-from leadline.data.token_loading import stream_of
-from leadline.data.tokens import Tokens
+from leadline.data.tokens.token_loading import stream_of
+from leadline.data.tokens.tokens import Tokens
 from leadline.errors import Interrupted, LeadlineError
 from leadline.language import NGramModel, NGramNetwork, fit_ngrams, open_ngrams, perplexities, save_ngrams
 from leadline.plan import Plan
@@ -176,7 +176,7 @@ def _told(record: dict[str, Any]) -> str:
     kept, counted = record["ngrams"], record["counted"]
     amounts = ", ".join(f"{each:.2f}" for each in record["discounts"])
     text = f"{counted:,}" if kept == counted else f"{kept:,} of {counted:,}"
-    return text + (f", of counts 1, 2, 3 and more {amounts} is taken" if amounts else "")
+    return text + (f"; discounts {amounts} for counts 1, 2, 3 and more" if amounts else "")
 
 
 def _tell(results: dict[str, Any], observer: Observer) -> None:

@@ -13,8 +13,8 @@ from torch import nn
 from leadline.data.dataset import Split
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
-from leadline.data.tree_batches import TreeBatches
-from leadline.data.trees import NO_CLASS, NodeClasses, Trees
+from leadline.data.trees.tree_batches import TreeBatches
+from leadline.data.trees.trees import NO_CLASS, NodeClasses, Trees
 from leadline.models.tree_evaluation import tree_outputs
 from leadline.text.bracketed_trees import BracketedTree
 

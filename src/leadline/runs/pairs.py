@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from leadline import files, metrics
 from leadline.data.dataset import Dataset
-from leadline.data.enlarging import SmallPictures
+from leadline.data.pictures.enlarging import SmallPictures
+from leadline.data.pictures.super_resolution import photo_names, whole_pairs
 from leadline.data.raw import set_aside
 from leadline.data.schema import Schema
-from leadline.data.super_resolution import photo_names, whole_pairs
 from leadline.errors import DataError
 from leadline.metrics.pictures import luminance, mean_score, psnr_of_each, ssim_of_each
 from leadline.metrics.table import Metric

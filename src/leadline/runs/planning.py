@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leadline.data.dataset import Dataset
-from leadline.data.vector_sources import vectors_from
+from leadline.data.words.vector_sources import vectors_from
 from leadline.errors import PlanError
 from leadline.plan import Plan, propose
 from leadline.plan.changes import early, spelled_out

@@ -15,26 +15,26 @@ from torch import Tensor, nn
 
 from leadline.data.answers import Answers, Numbers
 from leadline.data.dataset import Excluded
-from leadline.data.decoding import EXTENSIONS
-from leadline.data.enlarging import LargePictures
-from leadline.data.forecast_answers import Forecasts
+from leadline.data.forecasts.forecast_answers import Forecasts
+from leadline.data.forecasts.window_rows import WindowRows
 from leadline.data.input_files import FoundInputs
+from leadline.data.pictures.decoding import EXTENSIONS
+from leadline.data.pictures.enlarging import LargePictures
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Inputs, Schema
-from leadline.data.series import Series
+from leadline.data.series.series import Series
 from leadline.data.sources import Reading, frame_of, nowhere
-from leadline.data.step_answers import StepClasses, StepNumbers
+from leadline.data.steps.step_answers import StepClasses, StepNumbers
+from leadline.data.steps.tagged_files import ENDINGS
+from leadline.data.steps.tagged_sentences import Sentences
 from leadline.data.tables.arrow_frames import from_data_frame, is_data_frame
 from leadline.data.tables.frame import Frame
 from leadline.data.tables.given_rows import frame_of_rows
 from leadline.data.tables.table import Table
 from leadline.data.tables.table_files import is_table, read_file, table_files_in
-from leadline.data.tagged_files import ENDINGS
-from leadline.data.tagged_sentences import Sentences
-from leadline.data.texts import Texts
-from leadline.data.tokens import NextToken, Tokens
-from leadline.data.trees import Trees
-from leadline.data.window_rows import WindowRows
+from leadline.data.texts.texts import Texts
+from leadline.data.tokens.tokens import NextToken, Tokens
+from leadline.data.trees.trees import Trees
 from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
 from leadline.language import NGramNetwork
 from leadline.layers.level_arrays import TreeLevels

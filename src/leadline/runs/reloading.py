@@ -9,7 +9,7 @@ from typing import Any
 
 from leadline import data
 from leadline.data.dataset import Dataset
-from leadline.data.folders import pictures_added, pictures_below
+from leadline.data.pictures.folders import pictures_added, pictures_below
 from leadline.errors import ArgumentError
 from leadline.plan import Plan
 from leadline.plan.changes import spelled_out

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from leadline import losses, metrics
 from leadline.baselines import fit_baselines
 from leadline.data.answers import Answers
-from leadline.data.augment import Augment
 from leadline.data.dataset import Dataset
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.augment import Augment
+from leadline.data.pictures.pictures import Pictures
 from leadline.report.sentences import better_baseline
 from leadline.spelling import parse_call
 

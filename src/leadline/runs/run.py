@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from leadline import data, files, report
-from leadline.data.forecast_ahead import latest_windows
-from leadline.data.forecasting import read_forecast
+from leadline.data.forecasts.forecast_ahead import latest_windows
+from leadline.data.forecasts.forecasting import read_forecast
+from leadline.data.forecasts.window_rows import WindowSplit
+from leadline.data.forecasts.windows import Windows
 from leadline.data.schema import Schema
 from leadline.data.sources import check_source
 from leadline.data.tables.table import Table
-from leadline.data.window_rows import WindowSplit
-from leadline.data.windows import Windows
 from leadline.errors import ArgumentError, DataError, LeadlineError
 from leadline.plan.record import Plan
 from leadline.runs import pairs, tokens, trees
@@ -101,7 +101,8 @@ class Run:
                 "Word vectors answer nothing by themselves", do="Ask run.most_similar(WORD) or run.word_vectors."
             )
         path = isinstance(inputs, (str, Path))
-        if isinstance(inputs, str) and not inputs.strip():
+        of_tokens = self.schema.task in ("tokens", "ngram")
+        if isinstance(inputs, str) and not inputs.strip() and not of_tokens:  # to which a space is one
             raise ArgumentError("The input is an empty text", expected=self.schema.inputs.describe())
         if isinstance(self.schema.inputs, Windows):
             return foresee(self.predictor, self.plan, inputs)

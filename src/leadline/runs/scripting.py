@@ -8,7 +8,7 @@ from typing import Any
 
 from leadline import files
 from leadline.data.dataset import Dataset
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.errors import DataError, PlanError, RunError, SourceNotFoundError
 from leadline.plan import Plan, measure
 from leadline.plan.restarts import candidates

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from leadline.data.answers import Classes
 from leadline.data.dataset import Dataset
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.errors import ArgumentError
 from leadline.explain.filters import class_templates, first_filters, largest_filters
 from leadline.explain.overlays import Bytes, mosaic, overlay, shown_picture, weight_picture

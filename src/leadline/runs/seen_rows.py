@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from leadline.data.dataset import Dataset, Split
-from leadline.data.near_copies import find_near_copies
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.near_copies import find_near_copies
+from leadline.data.pictures.pictures import Pictures
 from leadline.data.ragged import Ragged
 from leadline.errors import LeadlineError, SourceNotFoundError
 from leadline.models import PUBLISHED

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadline.data.dataset import Dataset
-from leadline.data.step_answers import OTHER, StepClasses
-from leadline.data.step_rows import StepSplit
-from leadline.data.tagged_sentences import Sentences
+from leadline.data.steps.step_answers import OTHER, StepClasses
+from leadline.data.steps.step_rows import StepSplit
+from leadline.data.steps.tagged_sentences import Sentences
 
 _SHOWN = 10
 _STEPS = 400  # of a row that are shown

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leadline.data.dataset import Excluded
-from leadline.data.folders import pictures_below
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.folders import pictures_below
+from leadline.data.pictures.pictures import Pictures
 from leadline.errors import ArgumentError, DataError, LeadlineError, SourceNotFoundError
 from leadline.explain.look_alikes import PairCosines, nearest_by_features, pair_cosines, unit_rows
 from leadline.runs.index_file import Entry, key_of, paths_for, read_index, write_index

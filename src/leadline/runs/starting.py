@@ -12,10 +12,10 @@ from typing import Any
 from leadline import files
 from leadline.data.copy_notes import about_near_copies
 from leadline.data.dataset import Dataset
-from leadline.data.pictures import Pictures
-from leadline.data.token_loading import stream_of
-from leadline.data.tokens import Tokens
-from leadline.data.word_answers import CorpusWords
+from leadline.data.pictures.pictures import Pictures
+from leadline.data.tokens.token_loading import stream_of
+from leadline.data.tokens.tokens import Tokens
+from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, RunError, SourceNotFoundError
 from leadline.plan import Plan, measure
 from leadline.plan.corpus_plans import check_words_plan

@@ -16,9 +16,9 @@ from torch import Tensor
 from leadline import files, metrics
 from leadline.baselines.steps import fit_step_baselines
 from leadline.data.dataset import Dataset, Split
-from leadline.data.step_answers import StepClasses, StepNumbers
-from leadline.data.step_rows import StepSplit
-from leadline.data.tagged_sentences import Sentences
+from leadline.data.steps.step_answers import StepClasses, StepNumbers
+from leadline.data.steps.step_rows import StepSplit
+from leadline.data.steps.tagged_sentences import Sentences
 from leadline.metrics import fit_temperature
 from leadline.metrics.spans import span_counts, span_metrics, spans_in
 from leadline.metrics.step_scores import RIGHT, SAID, TRUE, class_step_metrics, counts_by_row, number_step_metrics, sums_by_row

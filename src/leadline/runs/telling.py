@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from leadline.data.dataset import Dataset
-from leadline.data.enlarging import SmallPictures
-from leadline.data.step_answers import StepNumbers
+from leadline.data.forecasts.windows import Windows
+from leadline.data.pictures.enlarging import SmallPictures
+from leadline.data.steps.step_answers import StepNumbers
+from leadline.data.steps.tagged_sentences import Sentences
 from leadline.data.tables.columns import Column
 from leadline.data.tables.table import Table
-from leadline.data.tagged_sentences import Sentences
-from leadline.data.token_loading import stream_of
-from leadline.data.tokens import Tokens
-from leadline.data.trees import Trees
-from leadline.data.windows import Windows
-from leadline.data.word_answers import CorpusWords
+from leadline.data.tokens.token_loading import stream_of
+from leadline.data.tokens.tokens import Tokens
+from leadline.data.trees.trees import Trees
+from leadline.data.words.word_answers import CorpusWords
 from leadline.runs.observer import Observer
 
 _LISTED = 24  # columns told one by one; of more only the kinds, and which are left out
@@ -53,7 +53,7 @@ def tell_data(dataset: Dataset, observer: Observer) -> None:
         return
     if isinstance(inputs, CorpusWords):
         train, valid, test = (f"{len(stream_of(split)):,}" for split in (dataset.train, dataset.valid, dataset.test))
-        observer.note("data", f"{inputs.describe()}: {train} to learn from, the loss is told on {valid} and {test} others")
+        observer.note("data", f"{inputs.describe()}: {train} to learn from; the loss is told on {valid} and {test} others")
         _tell_notes(dataset, observer)
         return
     if isinstance(inputs, Windows):

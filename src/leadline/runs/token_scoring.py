@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leadline import metrics
-from leadline.data.token_streams import TokenStreams
-from leadline.data.tokens import Tokens
+from leadline.data.tokens.token_streams import TokenStreams
+from leadline.data.tokens.tokens import Tokens
 from leadline.metrics.table import Metric
 from leadline.models.language_steps import stream_features, stream_surprises
 from leadline.text.vocabularies import UNKNOWN

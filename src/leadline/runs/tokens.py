@@ -15,8 +15,8 @@ from leadline import files
 from leadline.baselines.token_counts import CountedTokens
 from leadline.data.dataset import Dataset, Split
 from leadline.data.schema import Schema
-from leadline.data.token_loading import read_tokens, stream_of
-from leadline.data.tokens import Tokens
+from leadline.data.tokens.token_loading import read_tokens, stream_of
+from leadline.data.tokens.tokens import Tokens
 from leadline.errors import ArgumentError, DataError
 from leadline.language import NGramNetwork, write_ngrams, write_text
 from leadline.plan.record import Plan

@@ -11,8 +11,8 @@ from leadline.data.answers import Classes
 from leadline.data.dataset import Dataset, Split
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
-from leadline.data.texts import Texts
-from leadline.data.trees import NO_CLASS, Trees
+from leadline.data.texts.texts import Texts
+from leadline.data.trees.trees import NO_CLASS, Trees
 from leadline.runs import results as judging
 
 _MOST_PHRASES = 1_000_000  # nodes whose words a linear model learns from, each for itself

@@ -13,9 +13,9 @@ from leadline import files, metrics
 from leadline.data.answers import Classes
 from leadline.data.dataset import Dataset, Split
 from leadline.data.schema import Schema
-from leadline.data.tree_batches import TreeBatches
-from leadline.data.tree_loading import read_trees
-from leadline.data.trees import NO_CLASS, NodeClasses
+from leadline.data.trees.tree_batches import TreeBatches
+from leadline.data.trees.tree_loading import read_trees
+from leadline.data.trees.trees import NO_CLASS, NodeClasses
 from leadline.metrics.table import Metric
 from leadline.models.tree_evaluation import tree_outputs
 from leadline.plan.record import Plan

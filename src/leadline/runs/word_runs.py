@@ -16,12 +16,12 @@ from torch import nn
 from leadline import files
 from leadline.data.dataset import Dataset
 from leadline.data.schema import Schema
-from leadline.data.token_loading import stream_of
-from leadline.data.word_answers import CorpusWords
+from leadline.data.tokens.token_loading import stream_of
+from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, DataError
 from leadline.explain.word_maps import word_map_png, words_to_map
-from leadline.language.word2vec_training import Word2vec, Word2vecSettings, compile_word2vec
-from leadline.language.word_tests import judge_words
+from leadline.language.words.word2vec_training import Word2vec, Word2vecSettings, compile_word2vec
+from leadline.language.words.word_tests import judge_words
 from leadline.plan import Built, Plan
 from leadline.plan.network_building import network
 from leadline.runs.observer import Observer
@@ -144,7 +144,8 @@ def finish_words(path: Path, plan: Plan, dataset: Dataset, trained: Trained, obs
     results["next"] = [
         f"Ask for words that are near: `leadline similar {path} {results['example']}`",
         f"Judge them by a file of analogies or similarities: `leadline evaluate {path} questions-words.txt`",
-        f"Begin a network for texts with them: `leadline train TEXTS --set start.vectors={path}`",
+        "Begin a network for texts with them: "
+        f"`leadline train TEXTS --set model=averaged_embeddings --set start.vectors={path}`",
     ]
     files.write_json(path / "results.json", results)
     return results

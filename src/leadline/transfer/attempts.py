@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leadline import metrics
-from leadline.data.augment import Augment
 from leadline.data.dataset import Dataset, Split
+from leadline.data.pictures.augment import Augment
 from leadline.transfer.brief_training import train_briefly
 from leadline.transfer.deciding import Candidate
 from leadline.transfer.depths import Depth, cut_depths

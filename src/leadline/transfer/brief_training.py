@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from leadline import losses
 from leadline.data.answers import Answers
-from leadline.data.augment import Augment
 from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset
+from leadline.data.pictures.augment import Augment
 from leadline.errors import TrainingError
 from leadline.optim import ClipNorm, make_optimizer, make_schedule
 from leadline.training import Supervised, outputs_of, run_loop

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from leadline.data.augment import Augment
 from leadline.data.batches import Batches
 from leadline.data.dataset import Split
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.augment import Augment
+from leadline.data.pictures.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.errors import ArgumentError, DataError
 from leadline.transfer.passing import calls_of, evaluating

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from leadline.data.augment import Augment
 from leadline.data.caching import cache_folder
 from leadline.data.dataset import Split
+from leadline.data.pictures.augment import Augment
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
 from leadline.errors import ArgumentError, DataError

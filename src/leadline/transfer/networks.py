@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.errors import ArgumentError
 from leadline.transfer.cutting import CutNetwork, cut

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from leadline.data.augment import Augment
 from leadline.data.dataset import Dataset
+from leadline.data.pictures.augment import Augment
 from leadline.errors import ArgumentError, unknown
 from leadline.transfer.attempts import Attempts
 from leadline.transfer.deciding import STRATEGIES, decide

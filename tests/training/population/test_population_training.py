@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from leadline.data import Classes, Pictures, Schema, Split, Vectors
-from leadline.data.augment import Augment
 from leadline.data.batches import Batches
+from leadline.data.pictures.augment import Augment
 from leadline.errors import ArgumentError, TrainingError
 from leadline.losses import cross_entropy
 from leadline.models import mlp

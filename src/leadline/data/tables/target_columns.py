@@ -76,7 +76,8 @@ def choose_targets(frame: pl.DataFrame, wanted: str | None) -> tuple[tuple[str, 
         "It is not clear which column is to be learned"
         + (f" ({', '.join(map(repr, usual))} have usual names for it)" if usual else ""),
         expected=f"one of the columns {listed}{more}",
-        do="Name it with --target COLUMN (target=… in Python); several are separated by commas.",
+        do="Name it with --target COLUMN (target=… in Python); several are separated by commas. What comes next in time "
+        "is forecast by --forecast STEPS.",
     )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from leadline.data.answers import Numbers
 from leadline.data.dataset import Dataset
-from leadline.data.pictures import Pictures
+from leadline.data.pictures.pictures import Pictures
 from leadline.data.vectors import Vectors
 from leadline.plan.building import Built
 from leadline.plan.record import Plan

@@ -15,9 +15,9 @@ from torch import nn
 
 from leadline import files, losses
 from leadline.data.dataset import Dataset
-from leadline.data.series import Series
-from leadline.data.tagged_sentences import Sentences
-from leadline.data.texts import Texts
+from leadline.data.series.series import Series
+from leadline.data.steps.tagged_sentences import Sentences
+from leadline.data.texts.texts import Texts
 from leadline.errors import PlanError, RunExistsError
 from leadline.models import MODELS
 from leadline.plan.building import Built, build, precision_of

@@ -1,0 +1,1 @@
+"""Tables in time to windows: columns, gaps, seasons, and the answers that lie ahead."""

@@ -1,0 +1,1 @@
+"""Pictures: photo folders to arrays, their cache, augmentation, and pairs to enlarge."""

@@ -1,0 +1,1 @@
+"""Series of numbers: arrays, wide csv and `.ts` files, tables by group."""

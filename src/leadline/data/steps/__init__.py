@@ -1,0 +1,1 @@
+"""An answer for each step of a row: files of tagged words, tables by group, arrays."""

@@ -1,0 +1,1 @@
+"""Texts with classes or numbers: folders, tables and lists."""

@@ -1,0 +1,1 @@
+"""Streams of tokens for language models."""

@@ -1,0 +1,1 @@
+"""Trees in brackets with a label on each node."""

@@ -1,0 +1,1 @@
+"""Words of a corpus, and the vectors that they have."""

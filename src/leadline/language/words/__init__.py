@@ -1,0 +1,1 @@
+"""Word vectors: word2vec with its compiled kernels, their tests, and networks that begin with them."""

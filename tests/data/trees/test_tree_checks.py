@@ -1,0 +1,55 @@
+"""Which labels are a scale, and which trees are set aside with which reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from leadline.data.dataset import Excluded
+from leadline.data.trees.tree_checks import check_few, label_scale, told, unusable
+from leadline.data.trees.tree_files import TreeRows
+from leadline.data.trees.trees import NodeClasses
+from leadline.errors import DataError
+from leadline.text.brackets import tree_from_brackets
+
+
+@pytest.mark.parametrize(
+    ("counts", "scale"),
+    [
+        ({"0": 500, "1": 700, "2": 300, "27": 1, "-4": 1}, range(3)),
+        ({"0": 500, "1": 700, "x": 1}, range(2)),
+        ({"-1": 500, "0": 700, "1": 300, "9": 2}, range(-1, 2)),
+        ({"0": 500, "1": 700}, None),  # nothing lies beyond
+        ({"0": 50, "1": 70, "9": 10}, None),  # too many for a slip
+        ({"NP": 50, "3": 1}, None),
+        ({"--2": 1, "1": 500, "9" * 5000: 1}, range(1, 2)),
+        ({}, None),
+    ],
+)
+def test_what_lies_beyond_a_scale_is_a_slip(counts: dict[str, int], scale: range | None) -> None:
+    assert label_scale(counts) == scale
+
+
+def test_reasons_stand_by_the_trees() -> None:
+    rows = TreeRows()
+    for line, text in enumerate(("(1 (0 a) (1 b))", "(1 (7 a) (1 b))", "((0 a) (1 b))"), start=1):
+        rows.add(tree_from_brackets(text), f"a.txt:{line}")
+    assert unusable(rows) == {2: "its root has no label"}
+    assert unusable(rows, scale=range(2)) == {
+        1: "the label '7' is out of the range of the others, 0 to 1",
+        2: "its root has no label",
+    }
+    found = unusable(rows, answers=NodeClasses(("0", "1")))
+    assert [each.reason for each in told(rows, found)] == [
+        "a.txt:2: its label '7' is not one of the training",
+        "a.txt:3: its root has no label",
+    ]
+
+
+def test_more_than_one_in_twenty_is_a_mistake() -> None:
+    one = Excluded("a", "a: why")
+    check_few([one], 20)
+    for excluded, total in (([one], 19), ([one], 1), ([], 0)):
+        with pytest.raises(DataError, match="trees cannot be used"):
+            check_few(excluded, total)
+    with pytest.raises(DataError, match=r"a: why; a: why; a: why; and 6 more"):
+        check_few([one] * 9, 20)
