@@ -64,6 +64,16 @@ def test_rows_are_those_of_the_network_on_tf_idf(unit: str) -> None:
     assert np.linalg.norm(problem.test.toarray(), axis=1) == pytest.approx(1)
 
 
+def test_columns_that_no_training_row_has_make_no_difference(dataset: Dataset) -> None:
+    (found,) = fit_baselines(dataset, seconds=60)
+    problem = TextProblem(dataset)
+    inputs, targets = problem.training(len(dataset.train))
+    strength = float(found.detail.split("C = ")[1].split(",")[0])
+    whole = LogisticRegression(C=strength, tol=1e-8, max_iter=2000).fit(inputs, targets)
+    assert inputs.shape[1] > 2**18
+    assert found.probabilities == pytest.approx(whole.predict_proba(problem.test), abs=2e-3)
+
+
 def test_parts_of_the_rows_make_no_difference(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = TextProblem(dataset)
     monkeypatch.setattr("leadline.baselines.text_problem._TOKENS", 500)
