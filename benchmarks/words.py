@@ -53,8 +53,10 @@ def paragraphs(texts: Path) -> Iterator[str]:
             if line.strip():
                 yield " ".join(line.lower().split())
     for part in ("train", "test"):
-        for line in (texts / f"imdb.{part}.tsv").read_text(encoding="utf-8").splitlines():
-            yield " ".join(words.split(line.split("\t")[3]))
+        rows = (texts / f"imdb.{part}.tsv").read_text(encoding="utf-8").split("\n")  # reviews have other ends of lines in them
+        for line in rows[1:]:
+            if line:
+                yield " ".join(words.split(line.split("\t")[3]))
 
 
 def write_corpus(texts: Path, target: Path, most: int | None) -> None:
