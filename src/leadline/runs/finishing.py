@@ -22,7 +22,7 @@ from leadline.runs.explaining_sequences import find_deciding
 from leadline.runs.forecasts import calibrated_forecasts, finish_forecasts, tell_forecasts
 from leadline.runs.observer import Observer
 from leadline.runs.pairs import finish_pairs, tell_pairs
-from leadline.runs.restarts import Trained, best_epoch
+from leadline.runs.restarts import Trained
 from leadline.runs.run import Run
 from leadline.runs.seeing_pictures import find_seeing
 from leadline.runs.solving import forget_first
@@ -43,7 +43,7 @@ _NOUNS = {"pictures": "pictures", "texts": "texts", "series": "series"}  # what 
 
 def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> Run:
     """Judge the best weights on the test split and write all that remains, the record of being finished last."""
-    built, history, seconds = trained.built, trained.history, trained.seconds
+    built, seconds = trained.built, trained.seconds
     if dataset.task in _APART:
         return _finish_apart(path, plan, dataset, trained, observer)
     dataset = _calibrated(dataset, built)
@@ -55,31 +55,21 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
     if not quantile:
         others = _BESIDE.get(dataset.schema.inputs.kind, " and nearest neighbours")
         observer.note("baselines", f"a linear model{others} on the same rows")
+    results |= judging.training_record(path, plan, dataset, trained)
     results |= {
-        "name": dataset.name,
         "noun": _NOUNS.get(dataset.schema.inputs.kind, "rows"),
         "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
         "baselines": []
         if quantile
         else judging.beside_baselines(dataset, values, seconds=max(_least(dataset), _BASELINE_SHARE * seconds)),
-        "epochs": None if plan.start.solves else int(history["epoch"][-1]),
-        "best_epoch": 0 if plan.start.solves else best_epoch(history),
-        "stopped": history.stopped,
-        "parameters": sum(parameter.numel() for parameter in built.model.parameters()),
-        "notes": [*dataset.notes, *history.notes],
-        "excluded": [dataclasses.asdict(row) for row in dataset.excluded],
         "balance": judging.balance(dataset),
         "temperature": getattr(dataset.schema.answers, "temperature", None),
-        "device": plan.training.device,
-        "threads": plan.training.threads,
-        "seconds": {"data": folders.read_record(path).get("data_seconds", 0.0), "training": seconds},
     }
     if mirrored := judging.seen_mirrored_too(dataset, plan.training.augment, values, run.predictor.all_values):
         results["mirrored"] = mirrored
     if transfer := folders.read_record(path).get("transfer"):
         results["transfer"] = transfer
     if trained.restarts is not None:
-        results["restarts"] = trained.restarts
         observer.note("restarts", spread_text(trained.restarts))
     if isinstance(table := dataset.schema.inputs, Table):
         observer.note("explain", "which columns matter, on test rows whose values are shuffled column by column")

@@ -25,8 +25,8 @@ from leadline.plan import Built, Plan
 from leadline.report.sentences import better_baseline, coverage_sentence
 from leadline.runs.observer import Observer
 from leadline.runs.predicting import Predictor
-from leadline.runs.restarts import Trained, best_epoch
-from leadline.runs.results import learned_quantile
+from leadline.runs.restarts import Trained
+from leadline.runs.results import learned_quantile, more_epochs, training_record
 from leadline.training import outputs_of
 
 _RESAMPLES, _FEWEST_RESAMPLES = 1000, 200
@@ -129,7 +129,7 @@ def finish_forecasts(
         predictor: its network with the Schema.
         observer: is told what happens.
     """
-    built, history = trained.built, trained.history
+    history = trained.history
     windows, answers = dataset.schema.inputs, dataset.schema.answers
     assert isinstance(windows, Windows)
     assert isinstance(answers, Forecasts)
@@ -139,25 +139,15 @@ def finish_forecasts(
     shown = forecast_examples(judged, windows, outputs, naive=naive, answers=answers)
     files.write_json(path / "examples.json", {"forecasts": shown})
     some = f"Of {len(dataset.test):,} test moments {len(judged):,}, evenly spread, were judged."
+    results |= training_record(path, plan, dataset, trained)
     results |= {
-        "name": dataset.name,
         "noun": "moments",
         "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(judged)},
-        "epochs": int(history["epoch"][-1]),
-        "best_epoch": best_epoch(history),
-        "stopped": history.stopped,
-        "parameters": sum(parameter.numel() for parameter in built.model.parameters()),
         "notes": [*dataset.notes, *([some] if len(judged) < len(dataset.test) else []), *history.notes],
-        "excluded": [dataclasses.asdict(row) for row in dataset.excluded],
-        "device": plan.training.device,
-        "threads": plan.training.threads,
-        "seconds": {"data": files.read_json(path / "run.json").get("data_seconds", 0.0), "training": trained.seconds},
     }
     if quantile := learned_quantile(plan.training.loss):
         # Naive forecasts aim at the middle, beside which a quantile must lose.
         results |= {"coverage": {"quantile": quantile, "share": float((judged.targets <= outputs).mean())}, "baselines": []}
-    if trained.restarts is not None:
-        results["restarts"] = trained.restarts
     results["next"] = _next(results, path, plan)
     files.write_json(path / "results.json", results)
     return results
@@ -247,11 +237,7 @@ def _next(results: dict[str, Any], path: Path, plan: Plan) -> list[str]:
     advice = []
     if better := better_baseline(results):
         advice.append(better)
-    if results["best_epoch"] >= 0.95 * plan.training.epochs and results["stopped"] == "":
-        advice.append(
-            f"The best weights came in epoch {results['best_epoch']} of {plan.training.epochs}: "
-            f"more may help (--set training.epochs={2 * plan.training.epochs})."
-        )
+    advice += more_epochs(results, plan.training.epochs)
     if not plan.data.known:
         advice.append(
             "Is there a column whose future is known, such as holidays or prices? Then name it (`--known COLUMN`), and give "

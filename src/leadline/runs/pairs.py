@@ -26,7 +26,8 @@ from leadline.runs.enlarging import bicubic, enlarged
 from leadline.runs.examples import png_uri
 from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
-from leadline.runs.restarts import Trained, best_epoch
+from leadline.runs.restarts import Trained
+from leadline.runs.results import more_epochs, training_record
 
 _RESAMPLES = 1000
 _JUDGED = 300  # photos: their mean is known to a tenth of a decibel, and they take a minute or two
@@ -113,22 +114,12 @@ def finish_pairs(path: Path, plan: Plan, dataset: Dataset, trained: Trained, obs
     bad: dict[int, str] = {}  # files of the folder may have gone since the training began; the others are judged
     results = judge(network, _readable(root, names, inputs.upscale, bad), lambda: None)
     files.write_json(path / "examples.json", {"enlarged": results.pop("shown")})
+    results |= training_record(path, plan, dataset, trained)
     results |= {
-        "name": dataset.name,
         "upscale": inputs.upscale,
         "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(results["photos"])},
-        "epochs": int(history["epoch"][-1]),
-        "best_epoch": best_epoch(history),
-        "stopped": history.stopped,
-        "parameters": sum(parameter.numel() for parameter in built.model.parameters()),
         "notes": [*dataset.notes, *filter(None, [few, _left_out(names, bad)]), *history.notes],
-        "excluded": [dataclasses.asdict(row) for row in dataset.excluded],
-        "device": plan.training.device,
-        "threads": plan.training.threads,
-        "seconds": {"data": files.read_json(path / "run.json").get("data_seconds", 0.0), "training": trained.seconds},
     }
-    if trained.restarts is not None:
-        results["restarts"] = trained.restarts
     results["next"] = _next(results, path, plan.training.epochs)
     files.write_json(path / "results.json", results)
     return results
@@ -265,12 +256,7 @@ def _chosen(rows: Sequence[dict[str, Any]], shown: Sequence[dict[str, Any]]) -> 
 
 
 def _next(results: dict[str, Any], path: Path, epochs: int) -> list[str]:
-    advice = []
-    if results["best_epoch"] >= 0.95 * epochs and results["stopped"] == "":
-        advice.append(
-            f"The best weights came in epoch {results['best_epoch']} of {epochs}: "
-            f"more may help (--set training.epochs={2 * epochs})."
-        )
+    advice = more_epochs(results, epochs)
     return [
         *advice,
         f"Enlarge photos: `leadline predict {path} PHOTO… --out FOLDER`",

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leadline import losses, metrics
+from leadline import files, losses, metrics
 from leadline.baselines import fit_baselines
 from leadline.data.answers import Answers
 from leadline.data.dataset import Dataset
 from leadline.data.pictures.augment import Augment
 from leadline.data.pictures.pictures import Pictures
+from leadline.plan import Plan
 from leadline.report.sentences import better_baseline
+from leadline.runs.restarts import Trained, best_epoch
 from leadline.spelling import parse_call
 
 _RESAMPLES = 1000
@@ -130,6 +134,31 @@ def what_next(results: dict[str, Any], folder: str, epochs: int) -> list[str]:
     if results["task"] == "classes":
         advice.append("Look at the most wrong examples: a label that is itself wrong is often among them.")
     return [*advice, f"Use it: leadline predict {folder} INPUT …", f"Judge it on other data: leadline evaluate {folder} SOURCE"]
+
+
+def training_record(path: Path, plan: Plan, dataset: Dataset, trained: Trained) -> dict[str, Any]:
+    """What results.json says of any training, whatever its task: how long it took, where it stopped, what was noted.
+
+    Args:
+        path: of the Run.
+        plan: as it was resolved.
+        dataset: that was learned from.
+        trained: what it came to.
+    """
+    history = trained.history
+    record = {
+        "name": dataset.name,
+        "epochs": None if plan.start.solves else int(history["epoch"][-1]),
+        "best_epoch": 0 if plan.start.solves else best_epoch(history),
+        "stopped": history.stopped,
+        "parameters": sum(parameter.numel() for parameter in trained.built.model.parameters()),
+        "notes": [*dataset.notes, *history.notes],
+        "excluded": [dataclasses.asdict(row) for row in dataset.excluded],
+        "device": plan.training.device,
+        "threads": plan.training.threads,
+        "seconds": {"data": files.read_json(path / "run.json").get("data_seconds", 0.0), "training": trained.seconds},
+    }
+    return record if trained.restarts is None else record | {"restarts": trained.restarts}
 
 
 def more_epochs(results: dict[str, Any], epochs: int) -> list[str]:

@@ -28,8 +28,8 @@ from leadline.report.sentences import better_baseline
 from leadline.runs.answering_steps import said_of
 from leadline.runs.observer import Observer
 from leadline.runs.predicting import Predictor
-from leadline.runs.restarts import Trained, best_epoch
-from leadline.runs.results import learned_quantile, more_epochs, per_class
+from leadline.runs.restarts import Trained
+from leadline.runs.results import learned_quantile, more_epochs, per_class, training_record
 from leadline.runs.shown_steps import step_examples
 from leadline.training import outputs_of
 
@@ -107,37 +107,26 @@ def finish_steps(
         predictor: its network with the Schema.
         observer: is told what happens.
     """
-    built, history, schema = trained.built, trained.history, dataset.schema
+    schema = dataset.schema
     results, said, sure = judge_steps(predictor, dataset.test)
     observer.note("baselines", "simple answers for the same steps")
     limit = max(_BASELINE_LEAST, _BASELINE_SHARE * trained.seconds)
     quantile = learned_quantile(plan.training.loss)
     results["baselines"] = [] if quantile else _beside(dataset, said, results["headline"], limit)
     parts = {"train": dataset.train, "valid": dataset.valid, "test": dataset.test}
+    results |= training_record(path, plan, dataset, trained)
     results |= {
-        "name": dataset.name,
         "noun": "words" if isinstance(schema.inputs, Sentences) and schema.inputs.unit == "words" else "steps",
         "rows": {part: int(_there(split).sum()) for part, split in parts.items()},
         "sequences": {part: len(split) for part, split in parts.items()},
         "of": "sentences" if isinstance(schema.inputs, Sentences) else "series",
         "balance": _balance(schema.answers, parts),
-        "epochs": int(history["epoch"][-1]),
-        "best_epoch": best_epoch(history),
-        "stopped": history.stopped,
-        "parameters": sum(parameter.numel() for parameter in built.model.parameters()),
-        "notes": [*dataset.notes, *history.notes],
-        "excluded": [dataclasses.asdict(row) for row in dataset.excluded],
         "temperature": getattr(schema.answers, "temperature", None),
-        "device": plan.training.device,
-        "threads": plan.training.threads,
-        "seconds": {"data": files.read_json(path / "run.json").get("data_seconds", 0.0), "training": trained.seconds},
     }
     if quantile:
         truth = dataset.test.targets.values
         share = float((truth <= said)[~np.isnan(truth)].mean())
         results["coverage"] = {"quantile": quantile, "share": share}
-    if trained.restarts is not None:
-        results["restarts"] = trained.restarts
     results["next"] = _next(results, path, plan)
     files.write_json(path / "examples.json", {"steps": step_examples(dataset, said, sure)})
     files.write_json(path / "results.json", results)

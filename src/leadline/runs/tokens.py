@@ -23,7 +23,8 @@ from leadline.plan.record import Plan
 from leadline.report.sentences import better_baseline
 from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
-from leadline.runs.restarts import Trained, best_epoch
+from leadline.runs.restarts import Trained
+from leadline.runs.results import more_epochs, training_record
 from leadline.runs.token_scoring import counted_scores, surprises_of, token_difference, token_scores
 from leadline.text.vocabularies import UNKNOWN
 
@@ -68,36 +69,24 @@ def judged_text(schema: Schema, plan: Plan, source: Any, dataset: Dataset | None
 
 def finish_tokens(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> dict[str, Any]:
     """Judge the best weights on the test part and write samples and results; the results come back."""
-    built, history, tokens = trained.built, trained.history, tokens_of(dataset.schema)
+    built, tokens = trained.built, tokens_of(dataset.schema)
     ids = {part: stream_of(getattr(dataset, part)) for part in ("train", "valid", "test")}
     model = built.model.eval()
     ours = surprises_of(model, ids["test"], tokens, built.device)
     scores = token_scores(ours, tokens)
     order = _longest(tokens)
     observer.note("baselines", f"counts of single {tokens.unit}, pairs and {_named(order)}s of the same text")
-    results: dict[str, Any] = {
+    results = training_record(path, plan, dataset, trained) | {
         "task": dataset.task,
         "headline": next(iter(scores)),
         "classes": [],
         "scores": scores,
         "baselines": [beside_counts(each, ids, tokens, ours) for each in (1, 2, order)],
-        "name": dataset.name,
         "noun": tokens.unit,
         "rows": {part: len(each) for part, each in ids.items()},
         "vocabulary": len(tokens.vocabulary),
         "unknown": float((np.asarray(ids["test"]) == UNKNOWN).mean()),
-        "epochs": int(history["epoch"][-1]),
-        "best_epoch": best_epoch(history),
-        "stopped": history.stopped,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "notes": [*dataset.notes, *history.notes],
-        "excluded": [],
-        "device": plan.training.device,
-        "threads": plan.training.threads,
-        "seconds": {"data": files.read_json(path / "run.json").get("data_seconds", 0.0), "training": trained.seconds},
     }
-    if trained.restarts is not None:
-        results["restarts"] = trained.restarts
     files.write_json(path / "examples.json", {"written": samples_of(model, dataset.schema, ids["test"])})
     results["next"] = _next(results, path, plan.training.epochs)
     files.write_json(path / "results.json", results)
@@ -212,11 +201,7 @@ def _sample(model: nn.Module, schema: Schema, test: NDArray[Any], temperature: f
 
 def _next(results: dict[str, Any], path: Path, epochs: int) -> list[str]:
     advice = [better] if (better := better_baseline(results)) else []
-    if results["best_epoch"] >= 0.95 * epochs and results["stopped"] == "":
-        advice.append(
-            f"The best weights came in epoch {results['best_epoch']} of {epochs}: "
-            f"more may help (--set training.epochs={2 * epochs})."
-        )
+    advice += more_epochs(results, epochs)
     return [
         *advice,
         f'Let it write: `leadline write {path} "A beginning" --temperature 0.8 --top-p 0.95`',

@@ -24,7 +24,8 @@ from leadline.runs import results as judging
 from leadline.runs.drawn_trees import shown_trees
 from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
-from leadline.runs.restarts import Trained, best_epoch
+from leadline.runs.restarts import Trained
+from leadline.runs.results import more_epochs, training_record
 from leadline.runs.tree_baselines import beside_words
 
 _OWN = "This is what the network was trained on, so only its test split counts."
@@ -73,32 +74,21 @@ def judge_trees(schema: Schema, outputs: Tensor, split: Split) -> dict[str, Any]
 
 def finish_trees(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> dict[str, Any]:
     """Judge the best weights on the test split and write trees to look at and the results; the results come back."""
-    built, history = trained.built, trained.history
+    built = trained.built
     model, schema = built.model.eval(), dataset.schema
     outputs = tree_outputs(model, TreeBatches(dataset.test, schema, _AT_ONCE, device=built.device)).cpu()
     results = judge_trees(schema, outputs, dataset.test)
     observer.note("baselines", "linear models on the words of the same sentences, and of all phrases in them")
     seconds = max(_BASELINE_LEAST, _BASELINE_SHARE * trained.seconds)
     roots = dataset.test.inputs.offsets[1:] - 1  # type: ignore[union-attr]
+    results |= training_record(path, plan, dataset, trained)
     results |= {
-        "name": dataset.name,
         "noun": "trees",
         "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
         "baselines": beside_words(dataset, schema.answers.probabilities(outputs[roots]).numpy(), seconds=seconds),  # type: ignore[union-attr]
-        "epochs": int(history["epoch"][-1]),
-        "best_epoch": best_epoch(history),
-        "stopped": history.stopped,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "notes": [*dataset.notes, *history.notes],
-        "excluded": [{"id": row.id, "reason": row.reason} for row in dataset.excluded],
         "balance": _balance(dataset),
         "temperature": schema.answers.temperature,  # type: ignore[union-attr]
-        "device": plan.training.device,
-        "threads": plan.training.threads,
-        "seconds": {"data": files.read_json(path / "run.json").get("data_seconds", 0.0), "training": trained.seconds},
     }
-    if trained.restarts is not None:
-        results["restarts"] = trained.restarts
     results["next"] = _next(results, path, plan)
     files.write_json(path / "examples.json", {"trees": shown_trees(schema, outputs, dataset.test)})
     files.write_json(path / "results.json", results)
@@ -177,11 +167,7 @@ def _balance(dataset: Dataset) -> dict[str, dict[str, int]]:
 
 def _next(results: dict[str, Any], path: Path, plan: Plan) -> list[str]:
     advice, epochs = [better] if (better := better_baseline(results)) else [], plan.training.epochs
-    if results["best_epoch"] >= 0.95 * epochs and results["stopped"] == "":
-        advice.append(
-            f"The best weights came in epoch {results['best_epoch']} of {epochs}: "
-            f"more may help (--set training.epochs={2 * epochs})."
-        )
+    advice += more_epochs(results, epochs)
     if not plan.start.vectors:
         advice.append("Word vectors from a larger text often help more than anything else: `--set start.vectors=FILE`.")
     return [
