@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from leadline.data.dataset import Dataset
@@ -100,13 +101,6 @@ def _forecast(
     )
 
 
-def _counted(source: Any, **given: Any) -> Dataset:
-    return load_tokens(source, by_counts=True, **given)
-
-
-_counted.__signature__ = inspect.signature(load_tokens)  # type: ignore[attr-defined]
-
-
 def _alone(given: Mapping[str, Any]) -> bool:
     return "targets" not in given and "target" not in given
 
@@ -120,7 +114,7 @@ TASK_LOADERS: dict[str, TaskLoader] = {
         load_steps, "answers for each step have", lambda source, given: is_step_source(source, given.get("targets"))
     ),
     "tokens": TaskLoader(load_tokens, "a language model has", lambda source, given: _alone(given) and is_token_source(source)),
-    "ngram": TaskLoader(_counted, "a model of n-grams has"),
+    "ngram": TaskLoader(partial(load_tokens, by_counts=True), "a model of n-grams has"),
 }
 
 

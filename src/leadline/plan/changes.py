@@ -36,6 +36,21 @@ _SEARCH = "start.search"  # below it a key is another dotted key
 SEARCHED = ("training.learning_rate", "training.momentum", "training.weight_decay", "training.seed", "model.dropout")
 
 
+def numbers_chosen(changes: Mapping[str, Any], *names: str, least: int) -> dict[str, int]:
+    """The whole numbers that a person has chosen of a training, for reasons and choices that speak of them.
+
+    Args:
+        changes: of the person, by dotted keys.
+        names: in the section `training`.
+        least: a smaller one is no choice here; it is refused where the Plan is changed, or means "what suits".
+
+    Example:
+        >>> numbers_chosen({"training.batch": 0, "training.epochs": 5, "training.loss": "huber"}, "batch", "epochs", least=1)
+        {'epochs': 5}
+    """
+    return {name: value for name in names if isinstance(value := changes.get(f"training.{name}"), int) and value >= least}
+
+
 def parse_changes(settings: Iterable[str]) -> dict[str, Any]:
     """What `--set KEY=VALUE` says: values are read as TOML (numbers, true, false, lists), anything else is text.
 

@@ -20,6 +20,7 @@ import numpy as np
 from leadline.data.dataset import Dataset
 from leadline.data.forecasts.window_rows import WindowSplit
 from leadline.data.forecasts.windows import Windows
+from leadline.plan.changes import numbers_chosen
 from leadline.plan.record import TrainingPlan
 from leadline.spelling import counted
 
@@ -67,9 +68,7 @@ def forecast_training(
 ) -> TrainingPlan:
     """How a forecaster is trained, in the batches and epochs of the person's own `changes` where these say so."""
     windows, trained = _windows(dataset), len(dataset.train)
-    mine = {
-        key: value for key in ("batch", "epochs") if isinstance(value := changes.get(f"training.{key}"), int) and value >= 0
-    }
+    mine = numbers_chosen(changes, "batch", "epochs", least=0)
     batch = mine.get("batch", int(2 ** np.clip(round(math.log2(max(trained, 2) / 40)), 3, 7))) or trained
     steps = math.ceil(trained / batch)
     epochs = mine.get("epochs", 0) or int(np.clip(_WINDOWS_TO_SEE / trained, 8, 60))

@@ -15,6 +15,7 @@ import numpy as np
 
 from leadline.data.dataset import Dataset
 from leadline.data.pictures.enlarging import SmallPictures
+from leadline.plan.changes import numbers_chosen
 from leadline.plan.record import TrainingPlan
 
 _CROPS_TO_SEE = 40_000  # of 96 pixels a side: a few minutes of two cores, after which a small network gains little
@@ -56,9 +57,7 @@ def pairs_training(
 ) -> TrainingPlan:
     """How a network is trained on pairs, in the batches and epochs of the person's own `changes` where these say so."""
     crops = len(dataset.train)
-    mine = {
-        key: value for key in ("batch", "epochs") if isinstance(value := changes.get(f"training.{key}"), int) and value >= 0
-    }
+    mine = numbers_chosen(changes, "batch", "epochs", least=0)
     batch = mine.get("batch", int(2 ** np.clip(round(math.log2(max(crops, 2) / 40)), 2, 4))) or crops
     steps = math.ceil(crops / batch)
     epochs = mine.get("epochs", 0) or int(np.clip(max(_CROPS_TO_SEE / crops, _FEWEST_STEPS / steps), 3, 200))

@@ -23,6 +23,7 @@ from leadline.data.series.series import Series
 from leadline.data.steps.step_answers import StepAnswers, StepClasses, StepNumbers
 from leadline.data.trees.trees import NodeClasses
 from leadline.losses.steps import step_accuracy, step_error
+from leadline.plan.changes import numbers_chosen
 from leadline.plan.record import CHOSEN, TrainingPlan
 from leadline.spelling import counted
 
@@ -111,9 +112,7 @@ def steps_training(
         rate_beside_adam: how much higher the rate of another optimizer is.
     """
     rows, steps, answers = len(dataset.train), _steps(dataset.train), dataset.schema.answers
-    mine = {
-        key: value for key in ("batch", "epochs") if isinstance(value := changes.get(f"training.{key}"), int) and value >= 0
-    }
+    mine = numbers_chosen(changes, "batch", "epochs", least=0)
     batch = mine.get("batch", int(2 ** np.clip(round(math.log2(max(rows, 2) / 60)), 3, 5))) or rows
     updates = math.ceil(rows / batch)
     epochs = mine.get("epochs", 0) or int(np.clip(round(_STEPS_TO_SEE / steps), 6, 60))

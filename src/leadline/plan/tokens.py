@@ -13,6 +13,7 @@ from leadline.data.tokens.tokens import Tokens
 from leadline.errors import ArgumentError, PlanError
 from leadline.losses.sampled_words import samples_of
 from leadline.models import OF_STREAMS
+from leadline.plan.changes import numbers_chosen
 from leadline.plan.counted_models import COUNTED, no_network
 from leadline.plan.record import ModelPlan, Plan, TrainingPlan
 
@@ -97,11 +98,7 @@ def tokens_training(
 ) -> TrainingPlan:
     """How a language model is trained, with the person's own `changes` where they speak of streams, windows or epochs."""
     tokens, (train, valid, _) = _tokens(dataset), _counts(dataset)
-    mine = {
-        key: value
-        for key in ("batch", "epochs", "truncation")
-        if isinstance(value := changes.get(f"training.{key}"), int) and value > 0
-    }
+    mine = numbers_chosen(changes, "batch", "epochs", "truncation", least=1)
     length = mine.get("truncation", _STEPS[tokens.unit])
     batch = mine.get("batch", int(2 ** np.clip(np.floor(np.log2(max(train / (length * _WORTH_STEPS), 1))), 2, 5)))
     steps = max(1, round(train / (batch * length)))

@@ -18,6 +18,7 @@ from leadline.data.trees.trees import Trees
 from leadline.data.words.vector_sources import vectors_from
 from leadline.errors import PlanError
 from leadline.models import OF_TREES
+from leadline.plan.changes import numbers_chosen
 from leadline.plan.record import ModelPlan, Plan, StartPlan, TrainingPlan
 
 _MOST_PLACES = 3  # children with a matrix each; with more of them the matrices outgrow what trees can teach
@@ -105,7 +106,7 @@ def trees_arguments(name: str, dataset: Dataset, changes: Mapping[str, Any], why
 def trees_training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, Any], why: dict[str, str]) -> TrainingPlan:
     """How a recursive network is trained, with the person's own `changes` where they speak of batch or epochs."""
     rows, nodes, valid = len(dataset.train), _nodes(dataset), len(dataset.valid)
-    mine = {key: value for key in ("batch", "epochs") if isinstance(value := changes.get(f"training.{key}"), int) and value > 0}
+    mine = numbers_chosen(changes, "batch", "epochs", least=1)
     batch = mine.get("batch", int(np.clip(rows // 40, 4, _BATCH)))
     epochs = mine.get("epochs", int(np.clip(round(_NODES_TO_SEE / max(nodes, 1)), 8, 60)))
     steps = -(-rows // batch)
