@@ -74,6 +74,14 @@ def test_columns_that_no_training_row_has_make_no_difference(dataset: Dataset) -
     assert found.probabilities == pytest.approx(whole.predict_proba(problem.test), abs=2e-3)
 
 
+def test_a_model_is_fitted_to_the_columns_that_its_rows_have(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    widths, fit = [], LogisticRegression.fit
+    monkeypatch.setattr(LogisticRegression, "fit", lambda self, x, y: widths.append(x.shape[1]) or fit(self, x, y))
+    fit_baselines(dataset, seconds=60)
+    inputs, _ = TextProblem(dataset).training(len(dataset.train))
+    assert max(widths) == len(np.unique(inputs.indices)) < inputs.shape[1] / 10
+
+
 def test_parts_of_the_rows_make_no_difference(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = TextProblem(dataset)
     monkeypatch.setattr("leadline.baselines.text_problem._TOKENS", 500)

@@ -82,8 +82,8 @@ def _training(problem: Problem, rows: int) -> tuple[NDArray[np.float32], NDArray
 def _seen_columns(inputs: Any) -> tuple[Any, Any]:
     """Sparse rows without the columns in which they have nothing, and which columns these others are; dense rows as they are.
 
-    The weight of a column of zeros stays 0, but is gone through with all others in each iteration: of the 280,000 columns of
-    hashed words a few thousand sentences have a tenth.
+    The weight of a column of zeros stays 0, but is gone through with all others in each iteration: of 278,727 columns 8,544
+    sentences have 88,760, and 512 of them 10,350.
     """
     if not hasattr(inputs, "getnnz"):
         return inputs, slice(None)
