@@ -77,7 +77,9 @@ class PublishedNet(nn.Module):
     def forward(self, x: Tensor, train_bias: bool) -> Tensor:
         bias = self.first.bias if train_bias else self.first.bias.detach()
         x = self.blocks(F.gelu(F.conv2d(x, self.first.weight, bias)))
-        logits = self.head(x.amax(dim=(2, 3)))
+        # Not `amax`: compiled in half precision, its gradient looks for the maximum among numbers that were not yet rounded,
+        # finds none, and divides by 0.
+        logits = self.head(F.max_pool2d(x, x.shape[-1]).flatten(1))
         return logits / self.recipe.widths[-1] if self.recipe.muon else logits / 9
 
     @torch.no_grad()

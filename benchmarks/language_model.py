@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ class Setting:
     full: float = 0.7  # from this share of the time on, the loss is that of all words
     batch: int = 32
     length: int = 35
+    variable: bool = True
+    tied: bool = True
     optimizer: str = "adam(beta2=0.99)"
     learning_rate: float = 0.002
     momentum: float = 0.9
@@ -96,10 +99,12 @@ class Clock(Callback):
         return "the time is over" if self.share() >= 1 else None
 
 
-def trained(model: nn.Module, parts: TokenParts, setting: Setting, seconds: float) -> dict[str, Any]:
-    """Train for so many seconds; what it came to."""
+def trained(
+    model: nn.Module, parts: TokenParts, setting: Setting, seconds: float, schedule: Callable[[float], float] | None = None
+) -> dict[str, Any]:
+    """Train for so many seconds, by the schedule of the setting or another one of the time; what it came to."""
     clock = Clock(seconds)
-    schedule = make_schedule(setting.schedule)
+    schedule = schedule or make_schedule(setting.schedule)
     optimizer = make_optimizer(
         setting.optimizer, model, learning_rate=setting.learning_rate, momentum=setting.momentum,
         weight_decay=setting.weight_decay
@@ -120,7 +125,10 @@ def trained(model: nn.Module, parts: TokenParts, setting: Setting, seconds: floa
             if clock.share() > setting.full:
                 inner.samples = 0
 
-    streams = TokenStreams(parts.train, setting.batch, length=setting.length, variable=True, start=parts.tokens.start)
+    streams = TokenStreams(
+        parts.train, setting.batch, length=setting.length, variable=setting.variable, start=parts.tokens.start,
+        device=next(model.parameters()).device,
+    )  # fmt: skip
     history = run_loop(make_average(setting.average, inner), streams, epochs=10_000, callbacks=[AllWords(), clock])
     model.eval()
     epochs = clock.steps / len(streams)
@@ -144,7 +152,8 @@ def precision_of(setting: Setting) -> torch.dtype:
 def judged(model: nn.Module, parts: TokenParts) -> dict[str, float]:
     columns: dict[str, float] = {}
     for name, ids in (("valid", parts.valid), ("test", parts.test)):
-        streams = TokenStreams(ids, 8, length=64, whole=True, start=parts.tokens.start)
+        device = next(model.parameters()).device
+        streams = TokenStreams(ids, 8, length=64, whole=True, start=parts.tokens.start, device=device)
         columns |= StreamEvaluation(model, streams, prefix=f"{name}_")()
     return columns
 
@@ -179,19 +188,24 @@ def beside_others(model: nn.Module, parts: TokenParts) -> dict[str, Any]:
 def recurrent(parts: TokenParts, setting: Setting) -> nn.Module:
     return recurrent_language(
         len(parts.tokens.vocabulary), cell=setting.cell, embedding=setting.embedding, hidden=setting.hidden,
-        layers=setting.layers, dropout=setting.dropout, between_dropout=setting.between_dropout,
+        layers=setting.layers, tied=setting.tied, dropout=setting.dropout, between_dropout=setting.between_dropout,
         word_dropout=setting.word_dropout, weight_drop=setting.weight_drop,
     )  # fmt: skip
+
+
+def ptb_parts(folder: Path) -> TokenParts:
+    """The Penn Treebank by word, kept in `folder`."""
+    chosen = folder / "ptb"
+    chosen.mkdir()
+    for part in ("train", "valid", "test"):
+        (chosen / f"ptb.{part}.txt").symlink_to((TEXTS / f"ptb.{part}.txt").absolute())
+    return read_token_parts(chosen, folder / "kept", by="spaced words")
 
 
 def ptb(minutes: float, changes: dict[str, Any]) -> None:
     setting = replace(Setting(), **changes)
     with tempfile.TemporaryDirectory() as folder:
-        chosen = Path(folder) / "ptb"
-        chosen.mkdir()
-        for part in ("train", "valid", "test"):
-            (chosen / f"ptb.{part}.txt").symlink_to((TEXTS / f"ptb.{part}.txt").absolute())
-        parts = read_token_parts(chosen, Path(folder) / "kept", by="spaced words")
+        parts = ptb_parts(Path(folder))
         torch.manual_seed(0)
         model = recurrent(parts, setting)
         told = trained(model, parts, setting, 60 * minutes - JUDGING)

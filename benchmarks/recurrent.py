@@ -1,8 +1,8 @@
 """LSTM and GRU: training steps a second of `models.recurrent`, of plain PyTorch, and of Keras on torch and on JAX.
 
 One layer, 64 features that come in, the last step to 10 classes, cross-entropy, AdamW; rows of T steps, H hidden units. All in
-turn, each in a process of its own (Keras can have one backend in each), in another order every round. In the second part the
-rows have from T/8 to T steps: ours beside `pack_padded_sequence`, and beside padding that is read like the rest.
+turn, in another order every round, ours and torch's in one process and Keras in one for each backend. In the second part rows
+have from T/8 to T steps: ours beside `pack_padded_sequence`, and beside padding that is read like the rest.
 
 `python recurrent.py lstm 64 128` measures this one alone and writes nothing; `--parts` compares the bare layers.
 """
@@ -32,8 +32,9 @@ from leadline.training import Supervised
 from leadline.training.recorded import keeping_buffers
 
 CELLS, STEPS, HIDDEN = ("lstm", "gru"), (64, 256), (128, 512)
-BATCH, FEATURES, CLASSES, ROUNDS = 64, 64, 10, 7
+BATCH, FEATURES, CLASSES, ROUNDS = 64, 64, 10, 5
 GATES = {"lstm": 4, "gru": 3}
+OURS = {False: ("leadline", "torch"), True: ("leadline", "torch, padded", "torch, packed")}
 TORCH = {"lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -96,11 +97,13 @@ def multiplications(cell: str, steps: int, hidden: int) -> float:
     return 6.0 * BATCH * steps * GATES[cell] * hidden * (hidden + FEATURES)
 
 
-def serve(tool: str, cell: str, steps: int, hidden: int, ragged: bool) -> None:
-    """For each line on standard input the seconds of some training steps."""
+def serve(cell: str, steps: int, hidden: int, ragged: bool) -> None:
+    """For each line on standard input, which names a tool, the seconds of some of its training steps."""
     with keeping_buffers():
-        step, number = step_of(tool, cell, steps, hidden, ragged=ragged), number_of(cell, steps, hidden)
-        for _ in sys.stdin:
+        stepping = {tool: step_of(tool, cell, steps, hidden, ragged=ragged) for tool in OURS[ragged]}
+        number = number_of(cell, steps, hidden)
+        for line in sys.stdin:
+            step = stepping[line.strip()]
             began = time.perf_counter()
             for _ in range(number):
                 step()
@@ -109,8 +112,8 @@ def serve(tool: str, cell: str, steps: int, hidden: int, ragged: bool) -> None:
 
 def measure(cell: str, steps: int, hidden: int, gflops: float, *, ragged: bool) -> dict[str, Any]:
     number = number_of(cell, steps, hidden)
-    ours = ["leadline", "torch, padded", "torch, packed"] if ragged else ["leadline", "torch"]
-    tools = {tool: Process("recurrent.py", "--serve", tool, cell, str(steps), str(hidden), str(int(ragged))) for tool in ours}
+    together = Process("recurrent.py", "--serve", cell, str(steps), str(hidden), str(int(ragged)))
+    tools = dict.fromkeys(OURS[ragged], together)
     if not ragged:
         sizes = map(str, (cell, steps, hidden, BATCH, FEATURES, number))
         given = ["recurrent_peer.py", *sizes]
@@ -120,10 +123,12 @@ def measure(cell: str, steps: int, hidden: int, gflops: float, *, ragged: bool) 
     chance = random.Random(0)
     for turn in range(ROUNDS + 1):
         for tool in chance.sample(list(tools), len(tools)):
-            seconds = tools[tool].epoch() if turn else min(tools[tool].epoch(), tools[tool].epoch())
+            if not turn:
+                tools[tool].ask(tool)
+            seconds = tools[tool].ask(tool)
             if turn:
                 taken[tool].append(1e3 * seconds / number)
-    for process in tools.values():
+    for process in set(tools.values()):
         process.close()
     mine = statistics.median(taken["leadline"])
     figures: dict[str, Any] = {
@@ -165,9 +170,8 @@ def parts() -> None:
 def main() -> None:
     warnings.filterwarnings("ignore")
     if sys.argv[1:2] == ["--serve"]:
-        tool, cell = sys.argv[2:4]
-        steps, hidden, ragged = map(int, sys.argv[4:])
-        serve(tool, cell, steps, hidden, bool(ragged))
+        steps, hidden, ragged = map(int, sys.argv[3:])
+        serve(sys.argv[2], steps, hidden, bool(ragged))
         return
     if sys.argv[1:2] == ["--parts"]:
         parts()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -104,17 +105,28 @@ def test_in_single_precision_both_ways_agree_to_1e_6(cell: str) -> None:
     assert float((stack._packed(x, known) - stack._padded(x, known)).detach().abs().max()) < 1e-6
 
 
-def test_steps_are_left_out_only_where_lengths_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    stack, taken = stack_of("gru"), []
-    for way in ("_packed", "_padded"):
-        whole = getattr(stack, way)
-        monkeypatch.setattr(stack, way, lambda x, known, way=way, whole=whole: taken.append(way) or whole(x, known))
-    _, x = rows_of([4, 2], 4, 0.0)
-    stack.read(x, torch.tensor([4, 2]))
-    stack.read(x, torch.tensor([4, 4]))
+def test_steps_are_left_out_only_where_that_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    def way(cell: str, lengths: list[int], dtype: torch.dtype = torch.float64) -> str:
+        stack, taken = stack_of(cell).to(dtype), []
+        for name in ("_packed", "_padded"):
+            real = getattr(stack, name)
+
+            def noted(*given: Any, name: str = name, real: Any = real, **options: Any) -> Any:
+                taken.append(name)
+                return real(*given, **options)
+
+            monkeypatch.setattr(stack, name, noted)
+        stack.read(rows_of(lengths, 4, 0.0)[1].to(dtype), torch.tensor(lengths))
+        return taken[0]
+
+    assert (way("gru", [4, 2]), way("gru", [4, 4])) == ("_packed", "_padded")
+    assert way("lstm", [4, 2]) == "_packed"
+    single = torch.float32
+    assert (way("lstm", [4, 2], single), way("lstm", [1, 1], single), way("gru", [4, 2], single)) == (
+        "_padded", "_packed", "_packed",
+    )  # fmt: skip
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        stack.float().read(x.float(), torch.tensor([4, 2]))
-    assert taken == ["_packed", "_padded", "_padded"]
+        assert way("gru", [4, 2], single) == "_padded"
 
 
 @pytest.mark.parametrize("cell", CELLS)
