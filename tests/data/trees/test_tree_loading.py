@@ -261,3 +261,12 @@ def test_what_a_trained_network_is_given() -> None:
         trees.encode("a good film")
     with pytest.raises(ArgumentError, match="was trained on trees"):
         trees.encode(3)
+
+
+def test_words_without_brackets_of_their_own_are_told_and_not_taken_for_labels() -> None:
+    trees = Trees(("", "<unk>", "not", "very", "good", "2"), labels=("0", "1"))
+    for raw in ("(not (very good))", "(NOT ((very) (good)))", tree_from_brackets("(1 (2 good) (0 very))")):
+        with pytest.raises(DataError, match="stands where a tree has its labels, and is a word"):
+            trees.encode(raw)
+    for raw in ("((not) ((very) (good)))", "(S (RB not) (AP (RB very) (JJ good)))", "(1 (0 not) (0 (1 very) (1 good)))"):
+        assert trees.encode(raw)[:, 0].tolist() == [2, 3, 4, 0, 0]

@@ -116,8 +116,8 @@ def load_trees(
     train, chosen = divided["train"]
     more = vectors_from(vectors, most=_MOST_VECTORS).words if vectors else ()
     arity = max(rows.arity(numbers) for rows, numbers in divided.values())  # or the first evaluation would end the training
-    trees = Trees.learn(train.word_counts(chosen), arity, most=vocabulary, more=more)
     answers = NodeClasses(label_names(train.labels_of(chosen)))
+    trees = Trees.learn(train.word_counts(chosen), arity, most=vocabulary, more=more, labels=answers.names)
     if answers.outputs < 2:
         raise DataError("All nodes have the same label", expected="at least two labels", got=answers.names[0])
     made: dict[str, Split] = {}

@@ -38,6 +38,7 @@ class Trees:
         vocabulary: every word by its number; "" and "<unk>" come first.
         arity: how many children a node has at most.
         lower: whether all letters are made lower case.
+        labels: of the training; a tree that is asked about may have others, but no words of the vocabulary in their place.
 
     Example:
         >>> trees = Trees(("", "<unk>", "good", "film"))
@@ -50,6 +51,7 @@ class Trees:
     vocabulary: tuple[str, ...]
     arity: int = 2
     lower: bool = True
+    labels: tuple[str, ...] = ()
     kind: ClassVar[str] = "trees"
     padding: ClassVar[int] = 0
 
@@ -66,6 +68,7 @@ class Trees:
         lower: bool = True,
         most: int | None = None,
         more: Iterable[str] = (),
+        labels: Iterable[str] = (),
     ) -> Trees:
         """What the training trees teach.
 
@@ -75,6 +78,7 @@ class Trees:
             lower: whether all letters are made lower case.
             most: the commonest so many words are known; all when None.
             more: words that are known as well, such as those that there are vectors of.
+            labels: of the nodes.
 
         Errors: `DataError` where there is no word.
         """
@@ -84,11 +88,11 @@ class Trees:
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         known = dict.fromkeys([word for word, _ in order][: most or None])
         known |= dict.fromkeys(word.lower() if lower else word for word in more)
-        return cls((*first, *(word for word in known if word not in first)), max(1, arity), lower)
+        return cls((*first, *(word for word in known if word not in first)), max(1, arity), lower, tuple(labels))
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Trees:
-        return cls(tuple(fields["vocabulary"]), fields["arity"], fields["lower"])
+        return cls(tuple(fields["vocabulary"]), fields["arity"], fields["lower"], tuple(fields["labels"]))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -104,17 +108,17 @@ class Trees:
 
         Its labels, if there are any, are passed over.
 
-        Errors: `DataError` for what is no tree.
+        Errors: as `parsed`.
         """
         return self.encode_tree(self.parsed(raw))
 
     def parsed(self, raw: Any) -> BracketedTree:
         """What `encode` takes, as a tree.
 
-        Errors: `DataError` for what is no tree.
+        Errors: `DataError` for what is no tree, and where words stand without brackets of their own.
         """
         if isinstance(raw, BracketedTree):
-            return raw
+            return self._without_bare_words(raw)
         if isinstance(raw, MalformedTree):
             raise DataError(f"The tree cannot be read: {raw.reason}")
         if isinstance(raw, bytes):
@@ -123,7 +127,21 @@ class Trees:
             raw = sample_of_text(raw)
         if not isinstance(raw, str):
             raise ArgumentError("The network was trained on trees", expected="a tree in brackets", got=repr(raw)[:80])
-        return tree_from_brackets(raw, labelled=False)
+        return self._without_bare_words(tree_from_brackets(raw, labelled=False))
+
+    def _without_bare_words(self, tree: BracketedTree) -> BracketedTree:
+        """`(not (very good))` reads as labels and one word, where two words were meant to be read."""
+        given = {label for label in tree.labels if label is not None} - set(self.labels)
+        words = self._numbers if self.labels else {}
+        bare = [label for label in tree.labels if label in given and (label.lower() if self.lower else label) in words]
+        if bare:
+            raise DataError(
+                f"{bare[-1]!r} stands where a tree has its labels, and is a word",
+                expected=f"a label ({', '.join(self.labels[:5])}), or none, and brackets of its own around each word",
+                got=tree.in_brackets()[:80],
+                do="Write ((not) ((very) (good))) in place of (not (very good)).",
+            )
+        return tree
 
     def encode_tree(self, tree: BracketedTree) -> NDArray[np.int32]:
         """A tree that was read, int32 [n, 2]."""
