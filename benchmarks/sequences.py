@@ -4,12 +4,13 @@ Each seed is another training, and other rows to choose by; where a source has n
 Intervals of a score are those of its Run, drawn from the test rows. The baselines are those of the Run: they learned from the
 same rows and answered for the same ones.
 
-    LEADLINE_DATA=… python benchmarks/sequences.py [--case NAME …] [--seeds 5]     # only all cases together are written down
+    LEADLINE_DATA=… python benchmarks/sequences.py [--case NAME …] [--seeds 5]     # other cases stay in the results
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import lzma
 import os
 import shutil
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from machine import machine, spread, write
+from machine import RESULTS, machine, spread, write
 
 import leadline
 
@@ -227,12 +228,14 @@ def main() -> None:
     parser.add_argument("--case", action="append", choices=CASES, help="one case, or several; all when left out")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of a case, fewer where they are long")
     asked = parser.parse_args()
+    path = RESULTS / "sequences.json"
+    kept = json.loads(path.read_text())["cases"] if asked.case and path.exists() else {}
     record = {}
     for name in asked.case or CASES:
         record[name] = run_case(name, CASES[name], asked.seeds)
         print(line(name, record[name]), flush=True)
-    if list(record) == list(CASES):
-        write("sequences", {"machine": machine("scikit-learn", "polars"), "most_seeds": asked.seeds, "cases": record})
+    cases = {name: (kept | record)[name] for name in CASES if name in kept | record}
+    write("sequences", {"machine": machine("scikit-learn", "polars"), "most_seeds": asked.seeds, "cases": cases})
 
 
 if __name__ == "__main__":

@@ -231,3 +231,20 @@ def test_another_recurrent_weight(kind: str, given: bool) -> None:
         assert torch.allclose(one, other, atol=1e-12)
     [theirs] = torch.autograd.grad(sum(each.square().sum() for each in expected), changed.weight_hh_l0)
     assert torch.allclose(gradient, theirs, atol=1e-10)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("kind", sorted(PAIRS))
+def test_another_matrix_from_step_to_step_comes_to_the_same_on_a_gpu(kind: str) -> None:
+    layer, _ = pair(kind, features=20, hidden=40)
+    x, weight = torch.randn(3, 30, 20, dtype=torch.float64), 0.2 * torch.randn_like(layer.weight_hh_l0)
+    told = []
+    for device in ("cpu", "cuda"):
+        here = copy.deepcopy(layer).to(device)
+        inputs, matrix = (each.to(device).detach().requires_grad_() for each in (x, weight))
+        outputs, state = with_recurrent_weight(here, inputs, None, matrix)
+        outputs, state = with_recurrent_weight(here, inputs + outputs[..., :20], state, matrix)
+        gradients = torch.autograd.grad(outputs.square().sum(), [inputs, matrix, here.weight_ih_l0, here.bias_hh_l0])
+        told.append([each.cpu() for each in (outputs, *gradients)])
+    for one, other in zip(*told, strict=True):
+        assert torch.allclose(one, other, atol=1e-8, rtol=1e-6)
