@@ -123,6 +123,14 @@ def test_formulas_json_and_a_page(nets: Path, type_in: TypeIn) -> None:
     assert "net.html exists already" in err
 
 
+def test_what_draws_pictures_is_called_with_noise(type_in: TypeIn) -> None:
+    status, out, _ = type_in("show", "summary", "dcgan(width=2, latent=4)", "--input", "1x8x8", "--json")
+    record = json.loads(out)
+    assert (status, record["input_shapes"], record["rows"][-1]["output_shape"]) == (0, [[4]], [1, 8, 8])
+    status, _, err = type_in("show", "summary", "dcgan", "--input", "3x30x30")
+    assert (status, "Pictures of 30 × 30 pixels cannot be made by dcgan" in " ".join(err.split())) == (2, True)
+
+
 def test_the_network_of_a_run_whose_input_is_known(workplace: Path, type_in: TypeIn) -> None:
     changes = {"training.epochs": 1, "model": "linear", "training.threads": 1}
     run = leadline.train("digits", folder=workplace / "runs" / "one", changes=changes)

@@ -44,6 +44,17 @@ class OfHalf(nn.Module):
         return self.layer(x, lengths)  # type: ignore[no-any-return]
 
 
+class OfClasses(nn.Module):
+    """Lets rows be of two classes in turn."""
+
+    def __init__(self, layer: leadline.layers.ConditionalBatchNorm2d) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x, torch.arange(len(x)) % 2)  # type: ignore[no-any-return]
+
+
 class OnTrees(nn.Module):
     """A layer for trees over ((a b) c d) and a word alone: what is checked are its leaves."""
 
@@ -57,6 +68,18 @@ class OnTrees(nn.Module):
         return states
 
 
+class Evaluating(nn.Module):
+    """A layer as it is after training, whatever mode is asked for."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer.eval()(x)
+        return y
+
+
 Row = tuple[Callable[[], nn.Module], Tensor]
 # Each layer by its name: how it is made, and what it is called with. More than one row where it has more than one way.
 LAYERS: dict[str, list[Row]] = {
@@ -65,6 +88,7 @@ LAYERS: dict[str, list[Row]] = {
         (lambda: leadline.layers.BatchEnsembleLinear(3, 4, members=2), draw(2, 2, 3)),
     ],
     "CategoryEmbedding": [(lambda: leadline.layers.CategoryEmbedding((2, 3), 4), torch.tensor([[0, 2], [1, 1], [9, 0]]))],
+    "ConditionalBatchNorm2d": [(lambda: OfClasses(leadline.layers.ConditionalBatchNorm2d(3, 2)), draw(4, 3, 3, 2))],
     "DropPath": [(lambda: leadline.layers.DropPath(0.5), draw(6, 3))],
     "FastDropout": [(lambda: leadline.layers.FastDropout(0.4), draw(4, 8))],
     "Gated": [
@@ -116,6 +140,8 @@ LAYERS: dict[str, list[Row]] = {
         (lambda: leadline.layers.Softmax(0.5), draw(3, 4)),
         (lambda: leadline.layers.Softmax(2.0, dim=1), draw(2, 3, 2)),
     ],
+    # In training its vectors follow the weight, and no two calls are alike.
+    "SpectralNorm": [(lambda: Evaluating(leadline.layers.SpectralNorm(draw(4, 3))), draw(4, 3))],
     "WinnerTakeAll": [(lambda: leadline.layers.WinnerTakeAll(3), draw(4, 6))],
 }
 # The gradient of these is not that of what they compute, and is not meant to be.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from leadline import models
 from leadline.errors import ArgumentError
@@ -123,6 +123,45 @@ CASES: dict[str, Case] = {
         (9, 2),
         (2 * 4 + 4 * 4 + 4 + 4) + (4 * 3 + 3),
     ),
+    "autoencoder": (
+        lambda: models.autoencoder((12,), hidden="8", code=3),
+        (12,),
+        (12 * 8 + 8) + (8 * 3 + 3) + (3 * 8 + 8) + (8 * 12 + 12),
+    ),
+    "conv_autoencoder": (
+        # Maps of 5 × 7, 3 × 4 and 2 × 2 pixels; what a norm comes after has no bias.
+        lambda: models.conv_autoencoder((2, 5, 7), width=4, stages=2, code=3, activation="tanh"),
+        (2, 5, 7),
+        (9 * 2 * 4 + 8) + (9 * 4 * 8 + 16) + (32 * 3 + 3) + (3 * 32 + 32) + (9 * 8 * 4 + 8) + (9 * 4 * 2 + 2),
+    ),
+    "variational_autoencoder": (
+        lambda: models.variational_autoencoder((12,), hidden="8", code=3),
+        (12,),
+        (12 * 8 + 8) + 2 * (8 * 3 + 3) + (3 * 8 + 8) + (8 * 12 + 12),
+    ),
+    "conv_variational_autoencoder": (
+        lambda: models.conv_variational_autoencoder((2, 5, 7), width=4, stages=2, code=3, activation="tanh"),
+        (2, 5, 7),
+        (9 * 2 * 4 + 8) + (9 * 4 * 8 + 16) + 2 * (32 * 3 + 3) + (3 * 32 + 32) + (9 * 8 * 4 + 8) + (9 * 4 * 2 + 2),
+    ),
+    "table_autoencoder": (
+        # The columns of `tabular`'s case; two means with a deviation each, and three logits.
+        lambda: models.table_autoencoder([(-1.0, 0.0, 1.0), ()], (3,), hidden="8", code=2, embedding_width=4),
+        (3,),
+        (2 * 4 + 4 + 4) + 3 * 4 + (9 * 8 + 8) + (8 * 2 + 2) + (2 * 8 + 8) + (8 * 5 + 5) + 2,
+    ),
+    "rbm": (lambda: models.rbm((12,), hidden=5), (12,), 12 * 5 + 5 + 12),
+    "deep_belief_net": (
+        lambda: models.deep_belief_net((12,), hidden="5-4"),
+        (12,),
+        (12 * 5 + 5 + 12) + (5 * 4 + 4 + 5),
+    ),
+    "dcgan": (
+        # From 4 numbers to 2 filters on 4 × 4 pixels, and doubled once; halved once, and judged.
+        lambda: models.dcgan((1, 8, 8), latent=4, width=2),
+        (4,),
+        (4 * 2 * 16 + 2 * 2 + 16 * 2 * 1 + 1) + (16 * 1 * 2 + 2 + 32 + 1),
+    ),
     "layers": (
         lambda: models.from_rows((3, 8, 8), 5, "classes", rows=[{"conv": 8, "kernel": 2}, {"pool": 2}, {"dense": 5}]),
         (3, 8, 8),
@@ -137,6 +176,21 @@ def test_every_builder_has_a_case() -> None:
     assert set(CASES) == set(models.MODELS) - of_texts - apart
 
 
+def trained_through(model: nn.Module, x: Tensor) -> Tensor:
+    """What every parameter of a network has a part in: its outputs, but for those whose call leaves out half of them."""
+    if isinstance(model, models.AdversarialPair):
+        return model.judged(model(x), None)
+    if isinstance(model, models.VariationalAutoencoder):
+        mean, log_variance = model.posterior(x)
+        return torch.cat([model.decode(mean).flatten(1), log_variance], dim=1)
+    if isinstance(model, models.Autoencoder):
+        return model.distribution.nll(model(x), x)
+    if isinstance(model, (models.RestrictedBoltzmannMachine, models.DeepBeliefNet)):
+        return model.reconstruct(x)
+    outputs: Tensor = model(x)
+    return outputs
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_shape_parameters_and_gradients(name: str) -> None:
     make, shape, parameters = CASES[name]
@@ -146,8 +200,9 @@ def test_shape_parameters_and_gradients(name: str) -> None:
     x = torch.randn(8, *shape)
     outputs = model(x)
     assert outputs.shape[0] == 8
-    assert outputs.ndim == {"espcn": 4, "forecaster": 3}.get(name, 2)
-    (outputs - 1).square().sum().backward()  # the perceptron starts at 0, where the square alone is flat
+    axes = {"espcn": 4, "forecaster": 3, "conv_autoencoder": 4, "conv_variational_autoencoder": 4, "dcgan": 4}
+    assert outputs.ndim == axes.get(name, 2)
+    (trained_through(model, x) - 1).square().sum().backward()  # the perceptron starts at 0, where the square alone is flat
     trained = {key: parameter.grad for key, parameter in model.named_parameters() if parameter.requires_grad}
     assert [key for key, gradient in trained.items() if gradient is None or not gradient.abs().sum() > 0] == []
 
@@ -186,14 +241,33 @@ def test_builders_take_only_named_choices(name: str) -> None:
     )
 
 
+# Parameters that no call of the network itself needs: the deviations of codes and of outputs, and the discriminator.
+HALF_USED = {
+    "variational_autoencoder": 8 * 3 + 3,
+    "conv_variational_autoencoder": 32 * 3 + 3,
+    "table_autoencoder": 2,
+    "dcgan": 16 * 1 * 2 + 2 + 32 + 1,
+}
+
+
 # The deepest say nothing that their shorter sisters do not, and take seconds each.
-@pytest.mark.parametrize("name", sorted(set(CASES) - {"resnet44", "resnet101", "resnet110", "resnet152"}))
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"resnet44", "resnet101", "resnet110", "resnet152"} - set(HALF_USED)))
 def test_its_summary_counts_the_same(name: str) -> None:
     make, shape, parameters = CASES[name]
     found = summary(make(), shape)
     assert found.parameters == parameters
     assert sum(row.parameters for row in found) == parameters
     assert not found.notes
+
+
+@pytest.mark.parametrize("name", HALF_USED)
+def test_its_summary_says_what_a_call_leaves_out(name: str) -> None:
+    make, shape, parameters = CASES[name]
+    found = summary(make(), shape)
+    assert found.parameters == parameters
+    assert sum(row.parameters for row in found) == parameters - HALF_USED[name]
+    (note,) = found.notes
+    assert f"{HALF_USED[name]} parameters are not used on the way" in note
 
 
 def test_convnet_halves_its_map_at_each_stage() -> None:

@@ -13,6 +13,7 @@ from torch import nn
 from leadline import losses
 from leadline.data import Dataset, load
 from leadline.errors import ArgumentError, PlanError
+from leadline.models import OF_INPUTS_ALONE
 from leadline.optim import ClipPercentile, Lookahead, Penalties, Plateau
 from leadline.plan import Built, Plan, build, propose
 from leadline.plan.loss_building import balanced_weights
@@ -175,6 +176,12 @@ def test_a_recorded_step_is_one_that_the_plan_can_ask_for(rows: Dataset) -> None
 def test_what_does_not_fit_together_is_refused(rows: Dataset, changes: dict[str, Any], words: str) -> None:
     with pytest.raises((PlanError, ArgumentError), match=words):
         build(propose(rows, {**ALWAYS, **changes}), rows)
+
+
+@pytest.mark.parametrize("model", OF_INPUTS_ALONE)
+def test_what_learns_from_inputs_alone_answers_nothing(rows: Dataset, model: str) -> None:
+    with pytest.raises(PlanError, match=f"'{model}' learns from inputs alone, and is not for the task 'classes'.*such as mlp"):
+        build(propose(rows, {"model": model}), rows)
 
 
 @pytest.mark.parametrize(

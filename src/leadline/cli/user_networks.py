@@ -109,8 +109,11 @@ def network_of(word: str, inputs: list[Tensor], outputs: int | None) -> tuple[nn
         plan = plan_from(Path(word))
         if "model.name" not in plan.why:
             raise ArgumentError(f"The plan {word} names no network", expected="model.name", do="Write it: [model] name = …")
-        return _built(Call(plan.model.name, (), dict(plan.model.arguments)), word, inputs, outputs), inputs
-    return _built(_call_of(word), word, inputs, outputs), inputs
+        call = Call(plan.model.name, (), dict(plan.model.arguments))
+    else:
+        call = _call_of(word)
+    network = _built(call, word, inputs, outputs)
+    return network, _called_with(network, inputs)
 
 
 def is_place_in_file(word: str) -> bool:
@@ -272,6 +275,13 @@ def _built(call: Call, word: str, inputs: Sequence[Tensor], outputs: int | None)
         return builder(*arguments, **keywords)
     except TypeError as error:
         raise ArgumentError(f"The network {word!r} cannot be built", got=str(error)) from error
+
+
+def _called_with(network: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
+    """The inputs, but for a network that draws pictures: for it they said what it draws, and it is called with noise."""
+    from leadline.models import AdversarialPair
+
+    return [each.new_empty(1, network.latent) for each in inputs] if isinstance(network, AdversarialPair) else inputs
 
 
 _AXES: dict[int, tuple[type[nn.Module], ...]] = {1: (nn.Conv1d,), 2: (nn.Conv2d,), 3: (nn.Conv3d,)}

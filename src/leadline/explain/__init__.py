@@ -30,6 +30,8 @@ from leadline.explain.patches import Patch, exciting_patches
 from leadline.explain.plane_drawing import Group, plane_png
 from leadline.explain.planes import Plane, feature_plane
 from leadline.explain.saliencies import saliency
+from leadline.explain.samples.kept_sheets import KeptSheets, kept_film, sheet_frames
+from leadline.explain.samples.sample_sheets import animated, beside_nearest_sheet, drawn_bytes, sample_sheet
 from leadline.explain.sequence_drawing import gates_png, time_gradient_png
 from leadline.explain.stretch_drawing import cells_png, stretches_png
 from leadline.explain.summaries import Summary, SummaryRow, summary
@@ -49,6 +51,7 @@ __all__ = [
     "GradientEntry",
     "Group",
     "Importance",
+    "KeptSheets",
     "LayerField",
     "MapLayer",
     "Patch",
@@ -58,12 +61,15 @@ __all__ = [
     "SummaryRow",
     "TensorCheck",
     "TimeGradient",
+    "animated",
+    "beside_nearest_sheet",
     "box_of",
     "cells_png",
     "class_activation",
     "class_templates",
     "contact_sheet",
     "draw_receptive_field",
+    "drawn_bytes",
     "duplicate_groups",
     "edge_color",
     "effective_field",
@@ -80,6 +86,7 @@ __all__ = [
     "gradient_through_time",
     "heat_picture",
     "joined_groups",
+    "kept_film",
     "log_odds",
     "map_layers",
     "mosaic",
@@ -91,6 +98,8 @@ __all__ = [
     "plane_png",
     "receptive_field",
     "saliency",
+    "sample_sheet",
+    "sheet_frames",
     "sheet_png",
     "shown_picture",
     "stretch_importance",

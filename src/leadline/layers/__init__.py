@@ -1,6 +1,7 @@
 """Layers that `torch.nn` lacks or that are faster here, and activations by name."""
 
 from leadline.layers.activations import ACTIVATIONS, activation, widening
+from leadline.layers.conditional_norm import ConditionalBatchNorm2d
 from leadline.layers.drop_path import DropPath
 from leadline.layers.embeddings import CategoryEmbedding
 from leadline.layers.fast_dropout import FastDropout
@@ -32,6 +33,7 @@ from leadline.layers.same_convolution import SameConv2d, same_padding
 from leadline.layers.same_pooling import SameAvgPool2d, SameMaxPool2d
 from leadline.layers.sign import Sign
 from leadline.layers.softmax import Softmax
+from leadline.layers.spectral import SpectralNorm, with_spectral_norm
 from leadline.layers.tree_layers import TREE_CELLS, ChildSumTreeLSTM, NaryTreeLSTM, TensorTreeRecursion, TreeRecursion
 from leadline.layers.winner_take_all import WinnerTakeAll
 
@@ -43,6 +45,7 @@ __all__ = [
     "BatchEnsembleLinear",
     "CategoryEmbedding",
     "ChildSumTreeLSTM",
+    "ConditionalBatchNorm2d",
     "DropPath",
     "FastDropout",
     "FastGRU",
@@ -68,6 +71,7 @@ __all__ = [
     "SameMaxPool2d",
     "Sign",
     "Softmax",
+    "SpectralNorm",
     "TensorTreeRecursion",
     "TreeLevels",
     "TreeRecursion",
@@ -85,4 +89,5 @@ __all__ = [
     "tree_levels",
     "widening",
     "with_recurrent_weight",
+    "with_spectral_norm",
 ]

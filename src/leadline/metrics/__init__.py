@@ -1,5 +1,6 @@
 """Metrics: pure functions from predictions and truth, torch tensors on any device, to float64 scores; and their intervals."""
 
+from leadline.metrics.anomalies import Threshold, anomaly_auroc, best_f1_threshold, quantile_threshold, tail_probabilities
 from leadline.metrics.calibration import calibration_curve, calibration_error, labels_log_loss, log_loss
 from leadline.metrics.classification import (
     accuracy,
@@ -23,26 +24,46 @@ from leadline.metrics.intervals import bootstrap_interval, paired_difference, sc
 from leadline.metrics.pictures import luminance, psnr, psnr_of_each, ssim, ssim_of_each
 from leadline.metrics.ranking import auroc, average_precision, labels_auroc, labels_average_precision
 from leadline.metrics.regression import mean_absolute_error, r2_score, root_mean_squared_error
+from leadline.metrics.sample_distances import KernelDistance, frechet_distance, kernel_distance
+from leadline.metrics.sample_spreads import (
+    Copying,
+    SampleSpread,
+    copying,
+    coverage,
+    mean_pairwise_distance,
+    nearest_rows_of,
+    sample_spread,
+)
 from leadline.metrics.spans import spans_in
 from leadline.metrics.table import Metric, for_task
 from leadline.metrics.temperature import fit_temperature
 
 __all__ = [
+    "Copying",
+    "KernelDistance",
     "Metric",
+    "SampleSpread",
+    "Threshold",
     "accuracy",
+    "anomaly_auroc",
     "auroc",
     "average_precision",
     "balanced_accuracy",
+    "best_f1_threshold",
     "bootstrap_interval",
     "calibration_curve",
     "calibration_error",
     "confusion_matrix",
+    "copying",
+    "coverage",
     "cross_entropy",
     "entropy",
     "exact_match",
     "fit_temperature",
     "for_task",
+    "frechet_distance",
     "information_content",
+    "kernel_distance",
     "kl_divergence",
     "labels_accuracy",
     "labels_auroc",
@@ -53,16 +74,21 @@ __all__ = [
     "luminance",
     "macro_f1",
     "mean_absolute_error",
+    "mean_pairwise_distance",
     "mutual_information",
+    "nearest_rows_of",
     "paired_difference",
     "perplexity",
     "psnr",
     "psnr_of_each",
+    "quantile_threshold",
     "r2_score",
     "root_mean_squared_error",
+    "sample_spread",
     "scores",
     "spans_in",
     "ssim",
     "ssim_of_each",
+    "tail_probabilities",
     "top_k_accuracy",
 ]

@@ -1,11 +1,56 @@
-"""Network families, one a file. `MODELS` names every builder a Plan can ask for.
+"""Network families, one a file or a folder. `MODELS` names every builder a Plan can ask for.
 
-A builder takes what the data decide by name (any of `shape`, `outputs`, `channels`, `classes`, `edges`, `categories`, `task`,
-`vocabulary`, of trees `arity`, and of forecasts `horizon`, `known`, `season`) and, keyword-only, what a person may set.
+A builder takes what the data decide by name (any of `shape`, `outputs`, `channels`, `classes`, `edges`, `categories`,
+`indicators`, `task`, `vocabulary`, of trees `arity`, and of forecasts `horizon`, `known`, `season`) and, keyword-only, what a
+person may set.
 `timm:NAME` stands for a network of timm, where that is installed.
 """
 
+from leadline.models.adversarial.adversarial_evaluation import SampleEvaluation
+from leadline.models.adversarial.adversarial_networks import AdversarialPair, PictureDiscriminator, PictureGenerator, dcgan
+from leadline.models.adversarial.adversarial_readings import game_readings, game_told
+from leadline.models.adversarial.adversarial_samples import drawn_pictures
+from leadline.models.adversarial.adversarial_sizes import SIDES
+from leadline.models.adversarial.adversarial_steps import LEAST_PICTURES, AdversarialStep, check_training_pictures
+from leadline.models.adversarial.differentiable_changes import CHANGES, changed_pictures, named_changes
 from leadline.models.alexnets import alexnet, alexnet_2012
+from leadline.models.autoencoders.autoencoder_stacks import Pretrained, PretrainedLayer, load_pretrained, pretrain_autoencoders
+from leadline.models.autoencoders.autoencoders import Autoencoder, autoencoder, start_at_means
+from leadline.models.autoencoders.conv_autoencoders import conv_autoencoder
+from leadline.models.autoencoders.corruption import CORRUPTIONS, corruption_of
+from leadline.models.autoencoders.latent_walks import latent_grid, linear_path, path_through, spherical_path, unit_sweep
+from leadline.models.autoencoders.odd_columns import ColumnGains, column_gains
+from leadline.models.autoencoders.output_distributions import OUTPUTS, output_distribution
+from leadline.models.autoencoders.reconstruction_objectives import OBJECTIVES, SPARSITIES, Reconstruct, objective_of
+from leadline.models.autoencoders.reconstruction_scores import codes_of, errors_of, log_likelihoods, surprises_of
+from leadline.models.autoencoders.reconstruction_steps import ReconstructionEvaluation, ReconstructionStep
+from leadline.models.autoencoders.table_autoencoders import column_errors, missing_indicators, table_autoencoder
+from leadline.models.autoencoders.variational_autoencoders import (
+    VariationalAutoencoder,
+    active_units,
+    conv_variational_autoencoder,
+    generated,
+    variational_autoencoder,
+)
+from leadline.models.autoencoders.variational_bounds import VariationalBound
+from leadline.models.boltzmann.annealed_sampling import (
+    PartitionEstimate,
+    annealed_log_partition,
+    exact_log_partition,
+    log_likelihood,
+)
+from leadline.models.boltzmann.belief_net_steps import BeliefNetEvaluation, GreedyDivergence
+from leadline.models.boltzmann.belief_nets import (
+    DeepBeliefNet,
+    belief_filters,
+    deep_belief_net,
+    feed_forward_network,
+    unrolled_network,
+)
+from leadline.models.boltzmann.binarized_rows import BinarizedRows
+from leadline.models.boltzmann.boltzmann_machines import VISIBLE_UNITS, RestrictedBoltzmannMachine, hidden_filters, rbm
+from leadline.models.boltzmann.boltzmann_steps import ContrastiveDivergence
+from leadline.models.boltzmann.pseudo_likelihoods import BoltzmannEvaluation, pseudo_log_likelihood
 from leadline.models.classic_convnets import lenet5, three_convolutions
 from leadline.models.convnets import convnet
 from leadline.models.embedding_averages import AveragedEmbeddings, averaged_embeddings
@@ -78,6 +123,14 @@ MODELS = BuilderTable(
         "small_transformer": small_transformer,
         "recursive": recursive,
         "word2vec": word2vec,
+        "autoencoder": autoencoder,
+        "conv_autoencoder": conv_autoencoder,
+        "variational_autoencoder": variational_autoencoder,
+        "conv_variational_autoencoder": conv_variational_autoencoder,
+        "table_autoencoder": table_autoencoder,
+        "rbm": rbm,
+        "deep_belief_net": deep_belief_net,
+        "dcgan": dcgan,
         "layers": from_rows,
     }
 )
@@ -89,46 +142,129 @@ OF_TREES = ("recursive",)
 """Those for trees with a label for each node; they take `vocabulary`, `outputs` and `arity`."""
 OF_WORDS = ("word2vec",)
 """Those that learn the words of a text by their neighbours."""
+OF_CODES = (
+    "autoencoder",
+    "conv_autoencoder",
+    "variational_autoencoder",
+    "conv_variational_autoencoder",
+    "table_autoencoder",
+)
+"""Those that tell their inputs from a short code."""
+OF_UNITS = ("rbm", "deep_belief_net")
+"""Boltzmann machines, which learn without autograd."""
+OF_DRAWINGS = ("dcgan",)
+"""Those that draw pictures from noise."""
+OF_INPUTS_ALONE = (*OF_CODES, *OF_UNITS, *OF_DRAWINGS)
+"""All that learn without answers, each by a step of its own."""
 
 __all__ = [
+    "CHANGES",
+    "CORRUPTIONS",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
+    "LEAST_PICTURES",
     "MODELS",
+    "OBJECTIVES",
     "OF_ANY_LENGTH",
+    "OF_CODES",
+    "OF_DRAWINGS",
+    "OF_INPUTS_ALONE",
     "OF_STREAMS",
     "OF_TREES",
+    "OF_UNITS",
     "OF_WORDS",
+    "OUTPUTS",
     "PUBLISHED",
+    "SIDES",
+    "SPARSITIES",
+    "VISIBLE_UNITS",
+    "AdversarialPair",
+    "AdversarialStep",
+    "Autoencoder",
     "AveragedEmbeddings",
+    "BeliefNetEvaluation",
     "BesideBicubic",
+    "BinarizedRows",
+    "BoltzmannEvaluation",
+    "ColumnGains",
+    "ContrastiveDivergence",
+    "DeepBeliefNet",
     "Ensemble",
+    "GreedyDivergence",
     "LoadedWeights",
+    "PartitionEstimate",
     "PerceptronFit",
     "PerceptronRule",
+    "PictureDiscriminator",
+    "PictureGenerator",
+    "Pretrained",
+    "PretrainedLayer",
     "PublishedWeights",
+    "Reconstruct",
+    "ReconstructionEvaluation",
+    "ReconstructionStep",
     "RecurrentStack",
     "RecursiveNetwork",
+    "RestrictedBoltzmannMachine",
+    "SampleEvaluation",
     "SeriesConvnet",
     "TextConvnet",
     "TfidfLinear",
+    "VariationalAutoencoder",
+    "VariationalBound",
     "WordNetwork",
+    "active_units",
     "alexnet",
     "alexnet_2012",
+    "annealed_log_partition",
+    "autoencoder",
     "averaged_embeddings",
+    "belief_filters",
     "bicubic_filters",
+    "changed_pictures",
+    "check_training_pictures",
+    "codes_of",
+    "column_errors",
+    "column_gains",
+    "conv_autoencoder",
+    "conv_variational_autoencoder",
     "convnet",
+    "corruption_of",
+    "dcgan",
+    "deep_belief_net",
+    "drawn_pictures",
+    "errors_of",
     "espcn",
+    "exact_log_partition",
     "fast_convnet",
+    "feed_forward_network",
     "fit_perceptron",
     "forecaster",
     "from_rows",
+    "game_readings",
+    "game_told",
+    "generated",
+    "hidden_filters",
     "last_layer",
+    "latent_grid",
     "lenet5",
     "linear",
+    "linear_path",
+    "load_pretrained",
     "load_weights",
+    "log_likelihood",
+    "log_likelihoods",
+    "missing_indicators",
     "mlp",
+    "named_changes",
+    "objective_of",
+    "output_distribution",
+    "path_through",
     "perceptron",
+    "pretrain_autoencoders",
+    "pseudo_log_likelihood",
     "published_file",
+    "rbm",
     "read_weights",
     "recurrent",
     "recurrent_language",
@@ -146,11 +282,18 @@ __all__ = [
     "row_notes",
     "series_convnet",
     "small_transformer",
+    "spherical_path",
     "squeezenet",
+    "start_at_means",
+    "surprises_of",
+    "table_autoencoder",
     "tabular",
     "text_convnet",
     "tfidf_linear",
     "three_convolutions",
+    "unit_sweep",
+    "unrolled_network",
+    "variational_autoencoder",
     "vgg11",
     "vgg13",
     "vgg16",

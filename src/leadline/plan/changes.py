@@ -24,6 +24,7 @@ _GIVEN_BY_DATA = (
     "classes",
     "edges",
     "categories",
+    "indicators",
     "task",
     "vocabulary",
     "every_step",

@@ -27,7 +27,16 @@ from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, PlanError
 from leadline.initialize import set_prior_bias
 from leadline.layers import MemberHeads, OneHot
-from leadline.models import MODELS, OF_ANY_LENGTH, OF_STREAMS, OF_TREES, OF_WORDS, load_weights
+from leadline.models import (
+    MODELS,
+    OF_ANY_LENGTH,
+    OF_INPUTS_ALONE,
+    OF_STREAMS,
+    OF_TREES,
+    OF_WORDS,
+    load_weights,
+    missing_indicators,
+)
 from leadline.models.enlarging import BesideBicubic
 from leadline.models.tfidf_networks import learn_frequencies
 from leadline.plan.counted_models import COUNTED, no_network
@@ -42,6 +51,7 @@ from leadline.plan.word_starts import set_word_vectors
 from leadline.spelling import parse_call
 
 _COUNTED_ROWS = 256  # texts at a time whose words are counted for tf-idf
+_WITHOUT_ANSWERS = ("reconstruct", "generate")  # tasks
 _OF_LOG_PROBABILITIES = ("cross_entropy", "kl_divergence", "binary_cross_entropy")  # losses whose outputs are such
 
 
@@ -77,7 +87,7 @@ def _given(schema: Schema, one_hot: OneHot | None) -> dict[str, Any]:
     shape = (one_hot.width,) if one_hot is not None else inputs.shape
     given: dict[str, Any] = {"outputs": outputs, "classes": outputs, "task": schema.task, "shape": shape, "channels": shape[0]}
     if isinstance(inputs, Table):
-        given |= {"edges": inputs.edges, "categories": inputs.categories}
+        given |= {"edges": inputs.edges, "categories": inputs.categories, "indicators": missing_indicators(inputs)}
     if isinstance(inputs, SmallPictures):
         given["upscale"] = inputs.upscale
     if isinstance(inputs, (Texts, Sentences)):
@@ -111,6 +121,11 @@ def _check_task(name: str, wanted: Mapping[str, Any], schema: Schema) -> None:
         raise PlanError(
             f"The model {name!r} {whether} {does}, and is not for the task {schema.task!r}",
             do=f"Take model={' or '.join(fitting)} for the task {task}, and for nothing else.",
+        )
+    if name in OF_INPUTS_ALONE and schema.task not in _WITHOUT_ANSWERS:
+        raise PlanError(
+            f"The model {name!r} learns from inputs alone, and is not for the task {schema.task!r}",
+            do="Take a model that gives answers, such as mlp.",
         )
     if has_steps(schema.answers) and "every_step" not in wanted:
         raise PlanError(

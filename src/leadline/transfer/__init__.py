@@ -6,6 +6,7 @@ from leadline.transfer.depths import Depth, cut_depths
 from leadline.transfer.freezing import freeze, frozen, unfreeze
 from leadline.transfer.grids import GridHead, GridRow, fit_head_grid, fit_vectors_head
 from leadline.transfer.kept import KeptFeatures, check_features, keep_features
+from leadline.transfer.last_features import before_head, features_of
 from leadline.transfer.networks import redrawn, schema_for, set_head, with_new_head
 from leadline.transfer.rates import GradualUnfreezing, TrainedStage, stages_of, with_depth_rates
 from leadline.transfer.situation import Situation, measure_situation
@@ -22,9 +23,11 @@ __all__ = [
     "Situation",
     "Skill",
     "TrainedStage",
+    "before_head",
     "check_features",
     "cut",
     "cut_depths",
+    "features_of",
     "fit_head_grid",
     "fit_vectors_head",
     "freeze",

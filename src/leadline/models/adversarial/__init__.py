@@ -1,0 +1,1 @@
+"""A generator and a discriminator that learn from each other."""

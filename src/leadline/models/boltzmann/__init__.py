@@ -1,0 +1,1 @@
+"""Boltzmann machines and deep belief nets: how they learn without autograd, and what tells how good they are."""
