@@ -13,6 +13,7 @@ from leadline.errors import ArgumentError, DataError
 from leadline.language.words import word2vec_training
 from leadline.language.words.word2vec_draws import BREAK, Reading, sub_sampled
 from leadline.language.words.word2vec_sampling import keep_chances, unigram_table
+from leadline.language.words.word2vec_stretches import stretch_loss, train_stretch
 from leadline.language.words.word2vec_training import METHODS, TARGETS, Word2vec, Word2vecSettings
 
 Arrays = NDArray[np.float64]
@@ -174,6 +175,18 @@ def test_no_word_of_an_endless_line_is_lost() -> None:
     done = model.train(text, 0, epochs=1)
     assert done is not None
     assert done.read == len(text)
+
+
+def test_numbers_that_may_only_be_read_compile_nothing_anew() -> None:
+    """Mapped numbers are such; of more than 65,535 words they are int32 already, and were taken as they were."""
+    text = text_of_pairs(5, 100).astype(np.int32)
+    text.flags.writeable = False
+    word2vec_training.compile_word2vec()
+    known = len(train_stretch.signatures), len(stretch_loss.signatures)
+    model = Word2vec(np.bincount(text, minlength=9), Word2vecSettings(width=8), boundary=0)
+    model.train(text, 0, epochs=1)
+    model.loss(text)
+    assert (len(train_stretch.signatures), len(stretch_loss.signatures)) == known
 
 
 def test_stretches_make_no_difference_to_what_is_drawn() -> None:

@@ -294,7 +294,8 @@ class Word2vec:
                 expected=f"0 to {len(self.counts) - 1}",
                 got=f"{ids.min()} to {ids.max()}",
             )
-        return np.ascontiguousarray(ids, np.int32)
+        # Always a copy: of numbers that may only be read numba compiles everything once more, in the middle of the first epoch.
+        return np.array(ids, np.int32)
 
 
 def compile_word2vec() -> float:
