@@ -255,7 +255,9 @@ def test_progress_comes_from_the_thread_that_called() -> None:
         (lambda: Word2vecSettings(method="glove"), ArgumentError, "skip_gram"),
         (lambda: Word2vecSettings(targets="softmax"), ArgumentError, "hierarchical_softmax"),
         (lambda: Word2vecSettings(window=0), ArgumentError, "window"),
+        (lambda: Word2vecSettings(negatives=1_100_000), ArgumentError, "negatives.*1 to 10,000"),
         (lambda: Word2vecSettings(subsample=-1.0), ArgumentError, "subsample"),
+        (lambda: Word2vec(COUNTS, Word2vecSettings(), boundary=-5), ArgumentError, "boundary.*-1 for none"),
         (lambda: keep_chances(np.ones(2, np.int64), float("nan")), ArgumentError, "subsample"),
         (lambda: unigram_table(np.zeros(3, np.int64)), ArgumentError, "no word"),
         (

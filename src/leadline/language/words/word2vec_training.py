@@ -28,6 +28,7 @@ _LAST_RATE = 1 / 250  # of the first; the rate falls on a straight line to it
 _LOOK = 0.1  # seconds between two looks at how far the threads are
 _LINE = 64  # bytes of a cache line
 _EPOCHS_APART = 1_000_003
+_MOST = 10_000  # of width, window and negatives; samples in a row must not reach around the whole table that they come from
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ class Word2vecSettings:
         if self.targets not in TARGETS:
             unknown("kind of targets of word2vec", str(self.targets), TARGETS)
         for name in ("width", "window", "negatives"):
-            if not isinstance(value := getattr(self, name), int) or value < 1:
-                raise ArgumentError(f"{name} of word2vec is out of range", expected="a whole number from 1", got=repr(value))
+            if not isinstance(value := getattr(self, name), int) or not 1 <= value <= _MOST:
+                expected = f"a whole number from 1 to {_MOST:,}"
+                raise ArgumentError(f"{name} of word2vec is out of range", expected=expected, got=repr(value))
         keep_chances(np.ones(1, np.int64), self.subsample)
 
     @property
@@ -108,7 +110,7 @@ class Word2vec:
         boundary: a number that ends a sentence: no window reaches across it; −1 for none.
         seed: of first weights and draws.
 
-    Errors: `DataError` where fewer than two words were seen.
+    Errors: `DataError` where fewer than two words were seen; `ArgumentError` for a boundary that is no word.
 
     Example:
         >>> text = np.array([1, 2, 0, 3, 4, 0] * 300)
@@ -126,7 +128,9 @@ class Word2vec:
 
     def __init__(self, counts: NDArray[Any], settings: Word2vecSettings, *, boundary: int = -1, seed: int = 0) -> None:
         table = np.array(counts, np.int64)
-        if 0 <= boundary < len(table):
+        if not -1 <= boundary < len(table):
+            raise ArgumentError("The boundary is no word", expected=f"0 to {len(table) - 1}, or -1 for none", got=boundary)
+        if boundary >= 0:
             table[boundary] = 0
         if (seen := int((table > 0).sum())) < 2:
             raise DataError(
