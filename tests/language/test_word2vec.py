@@ -239,6 +239,17 @@ def test_a_stop_ends_the_epoch_and_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     assert model.train(text, 0, epochs=1, stopped=lambda: True) is None
 
 
+def test_a_thread_that_fails_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word2vec_training, "_STRETCH", 10)
+    monkeypatch.setattr(word2vec_training, "_LOOK", 0.0)
+    text = text_of_pairs(6, 30_000)
+    text[5] = 99
+    model, seen = Word2vec(np.bincount(text, minlength=9)[:9], Word2vecSettings(width=64), boundary=0), [0]
+    with pytest.raises(ArgumentError, match="another vocabulary"):
+        model.train(text, 0, epochs=1, threads=2, told=seen.append)
+    assert seen[-1] < len(text) / 2
+
+
 def test_progress_comes_from_the_thread_that_called() -> None:
     text, seen = text_of_pairs(4, 30_000), []
     model = Word2vec(np.bincount(text, minlength=9), Word2vecSettings(width=8), boundary=0)

@@ -227,7 +227,8 @@ class Word2vec:
                 while wait(jobs, timeout=_LOOK).not_done:
                     if told is not None:
                         told(done[0])
-                    if stopped is not None and stopped():
+                    failed = any(job.done() and job.exception() for job in jobs)
+                    if failed or (stopped is not None and stopped()):
                         halt.set()
             finally:
                 halt.set()
