@@ -13,8 +13,10 @@ from leadline.errors import ArgumentError, DataError
 from leadline.language.words import word2vec_training
 from leadline.language.words.word2vec_draws import BREAK, Reading, sub_sampled
 from leadline.language.words.word2vec_sampling import keep_chances, unigram_table
+from leadline.language.words.word2vec_settings import Word2vecSettings
 from leadline.language.words.word2vec_stretches import stretch_loss, train_stretch
-from leadline.language.words.word2vec_training import METHODS, TARGETS, Word2vec, Word2vecSettings
+from leadline.language.words.word2vec_training import Word2vec
+from leadline.models.word_networks import WORD_METHODS, WORD_TARGETS
 
 Arrays = NDArray[np.float64]
 COUNTS = np.array([0, 5, 9, 7, 4, 3, 8, 6, 2])
@@ -51,8 +53,8 @@ def loss_of(inputs: Arrays, outputs: Arrays, sentence: list[int], model: Word2ve
     return total
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("targets", TARGETS)
+@pytest.mark.parametrize("method", WORD_METHODS)
+@pytest.mark.parametrize("targets", WORD_TARGETS)
 def test_one_word_is_a_step_down_the_gradient(method: str, targets: str) -> None:
     settings = Word2vecSettings(method, targets, width=11, window=1, negatives=7, subsample=0)
     model = Word2vec(COUNTS, settings, boundary=0, seed=3)
@@ -109,8 +111,8 @@ def negatives_of(model: Word2vec, text: NDArray[np.int64], *, epoch: int) -> dic
     }
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("targets", TARGETS)
+@pytest.mark.parametrize("method", WORD_METHODS)
+@pytest.mark.parametrize("targets", WORD_TARGETS)
 def test_the_loss_is_that_of_the_formula(method: str, targets: str) -> None:
     model = Word2vec(COUNTS, Word2vecSettings(method, targets, width=9, window=1, negatives=3, subsample=0), boundary=0)
     rng = np.random.default_rng(1)
@@ -121,8 +123,8 @@ def test_the_loss_is_that_of_the_formula(method: str, targets: str) -> None:
     assert model.loss(text) == pytest.approx(expected / (4 if method == "skip_gram" else 3), rel=1e-6)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("targets", TARGETS)
+@pytest.mark.parametrize("method", WORD_METHODS)
+@pytest.mark.parametrize("targets", WORD_TARGETS)
 def test_words_that_stand_together_come_to_point_the_same_way(method: str, targets: str) -> None:
     text = text_of_pairs(0)
     settings = Word2vecSettings(method, targets, width=20, subsample=0)

@@ -12,7 +12,8 @@ from leadline.data.dataset import Dataset
 from leadline.data.tokens.token_loading import stream_of
 from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, PlanError
-from leadline.language.words.word2vec_training import Word2vecSettings, usable_threads
+from leadline.language.words.word2vec_settings import LAST_RATE, Word2vecSettings
+from leadline.language.words.word2vec_training import usable_threads
 from leadline.models import OF_WORDS
 from leadline.plan.record import CHOSEN, GIVEN, ModelPlan, Plan, TrainingPlan
 
@@ -87,7 +88,7 @@ def words_training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, A
         optimizer="sgd",
         momentum=0.0,
         weight_decay=0.0,
-        schedule="polynomial(end=0.004)",
+        schedule=f"polynomial(end={LAST_RATE})",
         batch=1,
         accumulate=1,
         epochs=epochs,

@@ -10,68 +10,21 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leadline.errors import ArgumentError, DataError, TrainingError, unknown
+from leadline.errors import ArgumentError, DataError, TrainingError
 from leadline.language.words.huffman import code_tree
 from leadline.language.words.word2vec_sampling import keep_chances, unigram_table
+from leadline.language.words.word2vec_settings import Word2vecSettings, falling_rate
 
-METHODS = ("skip_gram", "cbow")
-TARGETS = ("negative_sampling", "hierarchical_softmax")
 _STRETCH = 50_000  # words that a thread takes at a time
 _MARGIN = 64  # words on each side of a stretch for each word of a window, so that enough of them are read
-_LAST_RATE = 1 / 250  # of the first; the rate falls on a straight line to it
 _LOOK = 0.1  # seconds between two looks at how far the threads are
 _LINE = 64  # bytes of a cache line
 _EPOCHS_APART = 1_000_003
-_MOST = 10_000  # of width, window and negatives; samples in a row must not reach around the whole table that they come from
-
-
-@dataclass(frozen=True)
-class Word2vecSettings:
-    """How words are learned.
-
-    Args:
-        method: "skip_gram" (each word around a word, by itself) or "cbow" (the mean of them).
-        targets: "negative_sampling" or "hierarchical_softmax".
-        width: D.
-        window: words on each side, at most; how many is drawn for each word, from 1 on.
-        negatives: words that each word is told apart from.
-        subsample: words with a larger share of the text than this are passed over now and then; 0 reads all.
-
-    Errors: `ArgumentError` for a value out of range.
-
-    Example:
-        >>> Word2vecSettings(method="cbow", window=8).usual_rate
-        0.05
-    """
-
-    method: str = "skip_gram"
-    targets: str = "negative_sampling"
-    width: int = 100
-    window: int = 5
-    negatives: int = 5
-    subsample: float = 1e-3
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            unknown("method of word2vec", str(self.method), METHODS)
-        if self.targets not in TARGETS:
-            unknown("kind of targets of word2vec", str(self.targets), TARGETS)
-        for name in ("width", "window", "negatives"):
-            if not isinstance(value := getattr(self, name), int) or not 1 <= value <= _MOST:
-                expected = f"a whole number from 1 to {_MOST:,}"
-                raise ArgumentError(f"{name} of word2vec is out of range", expected=expected, got=repr(value))
-        keep_chances(np.ones(1, np.int64), self.subsample)
-
-    @property
-    def usual_rate(self) -> float:
-        """The learning rate at the first word."""
-        return 0.05 if self.method == "cbow" else 0.025
 
 
 class EpochOfWords(NamedTuple):
@@ -163,7 +116,7 @@ class Word2vec:
 
     @property
     def targets(self) -> NDArray[np.float32]:
-        """The vectors of targets: of words [V, D], or of the nodes of the tree [V − 1, D]."""
+        """The vectors of targets: of words [V, D], or of the nodes of the tree, one fewer than words were seen."""
         return self._outputs.reshape(-1, self._padded)[:, : self.settings.width]
 
     def train(
@@ -203,7 +156,7 @@ class Word2vec:
         margin, done = _MARGIN * self.settings.window, [0, 0]
 
         def rate(place: int) -> float:
-            return first * (1 - (1 - _LAST_RATE) * (epoch + place / total) / epochs)
+            return falling_rate(first, (epoch + place / total) / epochs)
 
         def work() -> None:
             while not halt.is_set():
