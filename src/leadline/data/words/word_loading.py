@@ -141,8 +141,8 @@ def _written(
     """Write the texts of tables to a folder of their own, in place of those of an earlier start."""
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("texts.*.txt"):
-        old.unlink(missing_ok=True)
+        for old in folder.glob("texts.*.txt"):
+            old.unlink(missing_ok=True)
     return write_texts(tables, folder, kinds=columns, header=header, encoding=encoding)
 
 
