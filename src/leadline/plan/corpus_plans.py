@@ -15,7 +15,7 @@ from leadline.errors import ArgumentError, PlanError
 from leadline.language.words.word2vec_settings import LAST_RATE, Word2vecSettings
 from leadline.language.words.word2vec_training import usable_threads
 from leadline.models import OF_WORDS
-from leadline.plan.record import CHOSEN, GIVEN, ModelPlan, Plan, TrainingPlan
+from leadline.plan.record import CHOSEN, ModelPlan, Plan, TrainingPlan
 
 _WIDTHS = ((1_000_000, 50), (30_000_000, 100), (300_000_000, 200))  # of vectors, for fewer words of text than these
 _WORDS_TO_SEE = 80_000_000  # five times the 16 million of IMDB and WikiText-2
@@ -110,14 +110,12 @@ def check_words_plan(plan: Plan) -> Plan:
         >>> check_words_plan(Plan().but({"model": "word2vec", "training.threads": 2})).training.threads
         2
     """
-    asked = [key for key, reason in plan.why.items() if reason in (CHOSEN, GIVEN)]
-    wrong = [key for key in asked if key.startswith("training.") and key.partition(".")[2] not in _USED]
-    if CHOSEN in (plan.why.get(key) for key in wrong):
-        mine = [key for key in wrong if plan.why[key] == CHOSEN]
+    chosen = [key for key, reason in plan.why.items() if key.startswith("training.") and reason == CHOSEN]
+    if wrong := " and ".join(key for key in chosen if key.partition(".")[2] not in _USED):
         raise PlanError(
-            f"Words are not learned with {' and '.join(mine)}",
+            f"Words are not learned with {wrong}",
             expected=", ".join(f"training.{name}" for name in _USED),
-            do=f"Leave {' and '.join(mine)} out.",
+            do=f"Leave {wrong} out.",
         )
     if plan.training.device not in ("cpu", "auto"):
         raise PlanError("Words are learned on the processor", expected="training.device = cpu", got=plan.training.device)
