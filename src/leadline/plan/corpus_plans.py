@@ -53,7 +53,7 @@ def words_arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[st
     width = next((size for most, size in _WIDTHS if train < most), 300)
     negatives = 10 if train < 1_000_000 else 5
     subsample = 1e-3 if train < _MANY else 1e-4
-    why["model.method"] = f"of {train:,} words skip_gram learns more than cbow, which is several times as fast"
+    why["model.method"] = f"of {train:,} words skip_gram learns more than cbow, which is a little faster"
     why["model.targets"] = "negative samples teach frequent words best and cost the same however many words there are"
     why["model.width"] = f"{train:,} words to learn from repay about so many numbers for each of {len(_words(dataset).known):,}"
     why["model.window"] = "up to so many words on each side; fewer say more of grammar, more say what the text is about"
