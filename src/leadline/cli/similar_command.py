@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leadline.cli.near_words import tell_near_words
+from leadline.cli.picture_copies import tell_copies, tell_excluded
 from leadline.cli.printing import labelled, opening, paragraph, printable, width
 from leadline.errors import ArgumentError, DataError, LeadlineError, RunExistsError, StorageError
 
 if TYPE_CHECKING:
-    from leadline.data.dataset import Excluded
     from leadline.explain.look_alikes import PairCosines
     from leadline.runs import Run
     from leadline.runs.similar_index import SimilarIndex
 
-_NAMED = 5
 _KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}  # of the file that a sheet is written to
 _SIDE = 320  # pixels of the larger side of a picture on the sheet
 
@@ -90,7 +89,7 @@ def command(
     if among is None or less:
         raise click.UsageError("--less is for words." if less else "Missing option '--among': the folder to look in.")
     if duplicates:
-        _duplicates(among, as_json)
+        tell_copies(among, as_json=as_json)
         return
     index = _indexed(opened, among, as_json)
     typical = index.typical()
@@ -127,7 +126,7 @@ def _indexed(run: Run, among: Path, as_json: bool) -> SimilarIndex:
         index = index_of(run, among, progress=observer.reading)
     for note in index.notes:
         click.echo(paragraph(note), err=True)
-    _tell_excluded(index.excluded)
+    tell_excluded(index.excluded)
     if not as_json:
         where = f", kept in {index.path}" if index.path is not None else ""
         click.echo(labelled("index", f"{len(index):,} pictures, {index.features.shape[1]:,} features each{where}"))
@@ -268,36 +267,3 @@ def _scaled(path: Path) -> Any:
     scale = min(1.0, _SIDE / max(height, width))
     picture = decoding.attempt(path, max(1, round(height * scale)), max(1, round(width * scale)), 3)
     return None if isinstance(picture, str) else picture
-
-
-def _duplicates(among: Path, as_json: bool) -> None:
-    from leadline.cli.terminal import watching
-    from leadline.explain.duplicate_pictures import duplicate_groups
-
-    with watching(silent=as_json) as observer:
-        found = duplicate_groups(among, progress=observer.reading)
-    _tell_excluded(found.excluded)
-    if as_json:
-        for group in found.groups:
-            click.echo(json.dumps({"group": [str(among / name) for name in group]}))
-        return
-    for number, group in enumerate(found.groups, 1):
-        click.echo(labelled(f"group {number}", ", ".join(group)))
-    more = sum(map(len, found.groups)) - len(found.groups)
-    said = f"{len(found.groups):,} group{'s' if len(found.groups) > 1 else ''}, {more:,} of {found.count:,} pictures "
-    said += "are copies or near-copies of others" if more > 1 else "is a copy or near-copy of another"
-    if not found.groups:
-        said = f"none among {found.count:,} pictures"
-    click.echo(labelled("copies", said + ("" if found.exhaustive else " (searched by neighbourhoods, a few may be missed)")))
-
-
-def _tell_excluded(excluded: Sequence[Excluded]) -> None:
-    if excluded:
-        shown = "; ".join(f"{row.id} ({row.reason.rstrip('.')})" for row in excluded[:_NAMED])
-        more = f"; and {len(excluded) - _NAMED:,} more" if len(excluded) > _NAMED else ""
-        said = (
-            f"{len(excluded):,} pictures could not be read and are"
-            if len(excluded) > 1
-            else "1 picture could not be read and is"
-        )
-        click.echo(paragraph(f"{said} left out: {shown}{more}."), err=True)
