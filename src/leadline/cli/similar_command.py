@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from leadline.cli.near_words import tell_near_words
+from leadline.cli.near_words import save_word_vectors, tell_near_words
 from leadline.cli.picture_copies import tell_copies, tell_excluded
 from leadline.cli.printing import labelled, opening, paragraph, printable, width
 from leadline.errors import ArgumentError, DataError, LeadlineError, RunExistsError, StorageError
@@ -50,6 +50,12 @@ class _Found:
     help="Where the contact sheet goes, as PNG or JPEG; beside the Run else.",
 )
 @click.option("--no-sheet", is_flag=True, help="Draw none.")
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Of words: write all vectors in word2vec's format, as text, or binary where FILE ends in .bin; gzip where in .gz.",
+)
 @click.option("--duplicates", is_flag=True, help="Instead: groups of copies and near-copies within the folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def command(
@@ -60,22 +66,25 @@ def command(
     top: int,
     sheet: Path | None,
     no_sheet: bool,
+    save: Path | None,
     duplicates: bool,
     as_json: bool,
 ) -> None:
     """Find the pictures in FOLDER that look most like each PICTURE to the network of RUN (a folder, or `last`).
 
     After a training on words the ones nearest to each WORD are found: `leadline similar last king woman --less man` asks what
-    is to woman as king is to man.
+    is to woman as king is to man, and `leadline similar last --save vectors.bin` writes all vectors for other programs.
 
     What the network sees of the folder is kept beside the Run, and only new and changed pictures are read the next time.
     """
     if duplicates and pictures:
         raise click.UsageError("--duplicates looks within the folder and takes no PICTURE.")
-    if not duplicates and not pictures:
+    if not duplicates and not pictures and save is None:
         raise click.UsageError("Give at least one PICTURE or WORD, or --duplicates to look for copies within the folder.")
     if sheet is not None:
         _check_sheet(sheet, no_sheet=no_sheet, single=not duplicates and len(pictures) == 1)
+    if save is not None and save.exists():
+        raise RunExistsError(f"{save} exists already", do="Choose another with --save, or remove it first.")
     if among is not None and not as_json:
         opening(f"looking for {'copies' if duplicates else 'look-alikes'} in {among}")
     from leadline import runs
@@ -84,10 +93,15 @@ def command(
     if opened.schema.task == "words":
         if among is not None or duplicates or sheet is not None:
             raise click.UsageError(f"{run} knows words, so --among, --duplicates and --out say nothing.")
-        tell_near_words(opened, pictures, less, top, as_json=as_json)
+        if save is not None:
+            save_word_vectors(opened, save, as_json=as_json)
+        if pictures or less:
+            tell_near_words(opened, pictures, less, top, as_json=as_json)
         return
-    if among is None or less:
-        raise click.UsageError("--less is for words." if less else "Missing option '--among': the folder to look in.")
+    if less or save is not None:
+        raise click.UsageError(f"{'--less' if less else '--save'} is for words.")
+    if among is None:
+        raise click.UsageError("Missing option '--among': the folder to look in.")
     if duplicates:
         tell_copies(among, as_json=as_json)
         return
