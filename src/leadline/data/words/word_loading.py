@@ -107,6 +107,7 @@ def load_words(
             lower=True,
             min_count=least,
             most=vocabulary,
+            always=("\n",),  # in a text of few lines too no window reaches across the end of one
             encoding=encoding_of_texts,
             valid=shares["valid"],
             test=shares["test"],
