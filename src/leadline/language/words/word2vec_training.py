@@ -143,12 +143,18 @@ class Word2vec:
             told: how many words of this epoch are done, a few times a second.
             stopped: whether to stop, asked as often.
 
-        Errors: `ArgumentError` for numbers that are no words of this vocabulary; `TrainingError` where the vectors are
-        no longer numbers.
+        Errors: `ArgumentError` for an epoch that is none of them, a learning rate below 0, or numbers that are no words of this
+        vocabulary; `TrainingError` where the vectors are no longer numbers.
         """
         from leadline.language.words.word2vec_draws import Matrices, Reading, Sampling
         from leadline.language.words.word2vec_stretches import train_stretch
 
+        if not 0 <= epoch < epochs or not 0 <= learning_rate < np.inf:
+            raise ArgumentError(
+                "This is no epoch of the training",
+                expected=f"epoch 0 to {epochs - 1}, and a learning rate from 0",
+                got=f"epoch {epoch}, and {learning_rate:g}",
+            )
         first, total = learning_rate or self.settings.usual_rate, len(text)
         matrices = Matrices(self._inputs, self._outputs, self._padded)
         sampling, reading = Sampling(*self._sampling), Reading(*self._reading(epoch + 1))

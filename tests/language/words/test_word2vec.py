@@ -279,6 +279,13 @@ def test_progress_comes_from_the_thread_that_called() -> None:
             "another vocabulary",
         ),
         (lambda: Word2vec(COUNTS, Word2vecSettings()).train(np.array([0.5]), 0, epochs=1), ArgumentError, "whole numbers"),
+        # Beyond the last epoch the rate would go on falling, below 0.
+        (lambda: Word2vec(COUNTS, Word2vecSettings()).train(np.array([1, 2]), 3, epochs=3), ArgumentError, "epoch 0 to 2"),
+        (
+            lambda: Word2vec(COUNTS, Word2vecSettings()).train(np.array([1, 2]), 0, epochs=1, learning_rate=-0.1),
+            ArgumentError,
+            "-0.1",
+        ),
         (lambda: Word2vec(COUNTS, Word2vecSettings(), boundary=0).loss(np.array([1, 0, 2])), DataError, "too short.*subsample"),
         (
             lambda: Word2vec(COUNTS, Word2vecSettings()).load(np.zeros((2, 2)), np.zeros((2, 2))),
