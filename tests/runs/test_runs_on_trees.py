@@ -169,6 +169,30 @@ def test_the_command_line(run: Run, folder: Path, tmp_path: Path, type_in: TypeI
     assert "Traceback" not in err
 
 
+def test_a_node_of_too_many_children_costs_its_own_tree_alone(run: Run, tmp_path: Path, type_in: TypeIn) -> None:
+    wide = "((film) (good) (bad))"
+    (tmp_path / "some.txt").write_text(f"((film) (good))\n{wide}\n((plot) ((not) (good)))\n")
+    for verb, more in (("predict", ()), ("explain", ("--out", tmp_path / "page"))):
+        status, out, err = type_in(verb, run.folder, tmp_path / "some.txt", "--json", *more)
+        assert (status, len(out.splitlines())) == (2, 2)
+        said = " ".join(err.split())
+        assert "some.txt:2: A node of the tree has 3 children" in said
+        assert "1 of 3" in said
+    answers = map(json.loads, type_in("predict", run.folder, tmp_path / "some.txt", "--json")[1].splitlines())
+    assert [(each["id"].rpartition(":")[2], each["answer"]) for each in answers] == [("1", "2"), ("3", "0")]
+    several = run.predict(["((film) (good))", wide])
+    assert several.answers == ["2"]  # type: ignore[union-attr]
+    assert [row.id for row in several.excluded] == [wide]  # type: ignore[union-attr]
+    with pytest.raises(DataError, match="3 children"):
+        run.predict(wide)
+    status, _, err = type_in(
+        "predict", str(run.folder), str(tmp_path / "some.txt"), "--features", "--output", tmp_path / "f.parquet"
+    )
+    assert status == 2
+    assert "some.txt:2: A node of the tree has 3 children" in " ".join(err.split())
+    assert (tmp_path / "f.parquet").is_file()
+
+
 def test_the_report_draws_trees(run: Run) -> None:
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert 'id="trees"' in page

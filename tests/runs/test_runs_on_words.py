@@ -239,6 +239,39 @@ def test_on_the_command_line(run: Run, type_in: TypeIn, tmp_path: Path) -> None:
     assert "leadline similar" in said
 
 
+@pytest.mark.parametrize("name", ["v.txt", "v.bin", "v.txt.gz", "v.bin.gz"])
+def test_vectors_are_saved_from_the_command_line(name: str, run: Run, type_in: TypeIn, tmp_path: Path) -> None:
+    status, out, _ = type_in("similar", run.folder, "--save", tmp_path / name)
+    assert status == 0
+    assert "17 words of 12 numbers each" in " ".join(out.split())
+    whole = read_vectors(tmp_path / name)
+    assert whole.words == run.word_vectors.words
+    assert np.array_equal(whole.vectors, run.word_vectors.vectors)
+    status, _, said = type_in("similar", run.folder, "--save", tmp_path / name)
+    assert status == 2
+    assert "exists already" in " ".join(said.split())
+
+
+def test_saving_vectors_goes_with_asking_and_is_for_words_alone(
+    run: Run, type_in: TypeIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = type_in("similar", run.folder, "cat", "--save", "v.bin", "--json")
+    assert status == 0
+    saved, near = (json.loads(line) for line in out.splitlines())
+    assert saved == {"saved": "v.bin", "words": 17, "width": 12}
+    assert near["id"] == "cat"
+    status, _, said = type_in("similar", run.folder, "--save", tmp_path / "nowhere" / "v.bin")
+    assert status == 2
+    assert "There is no folder" in " ".join(said.split())
+    quick = {"model": "linear", "training.epochs": 1, "training.threads": 1}
+    pictures = leadline.train("digits", changes=quick, folder=tmp_path / "digits").folder
+    status, _, said = type_in("similar", pictures, "--save", "w.bin")
+    assert status == 2
+    assert "--save is for words" in " ".join(said.split())
+    assert not Path("w.bin").exists()
+
+
 def texts_file(tmp_path: Path) -> Path:
     chance = random.Random(3)
     rows = [

@@ -38,6 +38,22 @@ def test_the_commonest_first_then_by_alphabet(counts: dict[str, int], min_count:
     assert vocabulary == Vocabulary.from_counts(dict(reversed(counts.items())), min_count=min_count, most=most, end=end)
 
 
+@given(COUNTS, st.integers(1, 4), st.integers(1, 10))
+def test_what_is_always_known_stands_beside_the_others(counts: dict[str, int], min_count: int, most: int) -> None:
+    rare = {"\n": 2, **counts}
+    others = {word: count for word, count in rare.items() if word != "\n"}
+    if max(others.values(), default=0) < min_count:
+        with pytest.raises(DataError, match="No token is left"):
+            Vocabulary.from_counts(rare, min_count=min_count, most=most, always=("\n", "never seen"))
+        return
+    vocabulary = Vocabulary.from_counts(rare, min_count=min_count, most=most, always=("\n", "never seen"))
+    alone = Vocabulary.from_counts(others, min_count=min_count, most=most)
+    assert [word for word in vocabulary.words if word != "\n"] == list(alone.words)
+    assert vocabulary.counts[vocabulary.numbers["\n"]] == rare["\n"]
+    assert list(vocabulary.counts[2:]) == sorted(vocabulary.counts[2:], reverse=True)
+    assert sum(vocabulary.counts) == sum(rare.values())
+
+
 @given(COUNTS, st.booleans())
 def test_numbers_and_words_are_each_others_inverse(counts: dict[str, int], end: bool) -> None:
     vocabulary = Vocabulary.from_counts(counts, end=end)

@@ -114,7 +114,9 @@ def _said(run: Run, words: Sequence[str]) -> tuple[list[str], list[SaidOfTree], 
     names, read, lost = [], [], 0
     for name, raw in inputs:
         try:
-            read.append(run.schema.inputs.parsed(raw))  # type: ignore[union-attr]
+            tree = run.schema.inputs.parsed(raw)  # type: ignore[union-attr]
+            run.predictor.encode(tree)  # which refuses what the network has no place for
+            read.append(tree)
             names.append(name)
         except LeadlineError as error:
             if len(inputs) == 1:

@@ -1,9 +1,10 @@
-"""Words that are near, as `leadline similar RUN WORD…` prints them."""
+"""Words that are near, as `leadline similar RUN WORD…` prints them, and their vectors as a file for other programs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -52,3 +53,23 @@ def tell_near_words(run: Run, words: Sequence[str], less: Sequence[str], top: in
             click.echo(f"  {printable(word):<{column}}  {cosine:.3f}")
     if bad:
         raise DataError(f"{bad} of {len(asked)} words are not known, as told above")
+
+
+def save_word_vectors(run: Run, path: Path, *, as_json: bool) -> None:
+    """Write the vectors of all words in word2vec's format, and say so.
+
+    Args:
+        run: of the task words.
+        path: of the file; its ending says whether it is text or binary, and whether it is packed.
+        as_json: one JSON object.
+
+    Errors: what `text.write_vectors` raises.
+    """
+    from leadline.text.vector_files import write_vectors
+
+    vectors = run.word_vectors
+    write_vectors(vectors, path)
+    if as_json:
+        click.echo(json.dumps({"saved": str(path), "words": len(vectors), "width": vectors.width}))
+    else:
+        click.echo(labelled("saved", f"{path}: {len(vectors):,} words of {vectors.width:,} numbers each, in word2vec's format"))

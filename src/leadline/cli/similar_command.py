@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from leadline.cli.near_words import tell_near_words
+from leadline.cli.near_words import save_word_vectors, tell_near_words
+from leadline.cli.picture_copies import tell_copies, tell_excluded
 from leadline.cli.printing import labelled, opening, paragraph, printable, width
 from leadline.errors import ArgumentError, DataError, LeadlineError, RunExistsError, StorageError
 
 if TYPE_CHECKING:
-    from leadline.data.dataset import Excluded
     from leadline.explain.look_alikes import PairCosines
     from leadline.runs import Run
     from leadline.runs.similar_index import SimilarIndex
 
-_NAMED = 5
 _KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}  # of the file that a sheet is written to
 _SIDE = 320  # pixels of the larger side of a picture on the sheet
 
@@ -51,6 +50,12 @@ class _Found:
     help="Where the contact sheet goes, as PNG or JPEG; beside the Run else.",
 )
 @click.option("--no-sheet", is_flag=True, help="Draw none.")
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Of words: write all vectors in word2vec's format, as text, or binary where FILE ends in .bin; gzip where in .gz.",
+)
 @click.option("--duplicates", is_flag=True, help="Instead: groups of copies and near-copies within the folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def command(
@@ -61,22 +66,25 @@ def command(
     top: int,
     sheet: Path | None,
     no_sheet: bool,
+    save: Path | None,
     duplicates: bool,
     as_json: bool,
 ) -> None:
     """Find the pictures in FOLDER that look most like each PICTURE to the network of RUN (a folder, or `last`).
 
     After a training on words the ones nearest to each WORD are found: `leadline similar last king woman --less man` asks what
-    is to woman as king is to man.
+    is to woman as king is to man, and `leadline similar last --save vectors.bin` writes all vectors for other programs.
 
     What the network sees of the folder is kept beside the Run, and only new and changed pictures are read the next time.
     """
     if duplicates and pictures:
         raise click.UsageError("--duplicates looks within the folder and takes no PICTURE.")
-    if not duplicates and not pictures:
+    if not duplicates and not pictures and save is None:
         raise click.UsageError("Give at least one PICTURE or WORD, or --duplicates to look for copies within the folder.")
     if sheet is not None:
         _check_sheet(sheet, no_sheet=no_sheet, single=not duplicates and len(pictures) == 1)
+    if save is not None and save.exists():
+        raise RunExistsError(f"{save} exists already", do="Choose another with --save, or remove it first.")
     if among is not None and not as_json:
         opening(f"looking for {'copies' if duplicates else 'look-alikes'} in {among}")
     from leadline import runs
@@ -85,12 +93,17 @@ def command(
     if opened.schema.task == "words":
         if among is not None or duplicates or sheet is not None:
             raise click.UsageError(f"{run} knows words, so --among, --duplicates and --out say nothing.")
-        tell_near_words(opened, pictures, less, top, as_json=as_json)
+        if save is not None:
+            save_word_vectors(opened, save, as_json=as_json)
+        if pictures or less:
+            tell_near_words(opened, pictures, less, top, as_json=as_json)
         return
-    if among is None or less:
-        raise click.UsageError("--less is for words." if less else "Missing option '--among': the folder to look in.")
+    if less or save is not None:
+        raise click.UsageError(f"{'--less' if less else '--save'} is for words.")
+    if among is None:
+        raise click.UsageError("Missing option '--among': the folder to look in.")
     if duplicates:
-        _duplicates(among, as_json)
+        tell_copies(among, as_json=as_json)
         return
     index = _indexed(opened, among, as_json)
     typical = index.typical()
@@ -127,7 +140,7 @@ def _indexed(run: Run, among: Path, as_json: bool) -> SimilarIndex:
         index = index_of(run, among, progress=observer.reading)
     for note in index.notes:
         click.echo(paragraph(note), err=True)
-    _tell_excluded(index.excluded)
+    tell_excluded(index.excluded)
     if not as_json:
         where = f", kept in {index.path}" if index.path is not None else ""
         click.echo(labelled("index", f"{len(index):,} pictures, {index.features.shape[1]:,} features each{where}"))
@@ -268,36 +281,3 @@ def _scaled(path: Path) -> Any:
     scale = min(1.0, _SIDE / max(height, width))
     picture = decoding.attempt(path, max(1, round(height * scale)), max(1, round(width * scale)), 3)
     return None if isinstance(picture, str) else picture
-
-
-def _duplicates(among: Path, as_json: bool) -> None:
-    from leadline.cli.terminal import watching
-    from leadline.explain.duplicate_pictures import duplicate_groups
-
-    with watching(silent=as_json) as observer:
-        found = duplicate_groups(among, progress=observer.reading)
-    _tell_excluded(found.excluded)
-    if as_json:
-        for group in found.groups:
-            click.echo(json.dumps({"group": [str(among / name) for name in group]}))
-        return
-    for number, group in enumerate(found.groups, 1):
-        click.echo(labelled(f"group {number}", ", ".join(group)))
-    more = sum(map(len, found.groups)) - len(found.groups)
-    said = f"{len(found.groups):,} group{'s' if len(found.groups) > 1 else ''}, {more:,} of {found.count:,} pictures "
-    said += "are copies or near-copies of others" if more > 1 else "is a copy or near-copy of another"
-    if not found.groups:
-        said = f"none among {found.count:,} pictures"
-    click.echo(labelled("copies", said + ("" if found.exhaustive else " (searched by neighbourhoods, a few may be missed)")))
-
-
-def _tell_excluded(excluded: Sequence[Excluded]) -> None:
-    if excluded:
-        shown = "; ".join(f"{row.id} ({row.reason.rstrip('.')})" for row in excluded[:_NAMED])
-        more = f"; and {len(excluded) - _NAMED:,} more" if len(excluded) > _NAMED else ""
-        said = (
-            f"{len(excluded):,} pictures could not be read and are"
-            if len(excluded) > 1
-            else "1 picture could not be read and is"
-        )
-        click.echo(paragraph(f"{said} left out: {shown}{more}."), err=True)

@@ -21,7 +21,8 @@ from leadline.language.ngrams.ngram_smoothing import SMOOTHINGS, Smoothed, smoot
 from leadline.language.ngrams.ngram_training import NGramFit, NGramSettings, fit_ngrams
 from leadline.language.ngrams.ngram_writing import NGramNetwork, write_ngrams
 from leadline.language.words.first_layers import begin_with_vectors
-from leadline.language.words.word2vec_training import EpochOfWords, Word2vec, Word2vecSettings
+from leadline.language.words.word2vec_settings import Word2vecSettings
+from leadline.language.words.word2vec_training import EpochOfWords, Word2vec
 from leadline.language.words.word_tests import WordTest, judge_words, rank_correlation
 
 __all__ = [

@@ -12,9 +12,10 @@ from leadline.data.dataset import Dataset
 from leadline.data.tokens.token_loading import stream_of
 from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, PlanError
-from leadline.language.words.word2vec_training import Word2vecSettings, usable_threads
+from leadline.language.words.word2vec_settings import LAST_RATE, Word2vecSettings
+from leadline.language.words.word2vec_training import usable_threads
 from leadline.models import OF_WORDS
-from leadline.plan.record import CHOSEN, GIVEN, ModelPlan, Plan, TrainingPlan
+from leadline.plan.record import CHOSEN, ModelPlan, Plan, TrainingPlan
 
 _WIDTHS = ((1_000_000, 50), (30_000_000, 100), (300_000_000, 200))  # of vectors, for fewer words of text than these
 _WORDS_TO_SEE = 80_000_000  # five times the 16 million of IMDB and WikiText-2
@@ -52,7 +53,7 @@ def words_arguments(name: str, dataset: Dataset, why: dict[str, str]) -> dict[st
     width = next((size for most, size in _WIDTHS if train < most), 300)
     negatives = 10 if train < 1_000_000 else 5
     subsample = 1e-3 if train < _MANY else 1e-4
-    why["model.method"] = f"of {train:,} words skip_gram learns more than cbow, which is several times as fast"
+    why["model.method"] = f"of {train:,} words skip_gram learns more than cbow, which is a little faster"
     why["model.targets"] = "negative samples teach frequent words best and cost the same however many words there are"
     why["model.width"] = f"{train:,} words to learn from repay about so many numbers for each of {len(_words(dataset).known):,}"
     why["model.window"] = "up to so many words on each side; fewer say more of grammar, more say what the text is about"
@@ -87,7 +88,7 @@ def words_training(dataset: Dataset, network: ModelPlan, changes: Mapping[str, A
         optimizer="sgd",
         momentum=0.0,
         weight_decay=0.0,
-        schedule="polynomial(end=0.004)",
+        schedule=f"polynomial(end={LAST_RATE})",
         batch=1,
         accumulate=1,
         epochs=epochs,
@@ -109,14 +110,12 @@ def check_words_plan(plan: Plan) -> Plan:
         >>> check_words_plan(Plan().but({"model": "word2vec", "training.threads": 2})).training.threads
         2
     """
-    asked = [key for key, reason in plan.why.items() if reason in (CHOSEN, GIVEN)]
-    wrong = [key for key in asked if key.startswith("training.") and key.partition(".")[2] not in _USED]
-    if CHOSEN in (plan.why.get(key) for key in wrong):
-        mine = [key for key in wrong if plan.why[key] == CHOSEN]
+    chosen = [key for key, reason in plan.why.items() if key.startswith("training.") and reason == CHOSEN]
+    if wrong := " and ".join(key for key in chosen if key.partition(".")[2] not in _USED):
         raise PlanError(
-            f"Words are not learned with {' and '.join(mine)}",
+            f"Words are not learned with {wrong}",
             expected=", ".join(f"training.{name}" for name in _USED),
-            do=f"Leave {' and '.join(mine)} out.",
+            do=f"Leave {wrong} out.",
         )
     if plan.training.device not in ("cpu", "auto"):
         raise PlanError("Words are learned on the processor", expected="training.device = cpu", got=plan.training.device)

@@ -15,6 +15,7 @@ from leadline.data.ragged import Ragged
 from leadline.data.schema import Schema
 from leadline.data.trees.tree_batches import TreeBatches
 from leadline.data.trees.trees import NO_CLASS, NodeClasses, Trees
+from leadline.errors import DataError
 from leadline.models.tree_evaluation import tree_outputs
 from leadline.text.bracketed_trees import BracketedTree
 
@@ -26,6 +27,41 @@ class SaidOfTree(NamedTuple):
 
     tree: BracketedTree
     p: NDArray[np.float32]
+
+
+def most_children(model: nn.Module) -> int:
+    """How many children of a node a network takes at most; 0 where it takes any number.
+
+    Example:
+        >>> from leadline.layers.tree_layers import ChildSumTreeLSTM, NaryTreeLSTM
+        >>> most_children(NaryTreeLSTM(4, 8, arity=3)), most_children(ChildSumTreeLSTM(4, 8))
+        (3, 0)
+    """
+    found = [getattr(module, "arity", None) for module in model.modules()]
+    return min((arity for arity in found if isinstance(arity, int)), default=0)
+
+
+def check_children(stored: NDArray[np.int32], most: int) -> None:
+    """Refuse a tree with a node of more children than a network takes.
+
+    Args:
+        stored: as `Trees.encode` gives it, [n, 2].
+        most: of `most_children`.
+
+    Errors: `DataError`.
+
+    Example:
+        >>> check_children(Trees(("", "<unk>", "good")).encode("((good) (good))"), 2)
+    """
+    distances = stored[:, 1]
+    parents = (np.arange(len(distances)) + distances)[distances > 0]
+    many = int(np.bincount(parents).max(initial=0))
+    if 0 < most < many:
+        raise DataError(
+            f"A node of the tree has {many:,} children, more than the network has places for",
+            expected=f"at most {most:,}, as in the trees of the training",
+            do="Train on such trees too, or with model.cell=child_sum, which takes any number.",
+        )
 
 
 def said_of_trees(model: nn.Module, schema: Schema, device: torch.device, raws: Sequence[Any]) -> list[SaidOfTree]:

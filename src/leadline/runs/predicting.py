@@ -39,7 +39,7 @@ from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
 from leadline.language import NGramNetwork
 from leadline.layers.level_arrays import TreeLevels
 from leadline.plan.network_building import head_of
-from leadline.runs.node_labels import labelled_trees
+from leadline.runs.node_labels import check_children, labelled_trees, most_children
 from leadline.text.vocabularies import UNKNOWN
 
 _BATCH = 256
@@ -160,6 +160,7 @@ class Predictor:
     def __init__(self, model: nn.Module, schema: Schema, device: torch.device) -> None:
         self.model, self.schema, self.device = model.eval(), schema, device
         self._prepare = schema.inputs.preparer(device)
+        self._most_children = most_children(model) if isinstance(schema.inputs, Trees) else 0
         answers = schema.answers
         self._finish: Callable[[Tensor], Tensor] = (
             answers.values if isinstance(answers, (Numbers, LargePictures, Forecasts, StepNumbers)) else answers.probabilities
@@ -183,10 +184,13 @@ class Predictor:
     def encode(self, raw: Any) -> NDArray[Any]:
         """One raw input as the network's Schema stores it.
 
-        Errors: a `LeadlineError` for what cannot be read, and for a text without a word, of which nothing could be said.
+        Errors: a `LeadlineError` for what cannot be read, for a text without a word, of which nothing could be said, and for a
+        tree with a node of more children than the network takes.
         """
         stored: NDArray[Any] = self.schema.inputs.encode(raw)
         inputs = self.schema.inputs
+        if isinstance(inputs, Trees):
+            check_children(stored, self._most_children)
         if isinstance(inputs, Texts) and len(stored) == 1 and stored[0] == UNKNOWN and not inputs.tokens(raw):
             raise ArgumentError("The text is empty", expected=f"at least one {inputs.unit.removesuffix('s')}")
         return stored

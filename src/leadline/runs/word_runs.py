@@ -20,7 +20,8 @@ from leadline.data.tokens.token_loading import stream_of
 from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, DataError
 from leadline.explain.word_maps import word_map_png, words_to_map
-from leadline.language.words.word2vec_training import Word2vec, Word2vecSettings, compile_word2vec
+from leadline.language.words.word2vec_settings import Word2vecSettings, falling_rate
+from leadline.language.words.word2vec_training import Word2vec, compile_word2vec
 from leadline.language.words.word_tests import judge_words
 from leadline.plan import Built, Plan
 from leadline.plan.network_building import network
@@ -82,7 +83,7 @@ def fit_words(path: Path, plan: Plan, dataset: Dataset, observer: Observer, inte
             history.stopped = Interruption.REASON
             break
         record = {"step": (epoch + 1) * each, "epoch": float(epoch + 1), "seconds": round(seconds, 3)}
-        rate = training.learning_rate * (1 - (1 - 1 / 250) * (epoch + 1) / training.epochs)
+        rate = falling_rate(training.learning_rate, (epoch + 1) / training.epochs)
         losses = {name: learner.loss(sample) for name, sample in samples.items()}
         history.append({**record, "rate": rate, **losses, "words_per_second": round(done.rate), "words_read": done.read})
         observer.log(history.records[-1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -66,6 +66,7 @@ def write_tokens(
     most: int | None = None,
     end: bool = False,
     learn_from: float = 1.0,
+    always: Collection[str] = (),
     encoding: str | None = None,
 ) -> TokenFile:
     """Encode texts to a file of numbers and open it; whatever their size, what is held in memory is a piece of some megabytes.
@@ -83,6 +84,7 @@ def write_tokens(
         end: whether a mark stands behind each text.
         learn_from: the share of the tokens, from the first on, that teaches the vocabulary: the first ⌊share · T⌋ of them.
             Below 1 the texts are read once more.
+        always: tokens that are known however seldom they were seen.
         encoding: of the texts, where it is known.
 
     Errors: `DataError` where a text is empty or no text; `StorageError` where there is no room; `ArgumentError` for a share
@@ -112,7 +114,7 @@ def write_tokens(
         counts = texts.counted()
         if learn_from < 1:
             counts = texts.counted(max(1, int(texts.seen * learn_from)))
-        vocabulary = Vocabulary.from_counts(counts, min_count=min_count, most=most, end=end)
+        vocabulary = Vocabulary.from_counts(counts, min_count=min_count, most=most, end=end, always=always)
     with storage(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_suffix(".json")

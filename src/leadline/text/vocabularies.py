@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -60,7 +60,13 @@ class Vocabulary:
 
     @classmethod
     def from_counts(
-        cls, counts: Mapping[str, int], *, min_count: int = 1, most: int | None = None, end: bool = False
+        cls,
+        counts: Mapping[str, int],
+        *,
+        min_count: int = 1,
+        most: int | None = None,
+        end: bool = False,
+        always: Collection[str] = (),
     ) -> Vocabulary:
         """The tokens that were seen often enough.
 
@@ -69,6 +75,7 @@ class Vocabulary:
             min_count: tokens seen less often are not known.
             most: at most so many tokens are known, the commonest; None for no bound.
             end: whether the end of a text has a number.
+            always: tokens that are known however seldom they were seen, and do not count among `most`.
 
         Errors: `ArgumentError` for bounds below 1; `DataError` where no token is left.
 
@@ -79,11 +86,14 @@ class Vocabulary:
         if min_count < 1 or (most is not None and most < 1):
             raise ArgumentError("The bounds of the vocabulary are too small", expected="min_count ≥ 1 and most ≥ 1")
         first = special_words(end=end)
-        kept = [(word, count) for word, count in counts.items() if count >= min_count and word not in first]
+        apart = {*first, *always}
+        kept = [(word, count) for word, count in counts.items() if count >= min_count and word not in apart]
         kept = heapq.nsmallest(len(kept) if most is None else most, kept, key=lambda item: (-item[1], item[0]))
         if not kept:
             seen = f"{len(counts):,} different tokens, the commonest {max(counts.values(), default=0):,} times"
             raise DataError("No token is left for the vocabulary", expected=f"tokens seen at least {min_count} times", got=seen)
+        more = [(word, counts[word]) for word in always if counts.get(word)]
+        kept = sorted(kept + more, key=lambda item: (-item[1], item[0]))
         marks = counts.get(END_WORD, 0) if end else 0
         unknown = sum(counts.values()) - sum(count for _, count in kept) - marks
         special = (0, unknown, marks)[: len(first)]

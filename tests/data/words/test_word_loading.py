@@ -54,6 +54,20 @@ def test_rare_words_are_passed_over_and_the_commonest_kept(tmp_path: Path) -> No
     assert set(words_of(tmp_path / "a.train.txt", min_count=3).known) == {"often", "so"}
 
 
+@pytest.mark.parametrize("choices", [{"min_count": 9}, {"vocabulary": 3}])
+def test_the_ends_of_a_few_long_lines_are_known_as_well(choices: dict[str, int], tmp_path: Path) -> None:
+    lines = [" ".join(random.Random(at).choices("abcdef", k=400)) + "\n" for at in range(8)]
+    (tmp_path / "a.txt").write_text("".join(lines))
+    dataset = load(tmp_path / "a.txt", task="words", cache=tmp_path / "cache", unit="words", **choices)  # type: ignore[arg-type]
+    words = dataset.schema.inputs
+    assert isinstance(words, CorpusWords)
+    assert words.boundary >= 2
+    assert len(words.known) == choices.get("vocabulary", 6)
+    ends = [np.flatnonzero(stream_of(getattr(dataset, part)) == words.boundary) for part in ("train", "valid", "test")]
+    assert sum(map(len, ends)) == 8
+    assert ends[0].tolist() == [400 + 401 * line for line in range(len(ends[0]))]
+
+
 def test_the_stream_is_mapped_and_whole(tmp_path: Path) -> None:
     lines = [" ".join(random.Random(at).choices(("a", "b", "c"), k=9)) + "\n" for at in range(400)]
     (tmp_path / "a.txt").write_text("".join(lines))

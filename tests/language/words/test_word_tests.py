@@ -75,6 +75,8 @@ def test_similarities_skip_what_is_not_known_and_say_how_many(tmp_path: Path) ->
         ("", "no line"),
         ("a b c d\nx y 3\na b c d\n", "mixed"),
         ("a b 3\nfive words are too many\n", "Line 2"),
+        ("one line names the columns\nthree words now\na b 3\n", "Line 2"),
+        ("a b 3\na c nan\n", "Line 2"),
     ],
 )
 def test_a_file_that_asks_nothing(content: str, says: str, tmp_path: Path) -> None:
@@ -93,3 +95,11 @@ def test_the_number_may_stand_behind_other_columns(header: str, tmp_path: Path) 
     cosines = [vectors.similarity(one, other) for one, other, _ in rows]
     assert judged.score == pytest.approx(float(spearmanr(cosines, [score for *_, score in rows]).statistic))
     assert (judged.kind, judged.asked) == ("similarity", 3)
+
+
+def test_a_mark_of_byte_order_is_no_part_of_the_first_line_and_nan_is_a_word(tmp_path: Path) -> None:
+    vectors = WordVectors(["nan", "dad", "aunt", "uncle"], np.array([[1, 0, 1], [0, 1, 1], [1, 0, 0.9], [0, 1, 0.9]]))
+    (tmp_path / "q.txt").write_text("\ufeff: family\nnan dad aunt uncle\naunt uncle nan dad\n", encoding="utf-8")
+    judged = judge_words(vectors, tmp_path / "q.txt")
+    assert (judged.kind, judged.score) == ("analogies", 1.0)
+    assert judged.sections == {"family": (2, 2)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ def read_token_parts(
     lower: bool = False,
     min_count: int = 1,
     most: int | None = None,
+    always: Collection[str] = (),
     encoding: str | None = None,
     valid: float = _VALID,
     test: float = _TEST,
@@ -74,6 +75,7 @@ def read_token_parts(
         lower: whether all letters are made lower case.
         min_count: tokens seen less often are not known.
         most: at most so many tokens are known.
+        always: tokens that are known however seldom they were seen.
         encoding: of the files, where it is known.
         valid: share of the text that validation is cut from.
         test: likewise.
@@ -105,6 +107,7 @@ def read_token_parts(
         min_count=min_count,
         most=most,
         learn_from=1 - sum(shares.values()),
+        always=always,
         encoding=encoding,
     )
     written = {"train": whole} | {

@@ -25,7 +25,8 @@ from leadline.text.units import suggested_unit
 _ROWS_SHARE, _TEXT_SHARE = 0.15, 0.02  # the usual share of rows; of a text, whose end only tells whether its loss still falls
 _SHORT, _SHORT_SHARE = 50_000, 0.1  # of a text of fewer words
 _ENDLESS, _MOST_ENDLESS = 60, 0.5  # characters of what is no word, and the share of a text that may be such
-_OFTEN, _FEW_WORDS, _MANY_WORDS = (2, 5), 1_000_000, 100_000_000
+_OFTEN = ((1_000_000, 2), (100_000_000, 5))  # that a word must come, in texts of fewer words than these
+_MOST_OFTEN = 10  # in longer ones
 
 
 def load_words(
@@ -52,7 +53,7 @@ def load_words(
         source: a text file, several, a folder, "python", or tables with texts.
         unit: "words", "spaced words" or "characters"; what suits the text when None.
         vocabulary: at most so many words are known, the commonest.
-        min_count: words seen less often are passed over; 2 in texts of less than a million words, 5 up to 100 million, else 10,
+        min_count: words seen less often are passed over; 2 in texts of less than a million words, 5 below 100 million, else 10,
             when None.
         columns: of tables: column name → "text" or "leave out".
         header: of tables: whether a csv has one; told from its rows when None.
@@ -94,7 +95,7 @@ def load_words(
         notes.append(f"The text is read by {unit}: {reason}.")
     if unit != CharacterTokenizer.kind:
         _check_spaces(sample)
-    least = min_count or (_OFTEN[0] if words < _FEW_WORDS else _OFTEN[1] if words < _MANY_WORDS else 2 * _OFTEN[1])
+    least = min_count or usual_min_count(words)
     if not min_count:
         notes.append(f"Words seen fewer than {least} times are passed over, as the text has about {_about(words)} words.")
     key = _hashed(repr((str(paths), unit, vocabulary, least, encoding, shares)))
@@ -106,6 +107,7 @@ def load_words(
             lower=True,
             min_count=least,
             most=vocabulary,
+            always=("\n",),  # in a text of few lines too no window reaches across the end of one
             encoding=encoding_of_texts,
             valid=shares["valid"],
             test=shares["test"],
@@ -131,6 +133,19 @@ def load_words(
     )
 
 
+def usual_min_count(words: int) -> int:
+    """How often a word must come in a text to be known.
+
+    Args:
+        words: that the text has.
+
+    Example:
+        >>> usual_min_count(999_999), usual_min_count(1_000_000), usual_min_count(100_000_000)
+        (2, 5, 10)
+    """
+    return next((often for fewer, often in _OFTEN if words < fewer), _MOST_OFTEN)
+
+
 def _written(
     tables: Mapping[str, Sequence[Path]],
     folder: Path,
@@ -141,8 +156,8 @@ def _written(
     """Write the texts of tables to a folder of their own, in place of those of an earlier start."""
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("texts.*.txt"):
-        old.unlink(missing_ok=True)
+        for old in folder.glob("texts.*.txt"):
+            old.unlink(missing_ok=True)
     return write_texts(tables, folder, kinds=columns, header=header, encoding=encoding)
 
 

@@ -18,7 +18,7 @@ _GOLDEN, _FIRST, _SECOND = (np.uint64(number) for number in (0x9E3779B97F4A7C15,
 
 
 class Matrices(NamedTuple):
-    """What is learned: the rows of words as contexts and those of targets, each flat, [V D] and [(K + 1) D]; D."""
+    """What is learned: the rows of V words as contexts, flat [V D]; those of K targets, words or nodes, flat [K D]; and D."""
 
     inputs: NDArray[np.float32]
     outputs: NDArray[np.float32]
@@ -29,7 +29,7 @@ class Sampling(NamedTuple):
     """What is drawn.
 
     `keep` [V] is the chance of each word to be read, 0 for what is no word; `table` gives negative samples; `starts` [V + 1],
-    `nodes` and `branches` (0 or 1) are the paths through the tree of hierarchical softmax. One of the two is empty.
+    `nodes` and `branches` (0 or 1) are the paths through the tree of hierarchical softmax. The table or the paths are empty.
     """
 
     keep: NDArray[np.float32]
@@ -122,6 +122,24 @@ def contexts_of(kept: NDArray[np.int32], count: int, at: int, reach: int, width:
         contexts[found] = kept[other] * width
         found += 1
     return found
+
+
+@compiled
+def room_for_targets(sampling: Sampling, negatives: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    """Room for the rows, labels and scales of the targets of any word: whole blocks of six, each with room for eight."""
+    most = 1 + negatives
+    for word in range(sampling.starts.size - 1):
+        most = max(most, sampling.starts[word + 1] - sampling.starts[word])
+    slots = (most + SIX - 1) // SIX * WIDTH
+    return np.zeros(slots, np.int64), np.zeros(slots, np.float32), np.zeros(slots, np.float32)
+
+
+@compiled
+def first_drawn(sampling: Sampling, reading: Reading, place: int) -> np.int64:
+    """Where in the table the first negative samples of a stretch stand that begins at a place of the whole text."""
+    if sampling.table.size == 0:
+        return np.int64(0)
+    return np.int64(mixed(np.uint64(reading.seed) ^ mixed(np.uint64(place))) % np.uint64(sampling.table.size))
 
 
 @compiled

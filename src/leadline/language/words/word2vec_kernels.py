@@ -31,7 +31,8 @@ def learn_each(
 ) -> None:
     """Skip-gram: each context row c and target row k move by rate (label − σ(c · k)) times the other.
 
-    All of them are taken as they were before, so this is one step down the gradient of the loss over all pairs.
+    All of them are taken as they were before, so this is one step down the gradient of the loss over all pairs; a word that
+    stands twice in the window has moved by its first place when its second one moves the targets.
 
     Args:
         matrices: changed.

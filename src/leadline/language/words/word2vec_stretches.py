@@ -16,7 +16,8 @@ from leadline.language.words.word2vec_draws import (
     Sampling,
     compiled,
     contexts_of,
-    mixed,
+    first_drawn,
+    room_for_targets,
     sub_sampled,
     targets_of,
 )
@@ -51,15 +52,10 @@ def train_stretch(
     start = sub_sampled(ids[:begin], place, sampling.keep, reading, kept, reach)
     stop = start + sub_sampled(ids[begin:end], place + begin, sampling.keep, reading, kept[start:], reach[start:])
     count = stop + sub_sampled(ids[end:], place + end, sampling.keep, reading, kept[stop:], reach[stop:])
-    most = 1 + reading.negatives
-    if tree:
-        for word in range(sampling.starts.size - 1):
-            most = max(most, sampling.starts[word + 1] - sampling.starts[word])
-    slots = (most + SIX - 1) // SIX * WIDTH
-    rows, labels, scales = np.zeros(slots, np.int64), np.zeros(slots, np.float32), np.zeros(slots, np.float32)
+    rows, labels, scales = room_for_targets(sampling, reading.negatives)
     contexts, gains = np.zeros(2 * reading.window, np.int64), np.zeros(2 * reading.window * WIDTH, np.float32)
     errors = np.zeros(2 * reading.window * width, np.float32)
-    drawn = 0 if tree else np.int64(mixed(np.uint64(reading.seed) ^ mixed(np.uint64(place))) % np.uint64(sampling.table.size))
+    drawn = first_drawn(sampling, reading, place)
     read = 0
     for at in range(start, stop):
         word = kept[at]
@@ -97,15 +93,10 @@ def stretch_loss(
     tree = sampling.table.size == 0
     kept, reach = np.empty(ids.size, np.int32), np.empty(ids.size, np.int32)
     count = sub_sampled(ids, place, sampling.keep, reading, kept, reach)
-    most = 1 + reading.negatives
-    if tree:
-        for word in range(sampling.starts.size - 1):
-            most = max(most, sampling.starts[word + 1] - sampling.starts[word])
-    slots = (most + SIX - 1) // SIX * WIDTH
-    rows, labels, scales = np.zeros(slots, np.int64), np.zeros(slots, np.float32), np.zeros(slots, np.float32)
+    rows, labels, scales = room_for_targets(sampling, reading.negatives)
     contexts = np.zeros(2 * reading.window, np.int64)
     mean = np.zeros(width, np.float32)
-    drawn = 0 if tree else np.int64(mixed(np.uint64(reading.seed) ^ mixed(np.uint64(place))) % np.uint64(sampling.table.size))
+    drawn = first_drawn(sampling, reading, place)
     loss, counted = 0.0, 0
     for at in range(count):
         word = kept[at]

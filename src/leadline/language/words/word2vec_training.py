@@ -10,66 +10,21 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leadline.errors import ArgumentError, DataError, TrainingError, unknown
+from leadline.errors import ArgumentError, DataError, TrainingError
 from leadline.language.words.huffman import code_tree
 from leadline.language.words.word2vec_sampling import keep_chances, unigram_table
+from leadline.language.words.word2vec_settings import Word2vecSettings, falling_rate
 
-METHODS = ("skip_gram", "cbow")
-TARGETS = ("negative_sampling", "hierarchical_softmax")
 _STRETCH = 50_000  # words that a thread takes at a time
 _MARGIN = 64  # words on each side of a stretch for each word of a window, so that enough of them are read
-_LAST_RATE = 1 / 250  # of the first; the rate falls on a straight line to it
 _LOOK = 0.1  # seconds between two looks at how far the threads are
 _LINE = 64  # bytes of a cache line
 _EPOCHS_APART = 1_000_003
-
-
-@dataclass(frozen=True)
-class Word2vecSettings:
-    """How words are learned.
-
-    Args:
-        method: "skip_gram" (each word around a word, by itself) or "cbow" (the mean of them).
-        targets: "negative_sampling" or "hierarchical_softmax".
-        width: D.
-        window: words on each side, at most; how many is drawn for each word, from 1 on.
-        negatives: words that each word is told apart from.
-        subsample: words with a larger share of the text than this are passed over now and then; 0 reads all.
-
-    Errors: `ArgumentError` for a value out of range.
-
-    Example:
-        >>> Word2vecSettings(method="cbow", window=8).usual_rate
-        0.05
-    """
-
-    method: str = "skip_gram"
-    targets: str = "negative_sampling"
-    width: int = 100
-    window: int = 5
-    negatives: int = 5
-    subsample: float = 1e-3
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            unknown("method of word2vec", str(self.method), METHODS)
-        if self.targets not in TARGETS:
-            unknown("kind of targets of word2vec", str(self.targets), TARGETS)
-        for name in ("width", "window", "negatives"):
-            if not isinstance(value := getattr(self, name), int) or value < 1:
-                raise ArgumentError(f"{name} of word2vec is out of range", expected="a whole number from 1", got=repr(value))
-        keep_chances(np.ones(1, np.int64), self.subsample)
-
-    @property
-    def usual_rate(self) -> float:
-        """The learning rate at the first word."""
-        return 0.05 if self.method == "cbow" else 0.025
 
 
 class EpochOfWords(NamedTuple):
@@ -108,7 +63,7 @@ class Word2vec:
         boundary: a number that ends a sentence: no window reaches across it; −1 for none.
         seed: of first weights and draws.
 
-    Errors: `DataError` where fewer than two words were seen.
+    Errors: `DataError` where fewer than two words were seen; `ArgumentError` for a boundary that is no word.
 
     Example:
         >>> text = np.array([1, 2, 0, 3, 4, 0] * 300)
@@ -126,7 +81,9 @@ class Word2vec:
 
     def __init__(self, counts: NDArray[Any], settings: Word2vecSettings, *, boundary: int = -1, seed: int = 0) -> None:
         table = np.array(counts, np.int64)
-        if 0 <= boundary < len(table):
+        if not -1 <= boundary < len(table):
+            raise ArgumentError("The boundary is no word", expected=f"0 to {len(table) - 1}, or -1 for none", got=boundary)
+        if boundary >= 0:
             table[boundary] = 0
         if (seen := int((table > 0).sum())) < 2:
             raise DataError(
@@ -159,7 +116,7 @@ class Word2vec:
 
     @property
     def targets(self) -> NDArray[np.float32]:
-        """The vectors of targets: of words [V, D], or of the nodes of the tree [V − 1, D]."""
+        """The vectors of targets: of words [V, D], or of the nodes of the tree, one fewer than words were seen."""
         return self._outputs.reshape(-1, self._padded)[:, : self.settings.width]
 
     def train(
@@ -186,12 +143,18 @@ class Word2vec:
             told: how many words of this epoch are done, a few times a second.
             stopped: whether to stop, asked as often.
 
-        Errors: `ArgumentError` for numbers that are no words of this vocabulary; `TrainingError` where the vectors are
-        no longer numbers.
+        Errors: `ArgumentError` for an epoch that is none of them, a learning rate below 0, or numbers that are no words of this
+        vocabulary; `TrainingError` where the vectors are no longer numbers.
         """
         from leadline.language.words.word2vec_draws import Matrices, Reading, Sampling
         from leadline.language.words.word2vec_stretches import train_stretch
 
+        if not 0 <= epoch < epochs or not 0 <= learning_rate < np.inf:
+            raise ArgumentError(
+                "This is no epoch of the training",
+                expected=f"epoch 0 to {epochs - 1}, and a learning rate from 0",
+                got=f"epoch {epoch}, and {learning_rate:g}",
+            )
         first, total = learning_rate or self.settings.usual_rate, len(text)
         matrices = Matrices(self._inputs, self._outputs, self._padded)
         sampling, reading = Sampling(*self._sampling), Reading(*self._reading(epoch + 1))
@@ -199,7 +162,7 @@ class Word2vec:
         margin, done = _MARGIN * self.settings.window, [0, 0]
 
         def rate(place: int) -> float:
-            return first * (1 - (1 - _LAST_RATE) * (epoch + place / total) / epochs)
+            return falling_rate(first, (epoch + place / total) / epochs)
 
         def work() -> None:
             while not halt.is_set():
@@ -223,7 +186,8 @@ class Word2vec:
                 while wait(jobs, timeout=_LOOK).not_done:
                     if told is not None:
                         told(done[0])
-                    if stopped is not None and stopped():
+                    failed = any(job.done() and job.exception() for job in jobs)
+                    if failed or (stopped is not None and stopped()):
                         halt.set()
             finally:
                 halt.set()
@@ -294,7 +258,8 @@ class Word2vec:
                 expected=f"0 to {len(self.counts) - 1}",
                 got=f"{ids.min()} to {ids.max()}",
             )
-        return np.ascontiguousarray(ids, np.int32)
+        # Always a copy: of numbers that may only be read numba compiles everything once more, in the middle of the first epoch.
+        return np.array(ids, np.int32)
 
 
 def compile_word2vec() -> float:

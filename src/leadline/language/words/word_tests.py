@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +57,9 @@ def judge_words(vectors: WordVectors, path: Path | str) -> WordTest:
 
     Args:
         vectors: to be tested.
-        path: of the file. Lines that begin with # are passed over, and those with : name a section of analogies. What else
-            stands in the line of a pair, such as a part of speech before the number, does not count.
+        path: of the file. Lines that begin with # are passed over, and those with : name a section of analogies; the first line
+            may name the columns. What else stands in the line of a pair, such as a part of speech before the number, does not
+            count.
 
     Errors: `SourceNotFoundError` where there is no file; `DataError` for lines that are neither, with their number.
 
@@ -109,8 +111,8 @@ def _rows(path: Path) -> _Rows:
         raise SourceNotFoundError(f"There is no file {path} to test words by", do="Check the path.")
     fields: list[list[str]] = []
     sections: list[str] = []
-    section = ""
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    section, headed = "", False
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         if line.startswith(":"):
@@ -118,7 +120,8 @@ def _rows(path: Path) -> _Rows:
             continue
         parts = line.replace(",", " ").replace(";", " ").split()
         number_of_pair = next((part for part in parts[2:] if _numeric(part)), None)
-        if not fields and number_of_pair is None and len(parts) >= 3 and len(parts) != 4:
+        if not fields and not headed and number_of_pair is None and len(parts) >= 3 and len(parts) != 4:
+            headed = True
             continue  # the names of the columns
         if number_of_pair is None and len(parts) != 4:
             raise DataError(
@@ -178,7 +181,6 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _numeric(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))  # "nan" and "inf" are words
     except ValueError:
         return False
-    return True

@@ -13,7 +13,10 @@ from leadline.errors import ArgumentError, DataError
 from leadline.language.words import word2vec_training
 from leadline.language.words.word2vec_draws import BREAK, Reading, sub_sampled
 from leadline.language.words.word2vec_sampling import keep_chances, unigram_table
-from leadline.language.words.word2vec_training import METHODS, TARGETS, Word2vec, Word2vecSettings
+from leadline.language.words.word2vec_settings import Word2vecSettings
+from leadline.language.words.word2vec_stretches import stretch_loss, train_stretch
+from leadline.language.words.word2vec_training import Word2vec
+from leadline.models.word_networks import WORD_METHODS, WORD_TARGETS
 
 Arrays = NDArray[np.float64]
 COUNTS = np.array([0, 5, 9, 7, 4, 3, 8, 6, 2])
@@ -50,8 +53,8 @@ def loss_of(inputs: Arrays, outputs: Arrays, sentence: list[int], model: Word2ve
     return total
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("targets", TARGETS)
+@pytest.mark.parametrize("method", WORD_METHODS)
+@pytest.mark.parametrize("targets", WORD_TARGETS)
 def test_one_word_is_a_step_down_the_gradient(method: str, targets: str) -> None:
     settings = Word2vecSettings(method, targets, width=11, window=1, negatives=7, subsample=0)
     model = Word2vec(COUNTS, settings, boundary=0, seed=3)
@@ -108,8 +111,8 @@ def negatives_of(model: Word2vec, text: NDArray[np.int64], *, epoch: int) -> dic
     }
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("targets", TARGETS)
+@pytest.mark.parametrize("method", WORD_METHODS)
+@pytest.mark.parametrize("targets", WORD_TARGETS)
 def test_the_loss_is_that_of_the_formula(method: str, targets: str) -> None:
     model = Word2vec(COUNTS, Word2vecSettings(method, targets, width=9, window=1, negatives=3, subsample=0), boundary=0)
     rng = np.random.default_rng(1)
@@ -120,8 +123,8 @@ def test_the_loss_is_that_of_the_formula(method: str, targets: str) -> None:
     assert model.loss(text) == pytest.approx(expected / (4 if method == "skip_gram" else 3), rel=1e-6)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("targets", TARGETS)
+@pytest.mark.parametrize("method", WORD_METHODS)
+@pytest.mark.parametrize("targets", WORD_TARGETS)
 def test_words_that_stand_together_come_to_point_the_same_way(method: str, targets: str) -> None:
     text = text_of_pairs(0)
     settings = Word2vecSettings(method, targets, width=20, subsample=0)
@@ -176,6 +179,18 @@ def test_no_word_of_an_endless_line_is_lost() -> None:
     assert done.read == len(text)
 
 
+def test_numbers_that_may_only_be_read_compile_nothing_anew() -> None:
+    """Mapped numbers are such; of more than 65,535 words they are int32 already, and were taken as they were."""
+    text = text_of_pairs(5, 100).astype(np.int32)
+    text.flags.writeable = False
+    word2vec_training.compile_word2vec()
+    known = len(train_stretch.signatures), len(stretch_loss.signatures)
+    model = Word2vec(np.bincount(text, minlength=9), Word2vecSettings(width=8), boundary=0)
+    model.train(text, 0, epochs=1)
+    model.loss(text)
+    assert (len(train_stretch.signatures), len(stretch_loss.signatures)) == known
+
+
 def test_stretches_make_no_difference_to_what_is_drawn() -> None:
     ids = np.random.default_rng(0).integers(0, 9, 5000).astype(np.int32)
     keep, reading = keep_chances(COUNTS, 0.05), Reading(0, 5, 5, True, 17)
@@ -226,6 +241,17 @@ def test_a_stop_ends_the_epoch_and_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     assert model.train(text, 0, epochs=1, stopped=lambda: True) is None
 
 
+def test_a_thread_that_fails_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word2vec_training, "_STRETCH", 10)
+    monkeypatch.setattr(word2vec_training, "_LOOK", 0.0)
+    text = text_of_pairs(6, 30_000)
+    text[5] = 99
+    model, seen = Word2vec(np.bincount(text, minlength=9)[:9], Word2vecSettings(width=64), boundary=0), [0]
+    with pytest.raises(ArgumentError, match="another vocabulary"):
+        model.train(text, 0, epochs=1, threads=2, told=seen.append)
+    assert seen[-1] < len(text) / 2
+
+
 def test_progress_comes_from_the_thread_that_called() -> None:
     text, seen = text_of_pairs(4, 30_000), []
     model = Word2vec(np.bincount(text, minlength=9), Word2vecSettings(width=8), boundary=0)
@@ -242,7 +268,9 @@ def test_progress_comes_from_the_thread_that_called() -> None:
         (lambda: Word2vecSettings(method="glove"), ArgumentError, "skip_gram"),
         (lambda: Word2vecSettings(targets="softmax"), ArgumentError, "hierarchical_softmax"),
         (lambda: Word2vecSettings(window=0), ArgumentError, "window"),
+        (lambda: Word2vecSettings(negatives=1_100_000), ArgumentError, "negatives.*1 to 10,000"),
         (lambda: Word2vecSettings(subsample=-1.0), ArgumentError, "subsample"),
+        (lambda: Word2vec(COUNTS, Word2vecSettings(), boundary=-5), ArgumentError, "boundary.*-1 for none"),
         (lambda: keep_chances(np.ones(2, np.int64), float("nan")), ArgumentError, "subsample"),
         (lambda: unigram_table(np.zeros(3, np.int64)), ArgumentError, "no word"),
         (
@@ -251,6 +279,13 @@ def test_progress_comes_from_the_thread_that_called() -> None:
             "another vocabulary",
         ),
         (lambda: Word2vec(COUNTS, Word2vecSettings()).train(np.array([0.5]), 0, epochs=1), ArgumentError, "whole numbers"),
+        # Beyond the last epoch the rate would go on falling, below 0.
+        (lambda: Word2vec(COUNTS, Word2vecSettings()).train(np.array([1, 2]), 3, epochs=3), ArgumentError, "epoch 0 to 2"),
+        (
+            lambda: Word2vec(COUNTS, Word2vecSettings()).train(np.array([1, 2]), 0, epochs=1, learning_rate=-0.1),
+            ArgumentError,
+            "-0.1",
+        ),
         (lambda: Word2vec(COUNTS, Word2vecSettings(), boundary=0).loss(np.array([1, 0, 2])), DataError, "too short.*subsample"),
         (
             lambda: Word2vec(COUNTS, Word2vecSettings()).load(np.zeros((2, 2)), np.zeros((2, 2))),
