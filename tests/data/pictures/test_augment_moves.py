@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from leadline.data.pictures.augment_moves import EDGES, crop_windows, moved, sampled, window_mask
 
@@ -87,3 +88,13 @@ def test_a_window_is_where_a_loop_puts_it() -> None:
         for y, x in itertools.product(range(5), range(8)):
             expected[y, x] = top <= y < top + height and left <= x < left + width
         assert torch.equal(found[at, 0], expected)
+
+
+@pytest.mark.parametrize(("edge", "padding"), [("repeat", "border"), ("reflect", "reflection"), ("mean", "zeros")])
+def test_any_affine_map_is_that_of_torch(edge: str, padding: str) -> None:
+    draw = torch.Generator().manual_seed(0)
+    pictures = torch.rand(6, 3, 9, 14, generator=draw, dtype=torch.float64)
+    maps = torch.randn(6, 2, 3, generator=draw, dtype=torch.float64)
+    grid = F.affine_grid(maps, list(pictures.shape), align_corners=False)
+    expected = F.grid_sample(pictures, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    assert torch.allclose(sampled(pictures, maps, edge), expected, atol=1e-12)

@@ -69,8 +69,18 @@ def sampled(pictures: Tensor, maps: Tensor, edge: str) -> Tensor:
         >>> sampled(torch.tensor([[[[1.0], [2.0]]]]), upside_down, "repeat").flatten()
         tensor([2., 1.])
     """
-    grid = F.affine_grid(maps.to(pictures.dtype), list(pictures.shape), align_corners=False)
+    grid = _mapped(maps.to(pictures.dtype), *pictures.shape[2:])
     return F.grid_sample(pictures, grid, mode="bilinear", padding_mode=_PADDING[edge], align_corners=False)
+
+
+def _mapped(maps: Tensor, height: int, width: int) -> Tensor:
+    """Where each output pixel looks, [B, H, W, 2]: as `F.affine_grid` says, whose products took longer than the sampling."""
+    y, x = ((2 * torch.arange(side, device=maps.device) + 1).to(maps.dtype) / side - 1 for side in (height, width))
+    grid = maps.new_empty(len(maps), height, width, 2)
+    for at in (0, 1):  # across, down
+        along_x, along_y, place = maps[:, at].unsqueeze(-1).unbind(1)
+        torch.add((along_x * x)[:, None, :], (along_y * y + place)[:, :, None], out=grid[..., at])
+    return grid
 
 
 def crop_windows(smallest: float, draws: Tensor) -> tuple[Tensor, Tensor]:
