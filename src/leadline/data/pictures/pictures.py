@@ -130,10 +130,16 @@ class Pictures:
             torch.tensor(values, dtype=torch.float32, device=device).reshape(1, -1, 1, 1) for values in (self.mean, self.std)
         )
         scale, shift = 1 / std, -mean / std
-        layout = torch.channels_last if channels_last else torch.contiguous_format
 
         def prepare(stored: Tensor) -> Tensor:
-            return stored.permute(0, 3, 1, 2).to(torch.float32, memory_format=layout, copy=True).mul_(scale).add_(shift)
+            if not channels_last:
+                pictures = stored.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+                return pictures.mul_(scale).add_(shift)
+            # A row of pixels at a time: three channels would be too few numbers to go side by side.
+            pixels = stored.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+            scales, shifts = (each.expand(1, pixels.shape[3], 1, 1).flatten().repeat(pixels.shape[2]) for each in (scale, shift))
+            pixels.flatten(2).mul_(scales).add_(shifts)
+            return pixels.permute(0, 3, 1, 2)
 
         return prepare
 
