@@ -137,7 +137,9 @@ class Pictures:
                 return pictures.mul_(scale).add_(shift)
             # A row of pixels at a time: three channels would be too few numbers to go side by side.
             pixels = stored.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
-            scales, shifts = (each.expand(1, pixels.shape[3], 1, 1).flatten().repeat(pixels.shape[2]) for each in (scale, shift))
+            scales, shifts = (
+                each.expand(1, pixels.shape[3], 1, 1).flatten().repeat(pixels.shape[2]) for each in (scale, shift)
+            )
             pixels.flatten(2).mul_(scales).add_(shifts)
             return pixels.permute(0, 3, 1, 2)
 
