@@ -29,6 +29,7 @@ _VERBS = (
     "evaluate",
     "similar",
     "explain",
+    "diagnose",
     "report",
     "show",
     "gradcheck",

@@ -31,6 +31,9 @@ EPOCHS = "Times to go through the training rows, at most."
     "--folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the Run goes; runs/SOURCE-N when left out."
 )
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help=EPOCHS)
+@click.option(
+    "--mend", is_flag=True, help="Change what the diagnosis proves to be wrong, and keep that where held-out rows are better."
+)
 @click.option("--quiet", is_flag=True, help="Print only the folder of the Run.")
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object: the results and the folder.")
 def command(
@@ -39,6 +42,7 @@ def command(
     plan_file: Path | None,
     folder: Path | None,
     epochs: int | None,
+    mend: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -59,9 +63,10 @@ def command(
         opening(f"reading {as_typed(source)}")
     from leadline import runs
     from leadline.cli.terminal import watching
+    from leadline.runs.mending_runs import train_mended
 
     with watching(silent=quiet or as_json) as observer:
-        run = runs.train(
+        run = (train_mended if mend else runs.train)(
             source,
             plan_from(plan_file) if plan_file else None,
             folder=folder,

@@ -33,7 +33,7 @@ def render(record: Record) -> str:
 
     Args:
         record: "plan", "plan_rows" ({"key", "value", "why"} each), "history" (one record per log point), "results",
-            "examples" (pictures as data URIs), "environment", "leadline" (the version). All optional.
+            "examples" (pictures as data URIs), "diagnosis", "environment", "leadline" (the version). All optional.
 
     Returns:
         UTF-8 text below 5 MB, whatever the number of classes, log points and pictures.
@@ -55,6 +55,7 @@ def render(record: Record) -> str:
             outcome=outcome(results, _noun(results, bool(examples["data"]))) if results else None,
             scores=result_sections.score_view(results),
             facts=result_sections.fact_list(results),
+            diagnosis=_diagnosis(record),
             balance=data_sections.balance_view(results),
             columns=table_sections.column_view(results),
             importance=table_sections.importance_view(results),
@@ -147,6 +148,14 @@ def _curves(history: list[Record], results: Record) -> list[Any]:
 def _marks(results: Record) -> bool:
     """Of an ensemble the curves are one network's, and each network keeps the weights of an epoch of its own."""
     return not (results.get("restarts") or {}).get("ensemble")
+
+
+def _diagnosis(record: Record) -> Record | None:
+    if not record.get("diagnosis"):
+        return None
+    from leadline.report.diagnosis_section import diagnosis_view
+
+    return diagnosis_view(record)
 
 
 def _forecasts(results: Record, examples: Record) -> Record | None:

@@ -17,6 +17,8 @@ from leadline.plan import Built, Plan
 from leadline.report.restart_section import spread_text
 from leadline.runs import folder as folders
 from leadline.runs import results as judging
+from leadline.runs.diagnoses import tell_verdict
+from leadline.runs.diagnosing import concluded
 from leadline.runs.examples import find_examples
 from leadline.runs.explaining_sequences import find_deciding
 from leadline.runs.forecasts import calibrated_forecasts, finish_forecasts, tell_forecasts
@@ -90,10 +92,13 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
     examples["seeing"] = find_seeing(run, dataset, values, seconds=looking)
     examples["deciding"] = find_deciding(run, dataset, values, seconds=looking)
     files.write_json(path / "examples.json", examples)
+    diagnosis = concluded(plan, dataset, built, trained.history, trained.watching)
+    diagnosis.keep(path, dataset)
     run.report()
     folders.write_record(path, "finished", sha256=folders.hashes(path))
     forget_first(path)
     _tell_results(results, observer)
+    tell_verdict(diagnosis.verdict, path, observer)
     return run
 
 
@@ -105,11 +110,14 @@ def _finish_apart(path: Path, plan: Plan, dataset: Dataset, trained: Trained, ob
     run = Run(path, plan, dataset.schema, trained.built.model, trained.built.device)
     results = apart.finish(path, plan, dataset, trained, run, observer)
     folders.save_model(path, run, apart.golden(dataset))
+    diagnosis = concluded(plan, dataset, trained.built, trained.history, trained.watching)
+    diagnosis.keep(path, dataset)
     run.report()
     folders.write_record(path, "finished", sha256=folders.hashes(path))
     if trained.restarts is not None:
         observer.note("restarts", spread_text(trained.restarts))
     apart.tell(results, observer)
+    tell_verdict(diagnosis.verdict, path, observer)
     return run
 
 

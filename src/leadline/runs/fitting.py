@@ -10,20 +10,24 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from leadline.diagnose.watched_steps import WatchedStep
+from leadline.diagnose.watching import Probe
 from leadline.errors import ArgumentError, SourceNotFoundError
 from leadline.optim import Clip, ClipNorm, Penalties, Plateau, make_optimizer
+from leadline.runs.array_batches import ArrayBatches, is_pair_of_arrays
 from leadline.training import Best, Callback, Checkpoint, Evaluation, History, Supervised, choose_device, run_loop
 from leadline.training import checkpoints as saved
 
 
 def fit(
     model: nn.Module,
-    train: Iterable[Any],
+    train: Iterable[Any] | tuple[Any, Any],
     *,
-    valid: Iterable[Any] | None = None,
+    valid: Iterable[Any] | tuple[Any, Any] | None = None,
     loss: Callable[[Any, Any], Tensor] = nn.functional.cross_entropy,
     optimizer: Optimizer | None = None,
     schedule: Callable[[float], float] | None = None,
+    batch_size: int = 32,
     epochs: int = 10,
     measures: Mapping[str, Callable[[Any, Any], Tensor]] | None = None,
     patience: int | None = None,
@@ -33,16 +37,21 @@ def fit(
     device: str = "auto",
     checkpoint: Path | str | None = None,
     callbacks: Sequence[Callback] = (),
+    diagnose: bool = True,
 ) -> History:
-    """Train any module on any iterable of batches (inputs, targets).
+    """Train any module on arrays, or on any iterable of batches (inputs, targets), and tell why it went as it did.
+
+    `history.findings` is the verdict, a `diagnose.Verdict`: made when it is first asked for, of the network as it is then.
 
     Args:
         model: is trained in place; with `valid`, its best weights are put back at the end.
-        train: iterated once an epoch, for instance a `DataLoader` or a list of batches.
-        valid: held-out batches, judged after each epoch by the same loss and measures.
+        train: a tuple (inputs, targets) of arrays or tensors, shuffled each epoch; or batches, iterated once an epoch, for
+            instance a `DataLoader` or a list.
+        valid: held-out arrays or batches, judged after each epoch by the same loss and measures.
         loss: (outputs, targets) → scalar mean over rows.
         optimizer: of torch; AdamW at 0.001 when left out.
         schedule: progress in [0, 1] → multiplier of the learning rate; see `leadline.optim`.
+        batch_size: rows a step, of arrays.
         epochs: at most this many.
         measures: more columns for the history: name → function (outputs, targets) → mean over rows.
         patience: stop after this many epochs without a better valid_loss.
@@ -53,6 +62,7 @@ def fit(
         checkpoint: a file to save to, at least once a minute where an epoch can be entered anywhere, else after epochs;
             where it exists already, the training goes on from it.
         callbacks: listen to the training.
+        diagnose: whether a probe listens; it takes less than 2 % of the time and changes no weight by a bit.
 
     Errors: `ArgumentError` for values out of range; `TrainingError` when the loss is no longer a number.
 
@@ -62,7 +72,15 @@ def fit(
         >>> history = fit(nn.Linear(4, 3), batches, epochs=2, device="cpu")
         >>> history["epoch"]
         [1.0, 2.0]
+        >>> inputs, targets = torch.randn(300, 4), torch.randint(0, 3, (300,))  # which have nothing to do with each other
+        >>> history = fit(nn.Linear(4, 3), (inputs, targets), valid=(inputs[:100], targets[:100]), epochs=2, device="cpu")
+        >>> history.findings.healthy
+        False
     """
+    if is_pair_of_arrays(train):
+        train = ArrayBatches(*train, batch_size=batch_size)
+    if is_pair_of_arrays(valid):
+        valid = ArrayBatches(*valid, batch_size=max(256, 2 * batch_size), shuffle=False)  # type: ignore[misc]
     if iter(train) is train:
         raise ArgumentError(
             "The training batches can be read only once",
@@ -105,9 +123,18 @@ def fit(
             history.notes.append(
                 f"resumed at epoch {state['epoch']} from {path}; batches are replayed from the start of an epoch"
             )
+    watched: Any = step
+    if diagnose and any(True for _ in model.parameters()):
+        probe = Probe(model, (optimizer,), loss=loss, valid=valid if valid is None else _some_rows(valid, where))
+        watched, history.diagnosis = WatchedStep(step, probe), probe.findings
     return run_loop(
-        step, batches, epochs=epochs, evaluate=evaluate, best=best, callbacks=listeners, history=history, state=state
+        watched, batches, epochs=epochs, evaluate=evaluate, best=best, callbacks=listeners, history=history, state=state
     )
+
+
+def _some_rows(batches: Iterable[Any], device: torch.device) -> Iterable[Any] | None:
+    """Held-out batches for the probe, where they can be read more than once."""
+    return None if iter(batches) is batches else _OnDevice(batches, device)
 
 
 class _OnDevice:

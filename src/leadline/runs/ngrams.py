@@ -24,6 +24,7 @@ from leadline.plan import Plan
 from leadline.plan.ngrams import boundary_of, check_ngram_plan
 from leadline.report.sentences import better_baseline
 from leadline.runs import folder as folders
+from leadline.runs.diagnosing_afterwards import diagnose_course
 from leadline.runs.environment import describe_environment
 from leadline.runs.failing import write_failure
 from leadline.runs.observer import Observer
@@ -85,6 +86,7 @@ def count_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observe
         files.write_json(path / "environment.json", describe_environment(run.device))
         files.write_json(path / "results.json", results)
         folders.save_golden(path, run, golden_tokens(dataset))
+        diagnose_course(dataset, run.history).keep(path, dataset)
         run.report()
         folders.write_record(path, "finished", sha256=folders.hashes(path))
         _tell(results, observer)

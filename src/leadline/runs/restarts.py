@@ -19,6 +19,8 @@ from leadline.models import Ensemble
 from leadline.plan import Built, Plan, build
 from leadline.plan.populations import BuiltPopulation, build_population, weights_of
 from leadline.plan.restarts import candidates, what_differs
+from leadline.runs.diagnoses import tell_verdict
+from leadline.runs.diagnosing import Watching, concluded, watched
 from leadline.runs.going_on import fit_in
 from leadline.runs.observer import Observer
 from leadline.runs.solving import solved_head, starting_weights
@@ -30,12 +32,13 @@ _CHECKPOINT = Path("checkpoint")
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to: the network with its best weights, its history, and how the others did."""
+    """What a training came to: the network with its best weights, its history, how the others did, and who watched it."""
 
     built: Built
     history: History
     seconds: float
     restarts: dict[str, Any] | None = None
+    watching: Watching | None = None
 
 
 class Fitting:
@@ -65,12 +68,25 @@ class Fitting:
             return Trained(*solved_head(self.path, self.plan, self.dataset, first))
         if self.plan.start.networks == 1:
             built = build(self.plan, self.dataset, first=first)
-            history = self._fit(built, self.path, _CHECKPOINT / "training.safetensors")
-            return Trained(built, history, _seconds(history))
+            watching = watched(self.plan, self.dataset, built)
+            trainee = built if watching is None else watching.built
+            try:
+                history = self._fit(trainee, self.path, _CHECKPOINT / "training.safetensors")
+            except TrainingError:
+                self._diagnose_failure(built, watching)
+                raise
+            return Trained(built, history, _seconds(history), watching=watching)
         plans = candidates(self.plan)
         how = "at once, in one program" if self.plan.start.together == "stacked" else "one after another"
         self.observer.note("restarts", f"{len(plans)} networks, {how}")
         return self._stacked(plans) if self.plan.start.together == "stacked" else self._one_by_one(plans, first)
+
+    def _diagnose_failure(self, built: Built, watching: Watching | None) -> None:
+        """Why it failed is worth more than that it did."""
+        history = History.read(self.path / "history.jsonl")
+        diagnosis = concluded(self.plan, self.dataset, built, history, watching)
+        diagnosis.keep(self.path, self.dataset)
+        tell_verdict(diagnosis.verdict, self.path, self.observer)
 
     def _fit(self, built: Built | BuiltPopulation, place: Path, checkpoint: Path) -> History:
         return fit_in(

@@ -21,12 +21,14 @@ from leadline.data.forecasts.windows import Windows
 from leadline.data.schema import Schema
 from leadline.data.sources import check_source
 from leadline.data.tables.table import Table
-from leadline.errors import ArgumentError, DataError, LeadlineError
+from leadline.diagnose.findings import Verdict
+from leadline.errors import ArgumentError, DataError, LeadlineError, RunError
 from leadline.plan.record import Plan
 from leadline.runs import pairs, tokens, trees
 from leadline.runs import results as judging
 from leadline.runs.ahead import DatedForecasts, foresee, rows_like
 from leadline.runs.answering_steps import StepAnswer, StepPredictions, answer_steps
+from leadline.runs.diagnosis_file import kept_diagnosis, verdict_in, with_commands
 from leadline.runs.enlarging import EnlargedPicture, EnlargedPictures, enlarge, enlarge_several
 from leadline.runs.file_inputs import is_folder, several_in
 from leadline.runs.forecasts import judge_forecasts
@@ -70,6 +72,16 @@ class Run:
     def history(self) -> History:
         """One record a log point."""
         return History.read(self.folder / "history.jsonl")
+
+    @property
+    def diagnosis(self) -> Verdict:
+        """What the training was like: findings, the weightiest first, none where it is healthy.
+
+        Errors: `RunError` where the Run was trained by an older Leadline, and `diagnose` has not been called since.
+        """
+        if (kept := kept_diagnosis(self.folder)) is None:
+            raise RunError(f"{self.folder} keeps no diagnosis", do=f"Make one: leadline diagnose {self.folder}")
+        return verdict_in(kept)
 
     @property
     def score(self) -> float:
@@ -276,6 +288,7 @@ class Run:
             "history": list(self.history),
             "results": self.results,
             "examples": self._read("examples.json"),
+            "diagnosis": with_commands(kept, self.plan, self.folder) if (kept := kept_diagnosis(self.folder)) else {},
             "environment": self._read("environment.json"),
             "leadline": self._read("run.json")["leadline"],
         }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ class History:
         self.records: list[Record] = []
         self.stopped = ""
         self.notes: list[str] = []
+        self.diagnosis: Callable[[], Sequence[Any]] | None = None
+
+    @cached_property
+    def findings(self) -> Sequence[Any]:
+        """What is wrong with the training, a `diagnose.Verdict`, where a probe listened; made when first asked for."""
+        return self.diagnosis() if self.diagnosis is not None else ()
 
     @classmethod
     def read(cls, path: Path) -> History:

@@ -1,0 +1,246 @@
+"""Repair: the first confirmed remedy applied and trained to the end, against random search in as much time.
+
+    python benchmarks/diagnosis/repair.py [--folder runs/diagnosis] [--shard 0/2] [--seeds 2] [--confirm 20] [--table]
+
+Of the faults that hurt (by the records of `run.py`) and can be repaired by a change to the program. The program is trained
+and diagnosed; the change of the first confirmed finding is made in a copy, which is trained in full on all its rows and kept
+only if it is better on the held-out rows by more than two standard errors. A repair restores when the clean test score has at least
+90 % of the skill above chance that the same program has without the fault. Healthy programs go the same way: none should be
+made worse. Random search draws what people tune (rate, optimizer, batch, activation, dropout, decay, epochs), trains as often
+as the same time allows, at least once, and keeps what is best on the held-out rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from faults import parts_of
+from harm import rate_of
+from judging import chance, shown
+from programs import Trained, train
+from recipe import Recipe
+from run import Subject, read
+from tally import harms_of
+
+RESTORED = 0.9
+SURE = 2.0
+
+
+def change_of(verdict: Any, readings: Any) -> tuple[str, Any, str] | None:
+    """The change of the first confirmed finding, and its kind: that of the trial that confirmed it, or the usual one."""
+    from leadline.diagnose.remedies import apply_changes
+    from leadline.diagnose.rules.judging import candidates_of, confirms
+    from leadline.diagnose.rules.outcomes import outcome_of
+
+    candidates = candidates_of(readings, outcome_of(readings))
+    for finding in verdict:
+        if not finding.confirmed:
+            continue
+        own = [change for each in candidates if each.kind == finding.kind for change in each.changes]
+        tried = [
+            branch for branch in readings.branches if (branch.change, branch.argument) in own and confirms(branch, readings)
+        ]
+        if tried:
+            best = max(tried, key=lambda branch: branch.gain)
+            return best.change, best.argument, finding.kind
+        usual = own or apply_changes(finding.kind, readings)
+        if usual:
+            return usual[0][0], usual[0][1], finding.kind
+    return None
+
+
+def copied(recipe: Recipe, probe: Any, seed: int) -> Any:
+    """A copy of the program with all its rows, as the probe saw it being trained."""
+    from leadline.diagnose.subject import Rows
+    from leadline.diagnose.trials.copied_training import copy_of
+    from leadline.diagnose.trials.habits import habits_of
+
+    subject = probe.subject()
+    subject.task, subject.classes = probe.readings.program.task, probe.readings.program.classes
+    subject.train, subject.valid = Rows(*recipe.arrays.train), Rows(*recipe.arrays.valid)
+    rows = subject.train, subject.valid
+    return copy_of(subject, habits_of(subject, probe.readings), rows, readings=probe.readings)
+
+
+def judged(copy: Any, part: tuple[Any, Any], recipe: Recipe) -> tuple[np.ndarray[Any, Any], float]:
+    """Errors by row, and the score in the recipe's metric."""
+    from leadline.diagnose.subject import Rows
+
+    copy.held = Rows(*part)
+    errors = copy.judge().errors.double().numpy()
+    if recipe.metric != "balanced":
+        return errors, float(1 - errors.mean())
+    targets = part[1].numpy()
+    return errors, float(1 - np.mean([errors[targets == each].mean() for each in np.unique(targets)]))
+
+
+def mended(recipe: Recipe, seed: int, confirm: float) -> dict[str, Any]:
+    """Train, diagnose, change, train again, verify."""
+    from leadline.diagnose import watch
+    from leadline.diagnose.trials.changes import change_copy
+
+    watched = train(recipe, seed, watch=watch)
+    began = time.perf_counter()
+    verdict = watched.probe.findings(confirm=confirm)
+    finding = time.perf_counter() - began
+    record = {
+        "before": shown(watched.clean),
+        "after": shown(watched.clean),
+        "kept": False,
+        "training_seconds": shown(watched.seconds),
+        "finding_seconds": shown(finding),
+        "repair_seconds": 0.0,
+        "kinds": [each.kind for each in verdict],
+    }
+    chosen = change_of(verdict, watched.probe.readings)
+    if chosen is None:
+        return record
+    change, argument, kind = chosen
+    began = time.perf_counter()
+    old, new = copied(recipe, watched.probe, seed), copied(recipe, watched.probe, seed)
+    old.model = watched.probe.subject().trained()
+    torch.manual_seed(seed)
+    refused = change_copy(new, change, argument)
+    if not refused:
+        new.run(len(watched.losses))
+        before, _ = judged(old, recipe.arrays.valid, recipe)
+        after, _ = judged(new, recipe.arrays.valid, recipe)
+        gain = np.nan_to_num(before, nan=1.0, posinf=1.0) - np.nan_to_num(after, nan=1.0, posinf=1.0)
+        if gain.mean() > SURE * gain.std() / np.sqrt(len(gain)):
+            record |= {"kept": True, "after": shown(judged(new, recipe.arrays.test, recipe)[1])}
+    record |= {
+        "change": change,
+        "argument": argument,
+        "kind": kind,
+        "refused": refused,
+        "repair_seconds": shown(time.perf_counter() - began),
+    }
+    return record
+
+
+def searched(recipe: Recipe, seed: int, seconds: float) -> float:
+    """The clean score of what random search finds."""
+    draw, began = np.random.default_rng(seed), time.perf_counter()
+    best: Trained | None = None
+    while best is None or time.perf_counter() - began < seconds:
+        changes = {
+            "rate": float(10 ** draw.uniform(-4, -0.5)),
+            "optimizer": str(draw.choice(["adam", "sgd", "rmsprop"])),
+            "batch": int(draw.choice([16, 32, 64, 128])),
+            "activation": str(draw.choice(["relu", "tanh", "gelu"])),
+            "dropout": float(draw.choice([0.0, 0.2, 0.5])),
+            "weight_decay": float(draw.choice([0.0, 1e-4, 1e-2])),
+            "epochs": int(recipe.epochs * draw.choice([1, 2])),
+        }
+        found = train(recipe.but(**changes), seed)
+        if best is None or found.promised > best.promised:
+            best = found
+    return best.clean
+
+
+def record_of(subject: Subject, confirm: float) -> dict[str, Any]:
+    recipe = subject.recipe()
+    healthy = train(subject._replace(fault="", strengths=()).recipe(), subject.seed).clean
+    record = {
+        "key": subject.key,
+        **subject._asdict(),
+        "healthy": shown(healthy),
+        "chance": shown(chance(recipe.arrays, recipe.metric)),
+        **mended(recipe, subject.seed, confirm),
+    }
+    if subject.fault:
+        record["searched"] = shown(searched(recipe, subject.seed, record["finding_seconds"] + record["repair_seconds"]))
+    return record
+
+
+def wanted(folder: Path, seeds: int) -> Iterator[Subject]:
+    """Harmful programs that a change can repair, and all healthy ones."""
+    names = ("family", "configuration", "fault", "strengths", "seed", "clean", "promised", "chance", "crashed")
+    records = [{name: record[name] for name in names} for record in read(folder)]
+    harms = harms_of(records)
+    for program, harm in harms.items():
+        faults = parts_of(program.fault)
+        if harm.verdict == "hurts" and all(fault.repairable and fault.outcome == "clean" for fault in faults):
+            for seed in range(seeds):
+                yield Subject(program.family, program.configuration, program.fault, program.strengths, seed)
+    for family, configuration in sorted(
+        {(record["family"], record["configuration"]) for record in records if not record["fault"]}
+    ):
+        for seed in range(seeds):
+            yield Subject(family, configuration, "", (), seed)
+
+
+def skill(record: dict[str, Any], name: str) -> float:
+    """The share of the healthy skill above chance."""
+    return (record[name] - record["chance"]) / max(record["healthy"] - record["chance"], 1e-9)
+
+
+def table(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    faulty = [record for record in records if record["fault"]]
+    healthy = [record for record in records if not record["fault"]]
+
+    def share(hit: Callable[[dict[str, Any]], bool], of: Sequence[dict[str, Any]] = faulty) -> dict[str, float]:
+        rate = rate_of([(record["family"], hit(record)) for record in of])
+        print(f"  {name:58} {rate}")
+        return rate.record()
+
+    found: dict[str, Any] = {}
+    names: dict[str, tuple[Callable[[dict[str, Any]], bool], Sequence[dict[str, Any]]]] = {
+        "restored by the first confirmed remedy": (lambda record: skill(record, "after") >= RESTORED, faulty),
+        "a remedy was confirmed": (lambda record: "change" in record, faulty),
+        "restored by random search in the same time": (lambda record: skill(record, "searched") >= RESTORED, faulty),
+        "healthy programs that were changed": (lambda record: record["kept"], healthy),
+        "healthy programs made worse by more than 3 % of their skill": (
+            lambda record: skill(record, "after") < skill(record, "before") - 0.03,
+            healthy,
+        ),
+    }
+    for name, (hit, of) in names.items():
+        found[name] = share(hit, of)
+    whole = [1 + record["repair_seconds"] / max(record["training_seconds"], 1e-3) for record in faulty if "change" in record]
+    found["training_and_repair_over_training"] = float(np.median(whole)) if whole else None
+    print(f"  training and repair over one training, median: {found['training_and_repair_over_training']}")
+    return found
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--folder", type=Path, default=Path("runs/diagnosis"))
+    options.add_argument("--shard", default="0/1")
+    options.add_argument("--seeds", type=int, default=2)
+    options.add_argument("--confirm", type=float, default=20.0)
+    options.add_argument("--table", action="store_true", help="only print the table of what is there")
+    chosen = options.parse_args()
+    torch.set_num_threads(1)
+    part, parts = map(int, chosen.shard.split("/"))
+    paths = sorted(chosen.folder.glob("repair-*.jsonl.gz"))
+    done = [json.loads(line) for path in paths for line in gzip.decompress(path.read_bytes()).splitlines()]
+    if not chosen.table:
+        known = {record["key"] for record in done}
+        left = [
+            each
+            for each in wanted(chosen.folder, chosen.seeds)
+            if each.key not in known and zlib.crc32(each.key.encode()) % parts == part
+        ]
+        for number, subject in enumerate(left, 1):
+            record = record_of(subject, chosen.confirm)
+            with gzip.open(chosen.folder / f"repair-{part}-of-{parts}.jsonl.gz", "at") as file:
+                file.write(json.dumps(record) + "\n")
+            done.append(record)
+            told = f"{record['before']:.3f} → {record['after']:.3f} (healthy {record['healthy']:.3f}"
+            told += f", search {record['searched']:.3f})" if subject.fault else ")"
+            print(f"{number}/{len(left)} {subject.key}: {told} {record.get('change', 'nothing confirmed')}", flush=True)
+    table(done)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""Diagnosis: what is wrong with a training, how one knows, why, and what mends it."""
+
+from leadline.diagnose.findings import Finding, Measure, Remedy, Verdict
+from leadline.diagnose.kinds import KINDS
+from leadline.diagnose.readings import Readings
+from leadline.diagnose.watching import Probe, watch
+
+__all__ = ["KINDS", "Finding", "Measure", "Probe", "Readings", "Remedy", "Verdict", "watch"]

@@ -1,0 +1,179 @@
+"""The examination at the end: every check in turn, each guarded, then the rules, and short trainings that prove what they say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from leadline.diagnose import trends
+from leadline.diagnose.checks import (
+    answer_columns,
+    drills,
+    first_look,
+    head_fits,
+    input_columns,
+    label_looks,
+    last_look,
+    loss_graphs,
+    picture_fields,
+    simple_methods,
+    split_likeness,
+    task_guess,
+)
+from leadline.diagnose.findings import Verdict
+from leadline.diagnose.readings import Program, Readings
+from leadline.diagnose.rules.judging import judge_readings, worth_trying
+from leadline.diagnose.subject import Subject, first_tensor, undisturbed
+from leadline.diagnose.trials.branching import branches
+
+if TYPE_CHECKING:
+    from leadline.diagnose.watching import Probe
+
+_MATTERS = 1e-3  # of the longest gradient: an update by less may be lost in rounding, as that of a bias before batch norm
+
+
+def examine(probe: Probe, *, seconds: float) -> Verdict:
+    """Everything that can be known of a training after it, in this order: what it did, what it is, how good it is, why."""
+    began = time.perf_counter()
+    readings, subject = probe.readings, probe.subject()
+    readings.unchecked[:] = []
+    with undisturbed(subject):
+        read_course(probe, readings)
+        examine_subject(subject, readings, graph_loss=probe.graph_loss)
+        verdict = judge_readings(readings)
+        if seconds > 0 and (wanted := worth_trying(readings)):
+            readings.branches = _guarded(readings, "trials", lambda: _tried(subject, readings, wanted, seconds)) or []
+            verdict = judge_readings(readings)
+    readings.seconds["whole"] = time.perf_counter() - began
+    return verdict
+
+
+def read_course(probe: Probe, readings: Readings) -> None:
+    """What the probe heard while it trained."""
+    losses, steps = probe.losses(), readings.steps
+    steps.names = [name for name, _ in probe.model.named_parameters()]
+    steps.sizes = [parameter.numel() for parameter in probe.model.parameters()]
+    steps.losses = [(at * probe.stride, loss) for at, loss in trends.stretches(losses)]
+    steps.rows_a_batch_sorted = trends.unmixed([each.cpu().numpy() for each in probe.batch_targets])
+    steps.noise = trends.step_noise(losses)
+    steps.not_zeroed = probe.not_zeroed
+    samples = steps.samples
+    steps.evaluation_mode = float(np.mean([not sample.training_mode for sample in samples])) if samples else 0.0
+    waited = [sample.waited for sample in samples[2:] if sample.waited is not None]
+    steps.waiting = float(np.median(waited)) if waited else None
+    later = [sample for sample in samples if any(each is not None for each in sample.update)]
+    steps.not_updated = [
+        name
+        for at, name in enumerate(steps.names)
+        if later and all(sample.update[at] == 0 and sample.gradient[at] > _MATTERS * max(sample.gradient) for sample in later)
+    ]
+    broken = np.flatnonzero(~np.isfinite(losses))
+    steps.non_finite_step = int(broken[0]) * probe.stride if len(broken) else None
+    if (slope := trends.end_slope(losses)) is not None:
+        readings.last.slope, readings.last.slope_se = slope
+
+
+def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor | None = None) -> None:
+    """What the network, the loss and the rows say by themselves."""
+
+    def check(name: str, work: Callable[[], Any]) -> Any:
+        return _guarded(readings, name, work)
+
+    few = subject.train.take(slice(0, max(2, min(subject.batch, 32))))
+    trained = subject.trained()
+    readings.program = _program(subject, readings)
+    outputs = check("outputs", lambda: subject.outputs(trained.eval(), few))
+    if outputs is not None:
+        subject.task, subject.classes = check(
+            "task", lambda: task_guess.task_of(subject.train.targets, outputs, subject.loss, inputs=subject.train.inputs)
+        ) or ("other", 0)
+        readings.program.task, readings.program.classes = subject.task, subject.classes
+
+    def graph() -> Any:
+        loss = graph_loss
+        if loss is None and subject.loss is not None:
+            model = subject.trained().train()
+            loss = subject.loss(subject.call(model, few.inputs), few.targets)
+            owner: Any = model
+        else:
+            owner = subject.model
+        if loss is None:
+            raise ValueError("there is no loss to follow")
+        optimizers = subject.optimizers if owner is subject.model else (subject.optimizer_for(owner),)
+        read = loss_graphs.read_graph(
+            loss, owner, optimizers, loss_function=subject.loss, targets=few.targets, outputs=outputs
+        )
+        return read
+
+    readings.graph = check("graph", graph) or readings.graph
+    if readings.graph.convolutional:
+        readings.graph.field_share = check("receptive field", lambda: picture_fields.read_field(subject.trained(), subject.train.inputs))
+    readings.columns = check("inputs", lambda: input_columns.read_columns(subject.train.inputs)) or readings.columns
+    readings.answers = (
+        check("targets", lambda: answer_columns.read_answers(subject.train.targets, outputs, subject.train.inputs))
+        or readings.answers
+    )
+    readings.program.layers = check("layers", lambda: first_look.read_layers(subject.fresh(), few)) or []
+    readings.first = check("first step", lambda: first_look.read_first(subject)) or readings.first
+    slope = readings.last.slope, readings.last.slope_se
+    readings.last = check("last step", lambda: last_look.read_last(subject)) or readings.last
+    readings.last.slope, readings.last.slope_se = slope
+    readings.graph.problems = check("head", lambda: head_fits.head_problems(subject, readings)) or []
+    if subject.task in ("classes", "labels", "number"):
+        readings.beside = check("simple methods", lambda: simple_methods.read_beside(subject)) or readings.beside
+    if subject.valid is not None:
+        readings.splits = (
+            check("splits", lambda: split_likeness.read_splits(subject.train, subject.valid)) or readings.splits
+        )
+    else:
+        readings.unchecked.append("overfitting and the likeness of splits: there are no held-out rows")
+    if subject.task == "classes":
+        readings.labels = (
+            check("labels", lambda: label_looks.read_labels(subject.train, subject.task, subject.classes))
+            or readings.labels
+        )
+    readings.drill = check("one batch", lambda: drills.read_drill(subject)) or readings.drill
+
+
+def _program(subject: Subject, readings: Readings) -> Program:
+    group = subject.optimizers[0].param_groups[0] if subject.optimizers else {}
+    parameters = list(subject.model.parameters())
+    rows = len(subject.train)
+    betas = group.get("betas")
+    return Program(
+        task=subject.task,
+        classes=subject.classes,
+        loss=getattr(subject.loss, "__name__", type(subject.loss).__name__) if subject.loss is not None else "",
+        optimizer=type(subject.optimizers[0]).__name__ if subject.optimizers else "",
+        rate=max((sample.rate for sample in readings.steps.samples), default=float(group.get("lr", 0.0))),
+        momentum=float(group.get("momentum", betas[0] if betas else 0.0)),
+        weight_decay=float(group.get("weight_decay", 0.0)),
+        batch=subject.batch,
+        steps=subject.steps,
+        epochs=subject.steps * subject.batch / max(rows, 1),
+        rows=rows,
+        parameters=sum(each.numel() for each in parameters),
+        trainable=sum(each.numel() for each in parameters if each.requires_grad),
+        device=str(first_tensor(subject.train.inputs).device),
+    )
+
+
+def _tried(subject: Subject, readings: Readings, wanted: list[tuple[str, Any]], seconds: float) -> Any:
+    return branches(subject, wanted, seconds=seconds, readings=readings)
+
+
+def _guarded(readings: Readings, name: str, work: Callable[[], Any]) -> Any:
+    """The result, or None where the check failed on this program: what it could not see is said in the verdict."""
+    began = time.perf_counter()
+    try:
+        return work()
+    except Exception as error:  # of a network, a loss or rows that a check does not understand
+        said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        readings.unchecked.append(f"{name}: {said}")
+        return None
+    finally:
+        readings.seconds[name] = round(time.perf_counter() - began, 4)

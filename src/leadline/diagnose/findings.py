@@ -1,0 +1,184 @@
+"""Findings and the verdict: what is wrong with a training, how one knows, why, and what to do about it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+from leadline.diagnose.kinds import KINDS
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number that speaks for a finding, with the range in which it is healthy (None is no bound).
+
+    Example:
+        >>> print(Measure("update ratio", 0.31, high=0.01))
+        update ratio 0.31 (healthy: up to 0.01)
+    """
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        if self.low is None and self.high is None:
+            healthy = ""
+        elif self.low is None:
+            healthy = f" (healthy: up to {self.high:.3g})"
+        elif self.high is None:
+            healthy = f" (healthy: {self.low:.3g} or more)"
+        else:
+            healthy = f" (healthy: {self.low:.3g} to {self.high:.3g})"
+        return f"{self.name} {self.value:.3g}{healthy}"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What to do: `says` in a sentence; `changes` to a Plan by dotted key; `code`, a line of Python where there is only a module.
+
+    Example:
+        >>> Remedy("Take a tenth of the learning rate.", {"training.learning_rate": 1e-4}).changes
+        {'training.learning_rate': 0.0001}
+    """
+
+    says: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    `kind` is one of `KINDS`; `severity` is "severe", "moderate" or "remark" (seen inside, without harm to what comes out);
+    `confidence` is in [0, 1]; `where` names a layer, a column or a row; `tried` tells what a counterfactual training or a direct
+    test showed, and `confirmed` says that it gained more than two standard errors.
+
+    Example:
+        >>> finding = Finding("rate_too_high", "severe", 0.9, (Measure("update ratio", 0.31, high=0.01),), "The steps are too long.")
+        >>> finding.title
+        'Learning rate too high'
+    """
+
+    kind: str
+    severity: str
+    confidence: float
+    evidence: tuple[Measure, ...]
+    cause: str
+    remedy: Remedy = Remedy("")  # noqa: RUF009 - frozen, so one instance serves all
+    where: str = ""
+    tried: str = ""
+    confirmed: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.kind in KINDS, self.kind
+
+    @property
+    def title(self) -> str:
+        return KINDS[self.kind].title
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {**dataclasses.asdict(self), "title": self.title}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Finding:
+        """The inverse of `to_json`."""
+        values = {key: value for key, value in record.items() if key != "title"}
+        values["evidence"] = tuple(Measure(**each) for each in record["evidence"])
+        values["remedy"] = Remedy(**record["remedy"])
+        return cls(**values)
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict(Sequence[Finding]):
+    """The findings of one training, the weightiest first; empty when it is healthy.
+
+    `remarks` are what was seen inside of a network that nevertheless does well; `checked` says what was looked at, `unchecked`
+    what could not be looked at and why; `outcome` says in a sentence how well it learned.
+
+    Example:
+        >>> verdict = Verdict((), outcome="Right for 97 % of held-out rows.", checked=("rates", "gradients"))
+        >>> verdict.healthy, len(verdict)
+        (True, 0)
+        >>> print(verdict)
+        Healthy. Right for 97 % of held-out rows. Checked: rates, gradients.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    remarks: tuple[Finding, ...] = ()
+    outcome: str = ""
+    checked: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def healthy(self) -> bool:
+        return not self.findings
+
+    @overload
+    def __getitem__(self, at: int) -> Finding: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Finding]: ...
+    def __getitem__(self, at: int | slice) -> Finding | Sequence[Finding]:
+        return self.findings[at]
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __str__(self) -> str:
+        parts = [f"Healthy. {self.outcome}".rstrip()] if self.healthy else [self.outcome] if self.outcome else []
+        for number, finding in enumerate(self.findings, 1):
+            parts.append(f"{number}. {told(finding)}")
+        if self.checked and self.healthy:
+            parts.append("Checked: " + ", ".join(self.checked) + ".")
+        if self.unchecked:
+            parts.append("Not checked: " + "; ".join(self.unchecked) + ".")
+        return (" " if self.healthy else "\n").join(parts)
+
+    def __repr__(self) -> str:
+        return f"Verdict({'healthy' if self.healthy else ', '.join(finding.kind for finding in self.findings)})"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, for `diagnosis.json`."""
+        return {
+            "findings": [finding.to_json() for finding in self.findings],
+            "remarks": [finding.to_json() for finding in self.remarks],
+            "outcome": self.outcome,
+            "checked": list(self.checked),
+            "unchecked": list(self.unchecked),
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Verdict:
+        """The inverse of `to_json`."""
+        return cls(
+            tuple(map(Finding.from_json, record["findings"])),
+            tuple(map(Finding.from_json, record["remarks"])),
+            record["outcome"],
+            tuple(record["checked"]),
+            tuple(record["unchecked"]),
+            record["seconds"],
+        )
+
+
+def told(finding: Finding) -> str:
+    """A finding in one paragraph.
+
+    Example:
+        >>> print(told(Finding("input_ignored", "severe", 0.8, (), "Inputs and targets do not belong together.")))
+        Inputs ignored or labels misaligned: Inputs and targets do not belong together.
+    """
+    where = f" ({finding.where})" if finding.where else ""
+    numbers = "; ".join(map(str, finding.evidence))
+    pieces = [f"{finding.title}{where}: {finding.cause}", f"Seen: {numbers}." if numbers else "", finding.remedy.says]
+    pieces += [f"`{finding.remedy.code}`" if finding.remedy.code else "", finding.tried]
+    return " ".join(piece for piece in pieces if piece)

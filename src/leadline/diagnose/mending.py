@@ -1,0 +1,171 @@
+"""Mending: which changes of a Plan a verdict asks for, whether they helped, and the story of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from leadline.diagnose.findings import Finding, Verdict
+from leadline.diagnose.kinds import KINDS
+from leadline.diagnose.plan_changes import plan_changes
+from leadline.diagnose.readings import Readings
+from leadline.diagnose.remedies import remedy_for
+from leadline.diagnose.trials.changes import parts_of, said
+
+if TYPE_CHECKING:
+    from leadline.plan.record import Plan
+
+ATTEMPTS = 2  # trainings anew with different changes of one plan, at most
+ROUNDS = 3  # times that a network which has become better is looked at again, at most
+SURE = 2.0  # standard errors of the paired gain
+# Found without a trial, and proven by none: a whole training with the change is the trial.
+_BY_TRAINING = ("rerun", "continuation")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A training anew that a diagnosis asks for: the changes to the Plan, and what they are made for."""
+
+    changes: dict[str, Any]
+    against: str
+
+    @property
+    def reason(self) -> str:
+        """For the Plan."""
+        return f"mending: against {self.against}"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The same held-out rows, answered before and after: how much less wrong, with its standard error."""
+
+    before: float
+    after: float
+    gain: float
+    gain_se: float
+    rows: int
+
+    @property
+    def better(self) -> bool:
+        return self.gain > SURE * self.gain_se
+
+
+def attempts_for(verdict: Verdict, readings: Readings, plan: Plan) -> list[Attempt]:
+    """What to train anew with, the most promising first: the change that gained most on copies, then the next.
+
+    Without one, a finding is tried as it stands where a whole training is the way to confirm its kind.
+
+    Example:
+        >>> from leadline.plan import Plan
+        >>> finding = Finding("stopped_too_early", "severe", 0.8, (), "It was still learning.")
+        >>> [attempt.changes for attempt in attempts_for(Verdict((finding,)), Readings(), Plan())]
+        [{'training.epochs': 90, 'training.patience': 0}]
+    """
+    if verdict.healthy:
+        return []
+    against = named(verdict.findings)
+    gained = sorted((each for each in readings.branches if each.gain > SURE * each.gain_se), key=lambda each: -each.gain)
+    wanted = []
+    for branch in gained:
+        changes: dict[str, Any] = {}
+        for change, argument in parts_of(branch.change, branch.argument):
+            changes |= plan_changes(plan, change, argument, task=readings.program.task)
+        wanted.append(Attempt(changes, against))
+    wanted += [
+        Attempt(dict(remedy_for(finding.kind, readings, plan).changes), named([finding]))
+        for finding in verdict.findings
+        if KINDS[finding.kind].confirmed_by in _BY_TRAINING or (finding.confirmed and not gained)
+    ]
+    return _different([attempt for attempt in wanted if attempt.changes])[:ATTEMPTS]
+
+
+def _different(wanted: Sequence[Attempt]) -> list[Attempt]:
+    return [attempt for place, attempt in enumerate(wanted) if attempt.changes not in [each.changes for each in wanted[:place]]]
+
+
+def named(findings: Sequence[Finding]) -> str:
+    """Some findings by their kinds, for a line to read.
+
+    Example:
+        >>> named([Finding("one_batch", "severe", 0.5, (), ""), Finding("overfitting", "moderate", 0.5, (), "")])
+        'cannot learn one batch, overfitting'
+    """
+    return ", ".join(finding.title[:1].lower() + finding.title[1:] for finding in findings)
+
+
+def compare(before: Tensor, after: Tensor, *, weights: Tensor | None = None) -> Compared:
+    """Errors of the same rows before and after, paired.
+
+    g = Σ wᵢ (bᵢ − aᵢ) / N, and its standard error over the rows; where all rows agree, it is as if half a row differed.
+
+    Shapes: before, after, weights [N].
+
+    Example:
+        >>> before, after = torch.tensor([1.0, 1.0, 1.0, 0.0] * 25), torch.tensor([0.0, 1.0, 0.0, 0.0] * 25)
+        >>> compare(before, after).gain, compare(before, after).better, compare(before, before).better
+        (0.5, True, False)
+    """
+    gains = (before - after).double()
+    if weights is not None:
+        gains = gains * weights / weights.double().mean()
+    rows = len(gains)
+    spread = float(gains.var()) / rows if rows > 1 else math.inf
+    return Compared(
+        float(before.double().mean()),
+        float(after.double().mean()),
+        float(gains.mean()),
+        math.sqrt(max(spread, 0.25 / rows**2)),
+        rows,
+    )
+
+
+def told_seen(verdict: Verdict) -> list[dict[str, Any]]:
+    """The beginning of the story: what was found."""
+    if verdict.healthy:
+        return [_record("seen", f"Nothing that needs mending was found. {verdict.outcome}".strip())]
+    return [_record("seen", f"{finding.title}: {finding.cause}") for finding in verdict.findings]
+
+
+def told_trials(readings: Readings) -> list[dict[str, Any]]:
+    """What was tried on copies, and whether it helped."""
+    story = []
+    for branch in readings.branches:
+        helped = branch.gain > SURE * branch.gain_se
+        outcome = f"gained {branch.gain:.3g} ± {branch.gain_se:.2g}" if helped else "gained nothing that is sure"
+        story.append(_record("tried", f"A copy with {said(branch.change, branch.argument)} {outcome}.", helped))
+    return story
+
+
+def told_attempt(attempt: Attempt, compared: Compared | None, *, measure: str, failed: str = "") -> dict[str, Any]:
+    """What came of a training anew."""
+    how = ", ".join(f"{key} = {value}" for key, value in attempt.changes.items())
+    if compared is None:
+        return _record("trained", f"Trained anew with {how}: {failed}", False)
+    numbers = f"{measure} {compared.before:.4g} before, {compared.after:.4g} after, on the same {compared.rows:,} held-out rows"
+    if compared.better:
+        return _record("trained", f"Trained anew with {how}: {numbers}. It takes the old network's place.", True)
+    why = "worse" if compared.gain < 0 else "not surely better"
+    return _record("trained", f"Trained anew with {how}: {numbers}, which is {why}. The network stays as it was.", False)
+
+
+def told_nothing(verdict: Verdict) -> dict[str, Any]:
+    """Why nothing was trained anew."""
+    told = named(verdict.findings)
+    return _record("left", f"Nothing more was changed: no change of the plan is known, or gained on copies, against {told}.")
+
+
+def _record(kind: str, text: str, helped: bool | None = None) -> dict[str, Any]:
+    return {"kind": kind, "text": text, "helped": helped}
+
+
+def row_weights(verdict: Verdict, targets: Tensor) -> Tensor | None:
+    """Weights under which each class counts as much as any other, where rare classes were ignored; None otherwise."""
+    if not any(finding.kind == "imbalance" for finding in verdict.findings) or targets.is_floating_point():
+        return None
+    counts = torch.bincount(targets)
+    return (len(targets) / (counts.clamp(min=1) * (counts > 0).sum()))[targets]

@@ -1,0 +1,300 @@
+"""Readings: all that was measured of a training, as plain values.
+
+The rules judge them, the report draws them, `diagnosis.json` keeps them. Nothing here holds a tensor: a diagnosis can be made
+again, with other rules, from the file alone. A value of None was not measured; `Readings.unchecked` says why.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class LayerFacts:
+    """A layer with weights, before the first step: its kind, how its weights are spread, and what comes out of it."""
+
+    name: str
+    kind: str
+    parameters: int
+    fan_in: int = 0
+    weight_std: float = 0.0  # of all its weights
+    expected_std: float = 0.0  # 1/√fan_in times the gain of what follows: He for rectifiers, Xavier otherwise
+    identical_units: float = 0.0  # share of output units whose weights equal another's
+    output_std: float | None = None  # of the pre-activations of the kept rows, at the first step
+    trainable: bool = True
+
+
+@dataclass
+class Program:
+    """What the training is made of."""
+
+    task: str = "other"  # classes, labels (0/1 outputs side by side), number, other
+    classes: int = 0
+    loss: str = ""
+    optimizer: str = ""
+    rate: float = 0.0
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    batch: int = 0
+    steps: int = 0
+    epochs: float | None = None  # None where the length of an epoch is not known
+    rows: int = 0  # distinct training rows, as far as they can be told apart
+    parameters: int = 0
+    trainable: int = 0
+    layers: list[LayerFacts] = field(default_factory=list)
+    device: str = "cpu"
+
+
+@dataclass
+class Graph:
+    """What the graph of the loss shows, walked from `loss.grad_fn`."""
+
+    detached: bool = False  # the loss has no graph at all
+    head: list[str] = field(default_factory=list)  # operations after the last weights, in order: ["softmax"], ["sigmoid"] …
+    loss_operations: list[str] = field(default_factory=list)  # those of the loss: ["log_softmax", "nll_loss"] …
+    linear_chains: list[list[str]] = field(default_factory=list)  # layers of weights with nothing non-linear between
+    activations: list[str] = field(default_factory=list)  # the non-linear operations between layers, in order
+    unreached: list[str] = field(default_factory=list)  # parameters that require gradients, but get none from the loss
+    outside: list[str] = field(default_factory=list)  # parameters that no optimizer holds
+    frozen: list[str] = field(default_factory=list)  # parameters that require no gradient
+    problems: list[dict[str, str]] = field(default_factory=list)  # {"code": "double_softmax", "says": "…", "code_line": "…"}
+    depth: int = 0  # layers of weights on the longest path
+    normalizes: bool = False
+    recurrent: bool = False
+    convolutional: bool = False
+    dropout: float = 0.0  # the largest share dropped
+    field_share: float | None = None  # receptive field over picture size, the smaller side
+    unseen: list[str] = field(default_factory=list)  # operations that hide others (compiled, checkpointed): read from modules
+    softmax_size: int | None = None  # how many entries the last softmax of head or loss shares out one to
+    softmax_over_rows: bool = False  # it does so over the batch
+    broadcast: bool = False  # outputs [N, 1] meet targets [N]: the loss compares every row with every other
+
+
+@dataclass
+class Columns:
+    """The inputs, as numbers, on the kept training rows."""
+
+    features: int = 0
+    mean: float = 0.0
+    std: float = 0.0
+    smallest: float = 0.0
+    largest: float = 0.0
+    offset: float = 0.0  # the largest |mean|/std of a feature
+    scale_ratio: float = 1.0  # 95th over 5th percentile of the features' std, constants apart
+    constant: float = 0.0  # share of constant features
+    non_finite: int = 0
+    worst: list[str] = field(default_factory=list)
+    kind: str = "numbers"  # numbers, pictures, tokens, series, other
+    length: int = 0  # steps of series and of rows of tokens
+
+
+@dataclass
+class Answers:
+    """The targets, on the kept training rows, and the outputs beside them."""
+
+    dtype: str = ""
+    shape: list[int] = field(default_factory=list)
+    output_shape: list[int] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)  # of each class
+    mean: float = 0.0
+    std: float = 0.0
+    smallest: float = 0.0
+    largest: float = 0.0
+    non_finite: int = 0
+    contradictions: float = 0.0  # share of rows whose inputs equal another's with another target
+    rows: int = 0  # that were looked at
+
+
+@dataclass
+class First:
+    """The network before the first step, on kept rows."""
+
+    loss: float | None = None
+    expected_loss: float | None = None  # of a network that knows nothing: ln K, the entropy of the targets, their variance …
+    best_constant_loss: float | None = None  # of the best constant output under this loss
+    input_dependence: float | None = None  # spread of the outputs over the rows, relative to their own size
+    mode_difference: float | None = None  # |loss in training mode − in evaluation mode| / the latter
+
+
+@dataclass
+class Sample:
+    """What was read at one sampled step, by parameter group: the names are those of `Steps.names`."""
+
+    step: int
+    seconds: float
+    loss: float
+    gradient: list[float]  # ‖g‖ of each weight tensor
+    weight: list[float]  # ‖w‖
+    update: list[float | None]  # ‖Δw‖
+    rate: float = 0.0
+    dead: dict[str, float] = field(
+        default_factory=dict
+    )  # layer → share of units that gave 0 (or less) for every row of the batch
+    saturated: dict[str, float] = field(default_factory=dict)  # layer → share of outputs where the slope is below 1 %
+    scale: dict[str, float] = field(default_factory=dict)  # layer → standard deviation of its outputs
+    training_mode: bool = True
+    waited: float | None = None  # share of the step's time before the network was called
+    graph: bool = True  # gradients were enabled
+
+
+@dataclass
+class Steps:
+    """While it trained."""
+
+    names: list[str] = field(default_factory=list)  # the weight tensors, from the input to the output
+    sizes: list[int] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    losses: list[tuple[int, float]] = field(default_factory=list)  # (step, mean loss since the one before), up to 200 stretches
+    noise: float | None = None  # standard deviation of the loss from step to step, around its trend
+    valid: list[tuple[int, float, float]] = field(default_factory=list)  # (step, held-out loss, held-out error)
+    clipped: float | None = None  # share of steps
+    waiting: float | None = None  # share of the time spent waiting for the next batch
+    not_zeroed: float | None = None  # share of sampled steps before which gradients were not zeroed
+    not_updated: list[str] = field(default_factory=list)  # had a gradient and stayed the same to the bit
+    evaluation_mode: float = 0.0  # share of sampled steps in evaluation mode although the network has modes
+    non_finite_step: int | None = None
+    non_finite_where: str = ""
+    repeated_batches: float | None = None  # share of batches whose rows came in the same order before
+    rows_a_batch_sorted: float | None = None  # how far the targets within batches are less mixed than by chance, 0 to 1
+
+
+@dataclass
+class Judged:
+    """How good the network is on some rows, in evaluation mode."""
+
+    rows: int
+    loss: float
+    error: float  # share wrong; for numbers 1 − R²
+    loss_se: float = 0.0
+    error_se: float = 0.0
+    balanced_error: float | None = None
+    recalls: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)  # share of rows for which each class is answered
+    constant: bool = False  # one answer for every row
+    entropy: float | None = None  # mean entropy of the answers, in nats
+
+
+@dataclass
+class Last:
+    """The trained network."""
+
+    train: Judged | None = None
+    valid: Judged | None = None
+    mode_difference: float | None = None  # |loss in training mode − in evaluation mode| / the larger of it and a floor
+    permuted_loss: float | None = None  # on inputs permuted over the rows
+    input_dependence: float | None = None
+    slope: float | None = None  # of log loss over the last fifth, per relative progress; negative still falls
+    slope_se: float | None = None
+    dead: dict[str, float] = field(default_factory=dict)
+    saturated: dict[str, float] = field(default_factory=dict)
+    suspicious: list[dict[str, Any]] = field(default_factory=list)  # rows: {"row", "label", "likelier", "confidence"}
+    horizon: float | None = None  # steps back after which a recurrent net's gradient has fallen to 1 %
+
+
+@dataclass
+class Beside:
+    """Simple methods on the same rows, by name: constant, linear, neighbours, trees."""
+
+    train_error: dict[str, float] = field(default_factory=dict)
+    valid_error: dict[str, float] = field(default_factory=dict)
+    valid_se: dict[str, float] = field(default_factory=dict)
+    valid_rows: int = 0
+    from_split: bool = True  # False: no validation rows were given, so a part of the training rows was left out for this
+
+
+@dataclass
+class Splits:
+    """Training beside held-out rows."""
+
+    copies: float | None = None  # share of held-out rows that (nearly) are in training
+    told_apart: float | None = None  # AUC of a classifier of training against held-out rows
+    told_apart_se: float | None = None
+    class_distance: float | None = None  # total variation of the class shares
+    pairs: list[tuple[int, int]] = field(default_factory=list)  # (held-out row, training row)
+
+
+@dataclass
+class Labels:
+    """Whether the labels look right, by methods that do not share the network's faults (neighbours, out of fold)."""
+
+    disagreement: float | None = None  # share of rows whose neighbours confidently say another class
+    expected_disagreement: float | None = None  # what is expected of rows whose labels are drawn from the neighbours' votes
+    rows: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Drill:
+    """One batch, learned by heart by a copy without regularization."""
+
+    rows: int = 0
+    steps: int = 0
+    error: float | None = None  # at the end, share wrong or 1 − R²
+    first_loss: float | None = None
+    last_loss: float | None = None
+
+
+@dataclass
+class Branch:
+    """A short training of a copy with one thing changed, beside an unchanged twin, same rows, same seeds."""
+
+    change: str  # one of `trials.CHANGES`
+    argument: float | str | None
+    steps: int
+    losses: list[float]  # on held-out (else training) rows at the end, one a seed
+    twins: list[float]
+    errors: list[float] = field(default_factory=list)
+    twin_errors: list[float] = field(default_factory=list)
+    gain: float = 0.0  # in error (share wrong or 1 − R²) where it can be told, else in relative loss
+    gain_se: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
+class Readings:
+    """Everything, by when it was read."""
+
+    program: Program = field(default_factory=Program)
+    graph: Graph = field(default_factory=Graph)
+    columns: Columns = field(default_factory=Columns)
+    answers: Answers = field(default_factory=Answers)
+    first: First = field(default_factory=First)
+    steps: Steps = field(default_factory=Steps)
+    last: Last = field(default_factory=Last)
+    beside: Beside = field(default_factory=Beside)
+    splits: Splits = field(default_factory=Splits)
+    labels: Labels = field(default_factory=Labels)
+    drill: Drill = field(default_factory=Drill)
+    branches: list[Branch] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Readings:
+        """The inverse of `to_json`; what a newer Leadline measured in addition is left out, what an older did not is None."""
+        made: Readings = _made(cls, record)
+        return made
+
+
+def _made(kind: Any, value: Any) -> Any:
+    """A dataclass, or lists and dicts of dataclasses, from plain values."""
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return kind(**{name: _made(hints[name], part) for name, part in value.items() if name in hints})  # type: ignore[operator]
+    if value is None:
+        return None
+    origin, parts = typing.get_origin(kind), [each for each in typing.get_args(kind) if each is not type(None)]
+    if origin is list:
+        return [_made(parts[0], each) for each in value]
+    if origin is tuple:
+        return tuple(value)
+    if origin in (types.UnionType, typing.Union) and len(parts) == 1:
+        return _made(parts[0], value)
+    return value

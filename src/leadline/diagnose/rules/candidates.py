@@ -1,0 +1,45 @@
+"""What a rule returns: a suspicion with its numbers, and the trials that would prove it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from leadline.diagnose.findings import Measure
+
+Change = tuple[str, float | str | None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A suspicion. `strength` in [0, 1] is what the readings alone say; `proven` needs no trial: it was tested directly.
+
+    `changes` are the trials, by name and argument, of which any that gains confirms it.
+
+    Example:
+        >>> Candidate("rate_too_high", 0.8, "The steps are too long.", changes=(("rate", 0.1),)).changes
+        (('rate', 0.1),)
+    """
+
+    kind: str
+    strength: float
+    cause: str
+    measures: Sequence[Measure] = ()
+    changes: Sequence[Change] = ()
+    where: str = ""
+    proven: bool = False
+    hurts: bool = True  # False: known, but by itself no reason for an alarm
+    severity: str = "severe"
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+def ramp(value: float, none: float, full: float) -> float:
+    """0 at `none`, 1 at `full`, a straight line between; either may be the larger.
+
+    Example:
+        >>> ramp(0.5, 0, 1), ramp(3, 10, 1), ramp(9, 0, 1)
+        (0.5, 0.7777777777777778, 1.0)
+    """
+    if full == none:
+        return float(value >= full)
+    return min(1.0, max(0.0, (value - none) / (full - none)))

@@ -1,0 +1,220 @@
+"""From readings to a verdict: what is suspected, what trials are worth their time, and what is said in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from leadline.diagnose.findings import Finding, Verdict
+from leadline.diagnose.readings import Branch, Readings
+from leadline.diagnose.remedies import remedy_for
+from leadline.diagnose.rules import of_data, of_fit, of_layers, of_losses, of_rates
+from leadline.diagnose.rules.candidates import Candidate, Change
+from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
+
+RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
+    of_rates.non_finite,
+    of_losses.not_training,
+    of_losses.head_or_loss_wrong,
+    of_fit.mode_mismatch,
+    of_data.inputs_not_prepared,
+    of_data.input_ignored,
+    of_data.split_mismatch,
+    of_data.label_noise,
+    of_data.imbalance,
+    of_layers.no_nonlinearity,
+    of_layers.bad_initialization,
+    of_layers.vanishing_gradient,
+    of_layers.dead_units,
+    of_layers.saturation,
+    of_rates.exploding_gradient,
+    of_rates.rate_too_high,
+    of_rates.rate_too_low,
+    of_fit.bad_batches,
+    of_rates.oscillation,
+    of_fit.over_regularized,
+    of_fit.overfitting,
+    of_fit.stopped_too_early,
+    of_losses.one_batch,
+    of_layers.receptive_field,
+    of_layers.memory_too_short,
+    of_fit.underfitting,
+    of_fit.starved_device,
+)
+
+SURE_GAIN = 2.0  # standard errors
+GAIN = 0.02  # of error, that a change must gain to matter
+SHARE = 0.15  # of the error that is left, that it must gain as well
+SUSPECTED, WORTH, ALONE = 0.3, 0.15, 0.5  # strength: for a finding when all is bad, for a trial, for a finding untested
+
+# Of several that gain, the one that comes first in a training's making is the cause: what is wrong with the data and the loss
+# shows as rates and gradients that do not fit as well.
+_ORDER = {
+    "not_training": 1.0,
+    "head_or_loss_wrong": 0.97,
+    "mode_mismatch": 0.95,
+    "inputs_not_prepared": 0.93,
+    "input_ignored": 0.9,
+    "split_mismatch": 0.85,
+    "label_noise": 0.8,
+    "imbalance": 0.85,
+    "no_nonlinearity": 0.92,
+    "bad_initialization": 0.9,
+    "non_finite": 0.88,
+    "vanishing_gradient": 0.82,
+    "dead_units": 0.75,
+    "saturation": 0.75,
+    "exploding_gradient": 0.78,
+    "rate_too_high": 0.8,
+    "rate_too_low": 0.8,
+    "oscillation": 0.65,
+    "over_regularized": 0.82,
+    "overfitting": 0.7,
+    "stopped_too_early": 0.65,
+    "one_batch": 0.5,
+    "receptive_field": 0.5,
+    "memory_too_short": 0.5,
+    "underfitting": 0.45,
+    "starved_device": 0.4,
+}
+
+
+@dataclass(frozen=True)
+class _Weighed:
+    """A suspicion with the trial that speaks most for it."""
+
+    candidate: Candidate
+    branch: Branch | None
+    confirmed: bool
+    score: float
+
+
+def candidates_of(readings: Readings, outcome: Outcome) -> list[Candidate]:
+    """All suspicions, whatever their strength."""
+    return [candidate for rule in RULES for candidate in rule(readings, outcome)]
+
+
+def worth_trying(readings: Readings) -> list[Change]:
+    """The trials that would decide, the likeliest first; without a suspicion only those that cost an open mind little."""
+    outcome = outcome_of(readings)
+    suspects = sorted(candidates_of(readings, outcome), key=lambda each: -each.strength * _ORDER[each.kind])
+    wanted: list[Change] = []
+    for candidate in suspects:
+        if candidate.strength >= WORTH and (not candidate.proven or candidate.changes):
+            wanted += [change for change in candidate.changes if change not in wanted]
+    usual: list[Change] = [("rate", 0.1), ("rate", 10.0), ("go_on", 1.0)]
+    return wanted + [change for change in usual if change not in wanted]
+
+
+def judge_readings(readings: Readings) -> Verdict:
+    """The verdict that these readings allow, with the trials that were made."""
+    outcome = outcome_of(readings)
+    weighed = [_weighed(each, readings, outcome) for each in candidates_of(readings, outcome)]
+    weighed = _one_a_kind(sorted(weighed, key=lambda each: -each.score))
+    said = [each for each in weighed if _is_finding(each, outcome, readings)]
+    remarks = [each for each in weighed if each not in said and (each.candidate.strength >= ALONE or each.confirmed)]
+    if not said and outcome.bad:
+        said = [_fallback(weighed, outcome)]
+    return Verdict(
+        tuple(_finding(each, readings) for each in said),
+        tuple(_finding(each, readings, remark=True) for each in remarks),
+        told_outcome(readings, outcome),
+        tuple(_checked(readings)),
+        tuple(readings.unchecked),
+        sum(readings.seconds.values()) - readings.seconds.get("whole", 0.0),
+    )
+
+
+def _weighed(candidate: Candidate, readings: Readings, outcome: Outcome) -> _Weighed:
+    tried = [branch for branch in readings.branches if (branch.change, branch.argument) in candidate.changes]
+    best = max(tried, key=lambda branch: branch.gain, default=None)
+    confirmed = best is not None and confirms(best, readings)
+    most = max((branch.gain for branch in readings.branches), default=0.0)
+    share = best.gain / most if best is not None and most > 0 else 0.0
+    strength = candidate.strength
+    if candidate.proven:
+        strength = max(strength, 0.9)
+    if confirmed:
+        trial = 0.6 + 0.4 * share
+    elif best is not None:
+        trial = 0.0 if not candidate.proven else 0.5
+    else:
+        trial = 0.5
+    score = _ORDER[candidate.kind] * (0.5 * strength + 0.5 * trial * (share if confirmed else 1.0))
+    return _Weighed(candidate, best, confirmed, score)
+
+
+def confirms(branch: Branch, readings: Readings) -> bool:
+    """Whether a change gained more than chance and enough to matter."""
+    twin = sum(branch.twin_errors) / len(branch.twin_errors) if branch.twin_errors else 1.0
+    return branch.gain > SURE_GAIN * branch.gain_se and branch.gain > max(GAIN, SHARE * twin)
+
+
+def _is_finding(weighed: _Weighed, outcome: Outcome, readings: Readings) -> bool:
+    candidate = weighed.candidate
+    if candidate.proven and candidate.hurts:
+        return True
+    if weighed.confirmed:
+        return candidate.strength >= WORTH or (weighed.branch is not None and weighed.branch.gain > 3 * SURE_GAIN / 2 * weighed.branch.gain_se)
+    if weighed.branch is not None:  # it was tried, and did not help
+        return outcome.bad and candidate.strength >= 0.8
+    return outcome.bad and candidate.strength >= ALONE
+
+
+def _fallback(weighed: list[_Weighed], outcome: Outcome) -> _Weighed:
+    """When it came out badly and nothing is sure: the strongest suspicion, or that it learned too little."""
+    strong = [each for each in weighed if each.candidate.strength >= SUSPECTED]
+    if strong:
+        return strong[0]
+    cause = f"It learned less than {outcome.best_name or 'one answer for all'} knows, and no check says why."
+    return _Weighed(Candidate("underfitting", 0.3, cause), None, False, 0.1)
+
+
+def _one_a_kind(weighed: Iterable[_Weighed]) -> list[_Weighed]:
+    first: dict[str, _Weighed] = {}
+    for each in weighed:
+        first.setdefault(each.candidate.kind, each)
+    return list(first.values())
+
+
+def _finding(weighed: _Weighed, readings: Readings, *, remark: bool = False) -> Finding:
+    candidate, branch = weighed.candidate, weighed.branch
+    tried = ""
+    if branch is not None:
+        tried = _told_trial(branch, weighed.confirmed)
+    return Finding(
+        candidate.kind,
+        "remark" if remark else candidate.severity,
+        round(min(1.0, max(0.05, weighed.score)), 3),
+        tuple(candidate.measures),
+        candidate.cause,
+        remedy_for(candidate.kind, readings, extra=candidate.extra, branch=branch if weighed.confirmed else None),
+        candidate.where,
+        tried,
+        weighed.confirmed or candidate.proven,
+    )
+
+
+def _told_trial(branch: Branch, confirmed: bool) -> str:
+    seeds = f"{len(branch.losses)} seeds, {branch.steps:,} steps"
+    change = branch.change.replace("_", " ") + (f" {branch.argument:g}" if isinstance(branch.argument, float) else "")
+    if confirmed:
+        return f"Confirmed: with {change} a copy gained {branch.gain:.3g} ± {branch.gain_se:.2g} of error ({seeds})."
+    return f"Tried: with {change} a copy gained {branch.gain:.3g} ± {branch.gain_se:.2g} of error ({seeds}), which settles nothing."
+
+
+def _checked(readings: Readings) -> Iterator[str]:
+    if readings.steps.samples:
+        yield f"gradients, updates and activations at {len(readings.steps.samples)} steps"
+    if readings.graph.loss_operations or readings.graph.head:
+        yield "graph, last layer and loss"
+    if readings.columns.features:
+        yield "inputs and targets"
+    if readings.beside.valid_error:
+        yield "simple methods on the same rows"
+    if readings.splits.copies is not None:
+        yield "likeness of training and held-out rows"
+    if readings.drill.error is not None:
+        yield "one batch by heart"
+    if readings.branches:
+        yield f"{len(readings.branches)} trials with one thing changed"

@@ -1,0 +1,130 @@
+"""Rules on the data: inputs that are not prepared, targets that do not belong to them, rare classes, wrong labels, leaks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from leadline.diagnose.findings import Measure
+from leadline.diagnose.readings import Readings
+from leadline.diagnose.rules.candidates import Candidate, ramp
+from leadline.diagnose.rules.outcomes import Outcome
+
+
+def inputs_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    columns = readings.columns
+    if columns.kind in ("tokens", "other") or not columns.features:
+        return
+    if columns.non_finite:
+        yield Candidate(
+            "inputs_not_prepared",
+            1.0,
+            f"{columns.non_finite:,} input values are not finite numbers.",
+            (Measure("input values that are not finite", columns.non_finite, high=0),),
+            proven=True,
+        )
+        return
+    size = max(abs(columns.mean), columns.std)
+    strength = max(
+        ramp(math.log10(max(columns.scale_ratio, 1.0)), 1.5, 2.5),
+        ramp(math.log10(max(columns.offset, 1e-9)), 0.4, 1.2),
+        ramp(math.log10(max(size, 1e-9)), 0.7, 1.7),
+        ramp(math.log10(max(columns.std, 1e-12)), -1.3, -2.5),
+    )
+    measures = [
+        Measure("spread of the inputs", columns.std, 0.1, 5.0),
+        Measure("largest |mean| of an input over its spread", columns.offset, high=3.0),
+        Measure("scales of the inputs, largest over smallest", columns.scale_ratio, high=100.0),
+    ]
+    yield Candidate(
+        "inputs_not_prepared",
+        strength,
+        "The inputs are far from mean 0 and spread 1, or of very different scales: one learning rate cannot suit all of them.",
+        measures,
+        (("standardize", None),),
+        ", ".join(columns.worst[:3]),
+    )
+
+
+def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    dependence, last, drill = readings.last.input_dependence, readings.last, readings.drill
+    best_learned = 1 - outcome.best / outcome.constant if outcome.best is not None and outcome.constant > 0 else None
+    learns_one_batch = drill.error is not None and drill.error < 0.1
+    measures = []
+    strength = 0.0
+    if best_learned is not None and best_learned < 0.05 and outcome.nothing:
+        # Neither the network nor any simple method finds a relation, though one batch can be learned by heart.
+        strength = 0.9 if learns_one_batch or outcome.train_learned > 0.3 else 0.6
+        measures.append(Measure("share of the error that the best simple method removes", best_learned, low=0.05))
+    if outcome.nothing and dependence is not None and dependence < 1e-3:
+        strength = max(strength, 0.5)
+        measures.append(Measure("spread of the outputs over the rows, relative", dependence, low=1e-3))
+    if last.permuted_loss is not None and last.train is not None and outcome.nothing:
+        measures.append(Measure("loss on permuted inputs over the loss", last.permuted_loss / max(last.train.loss, 1e-12), low=1.1))
+    yield Candidate(
+        "input_ignored",
+        strength,
+        "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart.",
+        measures,
+        proven=strength >= 0.9,
+    )
+
+
+def imbalance(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    counts = [count for count in readings.answers.counts if count]
+    judged = readings.last.valid or readings.last.train
+    if readings.program.task != "classes" or len(counts) < 2 or judged is None or not judged.recalls:
+        return
+    ratio = max(counts) / min(counts)
+    recalls = [recall for recall in judged.recalls if not math.isnan(recall)]
+    worst, best = min(recalls, default=0.0), max(recalls, default=1.0)
+    strength = ramp(math.log10(ratio), 0.5, 1.0) * ramp(worst / max(best, 1e-9), 0.5, 0.2)
+    yield Candidate(
+        "imbalance",
+        strength,
+        "The rare class is hardly ever answered: being right on the common ones alone already makes the loss small.",
+        (Measure("rows of the commonest class over the rarest", ratio, high=10.0), Measure("recall of the worst class over the best", worst / max(best, 1e-9), low=0.3)),
+        (("balanced", None),),
+        proven=strength > 0.8,
+    )
+
+
+def label_noise(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    labels, answers = readings.labels, readings.answers
+    excess = (labels.disagreement or 0.0) - (labels.expected_disagreement or 0.0)
+    strength = max(ramp(excess, 0.04, 0.15), ramp(answers.contradictions, 0.05, 0.25))
+    yield Candidate(
+        "label_noise",
+        strength,
+        "Many rows carry another label than all that are like them.",
+        (
+            Measure("rows whose neighbours are sure of another label", labels.disagreement or 0.0, high=0.04),
+            Measure("rows whose twin has another label", answers.contradictions, high=0.05),
+        ),
+        severity="moderate",
+        proven=strength > 0.8,
+    )
+
+
+def split_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    splits = readings.splits
+    copies, apart, se = splits.copies or 0.0, splits.told_apart or 0.5, splits.told_apart_se or 0.0
+    train, valid = readings.last.train, readings.last.valid
+    better = 0.0
+    if train is not None and valid is not None and not readings.graph.dropout:
+        spread = math.hypot(train.error_se, valid.error_se)
+        better = (train.error - valid.error) / spread if spread > 0 else 0.0
+    strength = max(
+        ramp(copies, 0.05, 0.3),
+        ramp(apart - 2 * se, 0.6, 0.75),
+        0.6 * ramp(better, 3.0, 6.0),
+        ramp(splits.class_distance or 0.0, 0.2, 0.5),
+    )
+    cause = "The held-out rows are not like the training rows" if apart - 2 * se > 0.6 else "Held-out rows are in the training rows too"
+    yield Candidate(
+        "split_mismatch",
+        strength,
+        cause + ", so that the score does not say how good the network is on new ones.",
+        (Measure("share of held-out rows with a copy in training", copies, high=0.02), Measure("training told from held-out rows, AUC", apart, high=0.6)),
+        proven=strength > 0.7,
+    )

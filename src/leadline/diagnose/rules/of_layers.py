@@ -1,0 +1,161 @@
+"""Rules on what goes on between the layers: vanishing gradients, dead and saturated units, first weights, missing activations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from leadline.diagnose.findings import Measure
+from leadline.diagnose.readings import LayerFacts, Readings
+from leadline.diagnose.rules.candidates import Candidate, ramp
+from leadline.diagnose.rules.outcomes import Outcome
+
+VANISHED = 1e-3  # first over last gradient per √parameter
+DEAD, SATURATED = 0.4, 0.5
+
+
+def vanishing_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    if readings.graph.depth < 3 and not readings.graph.recurrent:
+        return
+    ratios = [ratio for sample in readings.steps.samples if (ratio := _first_over_last(readings, sample.gradient)) is not None]
+    if not ratios:
+        return
+    ratio = float(np.median(ratios[: max(3, len(ratios) // 2)]))
+    strength = ramp(math.log10(max(ratio, 1e-12)), -2.0, -3.3)
+    yield Candidate(
+        "vanishing_gradient",
+        strength,
+        "The gradient shrinks on its way back, so that the first layers hardly learn.",
+        (Measure("first over last gradient per √parameter", ratio, low=VANISHED),),
+        (("activation", "relu"), ("normalization", None), ("initialize", "auto")),
+    )
+
+
+def dead_units(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    where, share = max(readings.last.dead.items(), key=lambda item: item[1], default=("", 0.0))
+    if not where:
+        where, share = _typical({name: [s.dead[name] for s in readings.steps.samples if name in s.dead] for name in _names(readings, "dead")})
+    yield Candidate(
+        "dead_units",
+        ramp(share, DEAD, 0.9),
+        "Units of a rectifier gave 0 for every row: no gradient passes them, so they never learn again.",
+        (Measure("share of dead units", share, high=DEAD),) if where else (),
+        (("initialize", "auto"), ("activation", "leaky_relu"), ("rate", 0.1), ("standardize", None)),
+        where,
+    )
+
+
+def saturation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    where, share = max(readings.last.saturated.items(), key=lambda item: item[1], default=("", 0.0))
+    if not where:
+        where, share = _typical(
+            {name: [s.saturated[name] for s in readings.steps.samples if name in s.saturated] for name in _names(readings, "saturated")}
+        )
+    yield Candidate(
+        "saturation",
+        ramp(share, SATURATED, 0.95),
+        "Most outputs of this layer lie where its activation is flat, so that hardly any gradient passes.",
+        (Measure("share of saturated outputs", share, high=SATURATED),) if where else (),
+        (("standardize", None), ("initialize", "auto"), ("activation", "relu"), ("rate", 0.1)),
+        where,
+    )
+
+
+def bad_initialization(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    layers = [layer for layer in readings.program.layers if layer.expected_std > 0 and layer.trainable]
+    if not layers:
+        return
+    worst = max(layers, key=lambda layer: abs(_off(layer)))
+    off = _off(worst)
+    alike = max(layers[:-1] or layers, key=lambda layer: layer.identical_units)
+    first, expected = readings.first.loss, readings.first.expected_loss
+    over = first / expected if first is not None and expected else 1.0
+    measures = [Measure(f"spread of the first weights of {worst.name} over the usual", 10**off, 0.1, 4.0)]
+    if alike.identical_units > 0.5:
+        measures.append(Measure(f"share of units of {alike.name} that begin alike", alike.identical_units, high=0.0))
+    if over > 1.5:
+        measures.append(Measure("first loss over that of a network that knows nothing", over, high=1.5))
+    strength = max(
+        ramp(abs(off), 0.7, 1.2),
+        float(alike.identical_units > 0.9),
+        0.6 * ramp(math.log10(max(over, 1e-9)), 0.5, 1.5) * float(abs(off) > 0.3),
+    )
+    cause = "The first weights are far too large" if off > 0 else "The first weights are far too small"
+    if alike.identical_units > 0.9:
+        cause = "Units begin with the same weights and get the same gradients, so that they stay one unit"
+    yield Candidate(
+        "bad_initialization", strength, cause + ".", measures, (("initialize", "auto"),), worst.name
+    )
+
+
+def no_nonlinearity(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    chains = [chain for chain in readings.graph.linear_chains if len(chain) > 1]
+    if not chains:
+        return
+    longest = max(chains, key=len)
+    collapsed = not readings.graph.activations
+    yield Candidate(
+        "no_nonlinearity",
+        0.9 if collapsed else 0.5,
+        f"Nothing non-linear stands between {', '.join(longest)}: together they are no more than one linear layer.",
+        (Measure("layers that collapse to one", len(longest), high=1),),
+        (("nonlinearity", None),),
+        longest[0],
+        hurts=collapsed,
+    )
+
+
+def receptive_field(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    share = readings.graph.field_share
+    if share is None or share >= 0.5:
+        return
+    yield Candidate(
+        "receptive_field",
+        ramp(share, 0.5, 0.2),
+        "No unit before the pooling sees enough of the picture to recognize what is larger than its field.",
+        (Measure("receptive field over picture size", share, low=0.5),),
+        severity="moderate",
+    )
+
+
+def memory_too_short(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    horizon = readings.last.horizon
+    if horizon is None or not readings.graph.recurrent:
+        return
+    length = float(readings.columns.length or 0)
+    if not length:
+        return
+    yield Candidate(
+        "memory_too_short",
+        0.7 * ramp(horizon / max(length, 1.0), 0.5, 0.1),
+        "Gradients reach back only part of each row: what happened earlier cannot be learned.",
+        (Measure("steps back with 1 % of the gradient left", horizon, low=length),),
+        severity="moderate",
+    )
+
+
+def _first_over_last(readings: Readings, gradient: list[float]) -> float | None:
+    """The gradient of the first matrix over that of the last, each per √parameter."""
+    each = [
+        value / math.sqrt(size)
+        for value, size, name in zip(gradient, readings.steps.sizes, readings.steps.names, strict=False)
+        if not name.endswith("bias") and size > 1 and not math.isnan(value)
+    ]
+    return each[0] / each[-1] if len(each) > 1 and each[-1] > 0 else None
+
+
+def _off(layer: LayerFacts) -> float:
+    """Orders of magnitude between the spread of the weights and the usual one."""
+    return math.log10(max(layer.weight_std, 1e-9) / layer.expected_std)
+
+
+def _names(readings: Readings, what: str) -> set[str]:
+    return {name for sample in readings.steps.samples for name in getattr(sample, what)}
+
+
+def _typical(shares: dict[str, list[float]]) -> tuple[str, float]:
+    """The layer with the largest median of the second half of its samples."""
+    found = {name: float(np.median(values[len(values) // 2 :])) for name, values in shares.items() if values}
+    return max(found.items(), key=lambda item: item[1], default=("", 0.0))

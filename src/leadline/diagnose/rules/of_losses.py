@@ -1,0 +1,83 @@
+"""Rules on the last layer, the loss, one batch, and parameters that do not train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from leadline.diagnose.findings import Measure
+from leadline.diagnose.readings import Readings
+from leadline.diagnose.rules.candidates import Candidate, ramp
+from leadline.diagnose.rules.outcomes import Outcome
+
+
+def head_or_loss_wrong(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    for number, problem in enumerate(readings.graph.problems):
+        mild = problem.get("mild") == "yes"
+        yield Candidate(
+            "head_or_loss_wrong",
+            0.4 if mild else 1.0 - 0.05 * number,
+            problem["says"],
+            (),
+            (("head", "auto"),),
+            proven=not mild,
+            hurts=not mild,
+            extra=problem,
+        )
+        return  # one finding a kind: the weightiest comes first
+
+
+def one_batch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    drill = readings.drill
+    if drill.error is None:
+        return
+    yield Candidate(
+        "one_batch",
+        0.8 * ramp(drill.error, 0.1, 0.4),
+        f"A copy could not even learn {drill.rows} rows by heart in {drill.steps} steps: network, loss and gradients do not fit together.",
+        (Measure("error on one batch", drill.error, high=0.05),),
+        (("optimizer", "adam"), ("wider", 2)),
+    )
+
+
+def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    graph, steps, program = readings.graph, readings.steps, readings.program
+    if graph.detached:
+        yield Candidate("not_training", 1.0, "The loss has no graph: no gradient reaches any weight.", (), proven=True)
+        return
+    if steps.not_zeroed is not None and steps.not_zeroed > 0.5:
+        yield Candidate(
+            "not_training",
+            1.0,
+            "Gradients are not set to zero between the steps: each update repeats all those before.",
+            (Measure("share of steps with the gradients of the step before", steps.not_zeroed, high=0.0),),
+            (("zero_grad", None),),
+            proven=True,
+            extra={"code": "zero_grad"},
+        )
+        return
+    sizes = dict(zip(steps.names, steps.sizes, strict=False))
+    total = max(1, sum(sizes.values()))
+    for names, cause, code, weight in (
+        (graph.outside, "no optimizer holds them", "outside", 1.0),
+        (graph.unreached, "no gradient reaches them from the loss", "unreached", 0.9),
+        (steps.not_updated, "they stay the same to the bit though they have a gradient", "not_updated", 0.9),
+        (graph.frozen, "they require no gradient", "frozen", 0.5),
+    ):
+        if not names:
+            continue
+        share = sum(sizes.get(name, 0) for name in names) / total
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        yield Candidate(
+            "not_training",
+            weight * max(0.3, ramp(share, 0.0, 0.2)),
+            f"Some parameters do not train: {cause}.",
+            (Measure("share of the parameters", share, high=0.0),),
+            (("everything_trains", None),),
+            shown,
+            proven=code == "outside" and share > 0.02,
+            hurts=code == "outside",
+            extra={"code": code},
+        )
+        return
+    if readings.program.parameters and program.trainable == 0:
+        yield Candidate("not_training", 1.0, "No parameter requires a gradient.", (), proven=True)

@@ -1,0 +1,155 @@
+"""Rules on the size of steps: learning rates too high or too low, oscillation, gradients that explode, numbers not finite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from leadline.diagnose.findings import Measure
+from leadline.diagnose.readings import Readings
+from leadline.diagnose.rules.candidates import Candidate, ramp
+from leadline.diagnose.rules.outcomes import Outcome
+
+LOW, HIGH = 1e-4, 3e-2  # of ‖Δw‖/‖w‖ a step: below, a network stands still; above, it forgets itself
+
+
+def non_finite(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    at = readings.steps.non_finite_step
+    if at is None and outcome.finite:
+        return
+    when = f"at step {at:,}" if at is not None else "by the end"
+    rates = update_ratios(readings)
+    early = [ratio for ratio in rates if math.isfinite(ratio)]
+    measures = [Measure("largest update ratio before", max(early), high=HIGH)] if early else []
+    cause = f"The loss stopped being a number {when}: once a weight is not finite, nothing can be learned any more."
+    changes = (("rate", 0.1), ("clip", 1.0), ("standardize", None), ("rate", 0.01))
+    yield Candidate("non_finite", 1.0, cause, measures, changes, readings.steps.non_finite_where, proven=True)
+
+
+def rate_too_high(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    ratios, losses = update_ratios(readings), _losses(readings)
+    if len(ratios) < 3:
+        return
+    ratio = float(np.median(ratios[len(ratios) // 4 :]))
+    growth = weight_growth(readings)
+    jump = float(losses.max() / max(losses[0], 1e-12)) if len(losses) > 3 else 1.0
+    rests = float(losses[-len(losses) // 5 :].mean() / max(losses.min(), 1e-12)) if len(losses) > 9 else 1.0
+    strength = max(
+        ramp(math.log10(max(ratio, 1e-12)), math.log10(0.01), math.log10(0.15)),
+        0.8 * ramp(math.log10(max(growth, 1e-12)), 0.7, 1.7),
+        0.7 * ramp(math.log10(max(jump, 1.0)), 0.3, 1.5),
+        0.5 * ramp(rests, 1.3, 3.0),
+    )
+    if not outcome.finite:
+        strength = max(strength, 0.6)
+    yield Candidate(
+        "rate_too_high",
+        strength,
+        "Each step changes the weights so much that what was learned before is lost.",
+        (Measure("update ratio |Δw|/|w|", ratio, LOW, 1e-2), Measure("growth of the weights", growth, high=5.0)),
+        (("rate", 0.1), ("rate", 0.3)),
+    )
+
+
+def rate_too_low(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    ratios = update_ratios(readings)
+    if len(ratios) < 3:
+        return
+    ratio = float(np.median(ratios))
+    moved = ratio * readings.program.steps
+    slope, slope_se = readings.last.slope or 0.0, readings.last.slope_se or math.inf
+    strength = max(
+        ramp(math.log10(max(ratio, 1e-15)), -3.3, -4.7),
+        0.8 * ramp(math.log10(max(moved, 1e-12)), 0.0, -1.3),
+    )
+    if slope < -2 * slope_se and outcome.train_learned < 0.9:
+        strength = min(1.0, strength + 0.2)
+    yield Candidate(
+        "rate_too_low",
+        strength,
+        "The steps are so short that the training ended before the weights had gone far.",
+        (Measure("update ratio |Δw|/|w|", ratio, LOW, 1e-2), Measure("slope of the loss at the end", slope, low=-0.3)),
+        (("rate", 10.0), ("rate", 3.0), ("optimizer", "adam")),
+    )
+
+
+def oscillation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    noise, losses = readings.steps.noise, _losses(readings)
+    if noise is None or len(losses) < 20:
+        return
+    tail = losses[len(losses) // 2 :]
+    swing = float(np.abs(np.diff(tail)).mean() / max(abs(tail.mean()), 1e-12))
+    # Means of stretches of steps that still jump: noise of single steps would have averaged out.
+    length = max(1.0, readings.program.steps / len(losses))
+    expected = noise / math.sqrt(length) / max(abs(float(tail.mean())), 1e-12)
+    turns = float(np.mean(np.diff(np.sign(np.diff(tail))) != 0)) if len(tail) > 3 else 0.0
+    strength = 0.6 * ramp(swing, 0.2, 0.8) * ramp(swing / max(expected, 1e-9), 1.0, 3.0) * ramp(turns, 0.3, 0.5)
+    yield Candidate(
+        "oscillation",
+        strength,
+        "The loss swings to and fro rather than falling: the steps overshoot.",
+        (Measure("swing of the loss between stretches", swing, high=0.2),),
+        (("rate", 0.3), ("rate", 0.1)),
+        severity="moderate",
+    )
+
+
+def exploding_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    norms = np.array([_norm(sample.gradient) for sample in readings.steps.samples])
+    norms = norms[np.isfinite(norms)]
+    if len(norms) < 5:
+        return
+    medians = np.array([np.median(norms[max(0, at - 10) : at + 1]) for at in range(len(norms))])
+    spikes = float(np.mean(norms[3:] > 10 * np.maximum(medians[3:], 1e-12)))
+    largest = float(norms.max() / max(np.median(norms), 1e-12))
+    strength = max(0.7 * ramp(spikes, 0.02, 0.1), 0.6 * ramp(math.log10(max(largest, 1.0)), 1.3, 3.0))
+    if not outcome.finite and readings.graph.recurrent:
+        strength = max(strength, 0.7)
+    yield Candidate(
+        "exploding_gradient",
+        strength,
+        "Single gradients are many times longer than the usual one and throw the weights away from what they had learned.",
+        (Measure("longest gradient over the median", largest, high=10.0),),
+        (("clip", 1.0), ("rate", 0.1)),
+    )
+
+
+def update_ratios(readings: Readings) -> list[float]:
+    """‖Δw‖/‖w‖ of the whole network at each sampled step, by the median over its matrices."""
+    found = []
+    big = [at for at, size in enumerate(readings.steps.sizes) if size > 1]
+    for sample in readings.steps.samples:
+        each = [
+            (sample.update[at] or 0.0) / sample.weight[at]
+            for at in big
+            if at < len(sample.update) and sample.update[at] is not None and sample.weight[at] > 0 and _weighs(readings, at)
+        ]
+        if each:
+            found.append(float(np.median(each)))
+    return found
+
+
+def weight_growth(readings: Readings) -> float:
+    """How many times longer the weights were at the last sampled step than at the first, by the fastest growing matrix."""
+    samples = [sample for sample in readings.steps.samples if sample.weight]
+    if len(samples) < 2:
+        return 1.0
+    pairs = zip(samples[0].weight, samples[-1].weight, readings.steps.names, strict=False)
+    ratios = [after / before for before, after, name in pairs if before > 0 and not name.endswith("bias")]
+    return max(ratios, default=1.0)
+
+
+def _weighs(readings: Readings, at: int) -> bool:
+    """Whether a tensor is a matrix: biases begin at 0, so that their ratio says nothing."""
+    return not readings.steps.names[at].endswith("bias") if at < len(readings.steps.names) else True
+
+
+def _losses(readings: Readings) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    values = np.array([loss for _, loss in readings.steps.losses], dtype=np.float64)
+    return values[np.isfinite(values)]
+
+
+def _norm(parts: list[float]) -> float:
+    return math.sqrt(sum(part * part for part in parts if not math.isnan(part)))

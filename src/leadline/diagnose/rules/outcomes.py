@@ -1,0 +1,119 @@
+"""How well a training came out, beside what simple methods reach on the same rows: only that raises an alarm."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from leadline.diagnose.readings import Judged, Readings
+
+SHORT = 0.03  # of error: what the network must lack beside a simple method to be called bad, besides three standard errors
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out, as errors: the share wrong, or 1 − R² of numbers, or loss over the best constant's loss.
+
+    `shortfall` is how much worse than the best simple method it is beyond chance, `learned` the share of the way from the best
+    constant answer to none wrong, `gap` held-out less training error.
+
+    Example:
+        >>> from leadline.diagnose.readings import Judged, Readings
+        >>> readings = Readings()
+        >>> readings.last.valid = Judged(rows=100, loss=2.3, error=0.9, error_se=0.03)
+        >>> readings.answers.counts = [50] * 10
+        >>> outcome_of(readings).bad
+        True
+    """
+
+    error: float
+    error_se: float
+    train_error: float
+    constant: float
+    best: float | None
+    best_name: str
+    shortfall: float
+    gap: float
+    gap_se: float
+    held_out: bool
+    finite: bool
+
+    @property
+    def learned(self) -> float:
+        return 1 - self.error / self.constant if self.constant > 0 else 1.0
+
+    @property
+    def train_learned(self) -> float:
+        return 1 - self.train_error / self.constant if self.constant > 0 else 1.0
+
+    @property
+    def nothing(self) -> bool:
+        """It answers no better than one answer for every row."""
+        return self.learned < 0.05
+
+    @property
+    def bad(self) -> bool:
+        return not self.finite or self.shortfall > 0 or self.nothing
+
+
+def outcome_of(readings: Readings) -> Outcome:
+    """The outcome of these readings."""
+    train, valid = readings.last.train, readings.last.valid
+    judged = valid or train
+    finite = readings.steps.non_finite_step is None and (judged is None or math.isfinite(judged.loss))
+    if judged is None:
+        return Outcome(1.0, 0.0, 1.0, 1.0, None, "", 0.0, 0.0, 0.0, False, finite)
+    by_loss = readings.program.task == "other"
+    constant = _constant(readings)
+
+    def error_of(of: Judged) -> float:
+        return of.loss if by_loss else of.error
+
+    error = error_of(judged)
+    error_se = judged.loss_se if by_loss else judged.error_se
+    train_error = error_of(train) if train is not None else error
+    # Where no rows were given for it, simple methods are judged on training rows that they did not see, and the network on all.
+    best_name, best = min(readings.beside.valid_error.items(), key=lambda item: item[1], default=("", None))
+    shortfall = 0.0
+    if best is not None and not by_loss:
+        se = math.hypot(error_se, readings.beside.valid_se.get(best_name, 0.0))
+        behind = error - best
+        if behind > max(3 * se, SHORT, 0.1 * (constant - best)):
+            shortfall = behind
+    gap_se = math.hypot(error_se, (train.loss_se if by_loss else train.error_se) if train is not None else 0.0)
+    if not math.isfinite(error):
+        error, finite = constant, False
+    return Outcome(
+        error, error_se, train_error, constant, best, best_name, shortfall, error - train_error, gap_se, valid is not None, finite
+    )
+
+
+def _constant(readings: Readings) -> float:
+    """The error of the best answer that does not look at the inputs."""
+    if readings.program.task == "other":
+        return readings.first.best_constant_loss or readings.first.loss or 1.0
+    if "constant" in readings.beside.valid_error:
+        return readings.beside.valid_error["constant"]
+    counts = readings.answers.counts
+    return 1 - max(counts) / sum(counts) if counts and sum(counts) else 1.0
+
+
+def told_outcome(readings: Readings, outcome: Outcome) -> str:
+    """The outcome in a sentence."""
+    rows = readings.last.valid or readings.last.train
+    if rows is None:
+        return "How good the network is could not be judged."
+    where = "held-out rows" if outcome.held_out else "training rows"
+    if not outcome.finite:
+        return "The training ended in numbers that are not finite."
+    if readings.program.task == "classes":
+        told = f"Right for {1 - outcome.error:.1%} of the {where}, one answer for all would be for {1 - outcome.constant:.1%}"
+    elif readings.program.task == "number":
+        told = f"It explains {1 - outcome.error:.1%} of the variance of the {where}"
+    else:
+        told = f"The loss on {where} is {rows.loss:.3g}; the best answer that ignores the inputs has {outcome.constant:.3g}"
+    if outcome.best is not None and outcome.best_name != "constant":
+        names = {"linear": "a linear model", "neighbours": "nearest neighbours", "trees": "trees"}
+        share = f"{1 - outcome.best:.1%}"
+        told += f", {names.get(outcome.best_name, outcome.best_name)} {share}"
+    return told + "."

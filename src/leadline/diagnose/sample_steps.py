@@ -1,0 +1,106 @@
+"""Which steps are sampled, and what is heard of the whole pass at one: its mode, when it began, whether gradients were stale."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+_DENSE, _EVERY, _SPARSE = 8, 50, 200
+
+
+def next_sample(count: int) -> int:
+    """The step to sample after this one: every step at first, then an eighth of the way, every 50, half a percent of the way.
+
+    Example:
+        >>> [next_sample(count) for count in (1, 2, 80, 1000, 100_000)]
+        [2, 4, 90, 1050, 100500]
+    """
+    if count < 2:
+        return count + 1
+    return count + max(min(max(count // _DENSE, 2), _EVERY), count // _SPARSE)
+
+
+class PassHooks:
+    """Hooks on the whole network and its optimizers for one step.
+
+    `stale` tells whether, when the backward pass began, the gradients were still those of the last update; it can be told once
+    an update was heard in this step or in the one before (`after_update`: norms of the gradients right after it).
+
+    Example:
+        >>> model = nn.Linear(2, 1)
+        >>> sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> after = None
+        >>> for _ in range(2):
+        ...     hooks = PassHooks(model, [sgd], after)
+        ...     model(torch.ones(1, 2)).sum().backward()
+        ...     sgd.step()
+        ...     hooks.remove()
+        ...     after = hooks.after_update
+        >>> bool(hooks.stale)
+        True
+    """
+
+    def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer], after_update: Tensor | None) -> None:
+        self.after_update = after_update
+        self.stale: Tensor | None = None
+        self.output: Tensor | None = None
+        self.training, self.grad_enabled, self.started = True, True, 0.0
+        self._model = model
+        self._handles: list[Any] = [
+            model.register_forward_pre_hook(self._on_begin),
+            model.register_forward_hook(self._on_end),
+            *(optimizer.register_step_post_hook(self._on_update) for optimizer in optimizers),
+        ]
+
+    def remove(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _on_begin(self, module: nn.Module, _inputs: Any) -> None:
+        self.started = time.perf_counter()
+        self.grad_enabled = torch.is_grad_enabled()
+        moded = [each for each in module.modules() if isinstance(each, _MODED)]
+        # Batch norms that somebody froze on purpose do not make it evaluation: all that has modes must be in it.
+        self.training = any(each.training for each in moded) if moded else True
+
+    def _on_end(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        found = _first(output)
+        if found is not None and found.requires_grad:
+            self.output = found
+            self._handles.append(found.register_hook(self._on_backward))
+
+    def _on_backward(self, _gradient: Tensor) -> None:
+        if self.after_update is not None:
+            now = _gradient_norms(self._model)
+            self.stale = (now == self.after_update).all() & (now > 0).any()
+            self.after_update = None
+
+    def _on_update(self, _optimizer: Optimizer, _arguments: Any, _keywords: Any) -> None:
+        self.after_update = _gradient_norms(self._model)
+
+
+_MODED = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.modules.batchnorm._BatchNorm)
+
+
+def _gradient_norms(model: nn.Module) -> Tensor:
+    with torch.no_grad():
+        norms = [
+            torch.zeros((), device=parameter.device)
+            if parameter.grad is None or parameter.grad.is_sparse
+            else parameter.grad.norm().float()
+            for parameter in model.parameters()
+        ]
+        return torch.stack([norm.to(norms[0].device) for norm in norms])
+
+
+def _first(output: Any) -> Tensor | None:
+    """The first tensor of an output that has a gradient."""
+    if isinstance(output, Tensor):
+        return output
+    parts = output.values() if isinstance(output, dict) else output if isinstance(output, (tuple, list)) else ()
+    return next((found for part in parts if (found := _first(part)) is not None), None)

@@ -1,0 +1,163 @@
+"""The training that is diagnosed, as checks and trials see it: rows that were kept, and copies of the network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from leadline.training.devices import preserved
+
+
+@dataclass
+class Rows:
+    """Rows of inputs and targets: tensors [N, …], or tuples, lists and dicts of them as the network takes them.
+
+    Example:
+        >>> rows = Rows(torch.zeros(5, 3), torch.arange(5))
+        >>> len(rows), rows.take(torch.tensor([4, 1])).targets.tolist()
+        (5, [4, 1])
+    """
+
+    inputs: Any
+    targets: Any
+
+    def __len__(self) -> int:
+        return len(first_tensor(self.targets))
+
+    def take(self, which: Tensor | slice) -> Rows:
+        return Rows(each_tensor(self.inputs, lambda part: part[which]), each_tensor(self.targets, lambda part: part[which]))
+
+    def parts(self, size: int) -> Iterator[Rows]:
+        """The rows in order, so many at a time."""
+        for start in range(0, len(self), size):
+            yield self.take(slice(start, start + size))
+
+
+def each_tensor(tree: Any, change: Callable[[Tensor], Any]) -> Any:
+    """The same nest of tuples, lists and dicts with every tensor changed."""
+    if isinstance(tree, Tensor):
+        return change(tree)
+    if isinstance(tree, dict):
+        return {name: each_tensor(part, change) for name, part in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        return type(tree)(each_tensor(part, change) for part in tree)
+    return tree
+
+
+def first_tensor(tree: Any) -> Tensor:
+    """The first tensor of a nest."""
+    while not isinstance(tree, Tensor):
+        tree = next(iter(tree.values())) if isinstance(tree, dict) else tree[0]
+    return tree
+
+
+@dataclass
+class Subject:
+    """What is diagnosed. Checks and trials work on copies (`fresh`, `trained`): nothing of the person's training changes.
+
+    Args:
+        model: the person's network, with the weights that it has now.
+        loss: (outputs, targets) → scalar; None where it is not known.
+        optimizers: the person's own, to be read.
+        train: training rows that were kept, as the network gets them.
+        valid: held-out rows; None where there are none.
+        initial: the state before the first step; empty where it is not known.
+        batch: rows a step.
+        steps: taken so far.
+        call: (model, inputs) → outputs, where calling the network with the inputs is not all.
+    """
+
+    model: nn.Module
+    loss: Callable[[Any, Any], Tensor] | None
+    optimizers: tuple[Optimizer, ...]
+    train: Rows
+    valid: Rows | None = None
+    initial: dict[str, Tensor] = field(default_factory=dict)
+    batch: int = 32
+    steps: int = 0
+    task: str = "other"
+    classes: int = 0
+    call: Callable[[nn.Module, Any], Any] = lambda model, inputs: model(inputs)
+
+    def trained(self) -> nn.Module:
+        """A copy of the network as it is now, without hooks, its parameters as trainable as the person's."""
+        return _copied(self.model)
+
+    def fresh(self) -> nn.Module:
+        """A copy of the network as it was before the first step."""
+        model = _copied(self.model)
+        if self.initial:
+            model.load_state_dict(self.initial)
+        return model
+
+    def optimizer_for(self, model: nn.Module, *, rate: float = 1.0, **settings: Any) -> Optimizer:
+        """An optimizer like the person's for a copy: same class, groups and settings, its rates times `rate`.
+
+        Parameters that the person's optimizers leave out are left out here too, unless `everything=True` is among `settings`.
+        """
+        everything = settings.pop("everything", False)
+        names = {id(parameter): name for name, parameter in self.model.named_parameters()}
+        own = dict(model.named_parameters())
+        groups: list[dict[str, Any]] = []
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                parts = [own[names[id(each)]] for each in group["params"] if id(each) in names]
+                plain = {key: value for key, value in group.items() if key not in ("params", "initial_lr")}
+                lr = float(plain.get("initial_lr", plain["lr"])) * rate
+                groups.append({**plain, **settings, "params": parts, "lr": lr})
+        held = {id(part) for group in groups for part in group["params"]}
+        if everything and (rest := [part for part in own.values() if id(part) not in held]):
+            groups.append({**{key: value for key, value in groups[0].items() if key != "params"}, "params": rest})
+        kind: Any = type(self.optimizers[0])
+        return kind([group for group in groups if group["params"]])  # type: ignore[no-any-return]
+
+    def outputs(self, model: nn.Module, rows: Rows, *, size: int = 512) -> Any:
+        """What the network answers for the rows, in the mode that it is in, without gradients."""
+        with torch.no_grad():
+            parts = [self.call(model, part.inputs) for part in rows.parts(size)]
+        return torch.cat(parts) if isinstance(parts[0], Tensor) else parts[0]
+
+    def loss_of(self, model: nn.Module, rows: Rows, *, size: int = 512) -> float:
+        """The mean loss on the rows, in the mode that the network is in, without gradients; NaN where it cannot be had."""
+        if self.loss is None:
+            return float("nan")
+        total, count = 0.0, 0
+        with torch.no_grad():
+            for part in rows.parts(size):
+                total += float(self.loss(self.call(model, part.inputs), part.targets)) * len(part)
+                count += len(part)
+        return total / max(count, 1)
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    """A deep copy without the hooks of the original."""
+    hooks = [(module, module._forward_hooks, module._forward_pre_hooks, module._backward_hooks) for module in model.modules()]
+    for module, *_ in hooks:
+        module._forward_hooks, module._forward_pre_hooks, module._backward_hooks = (
+            type(hooks[0][1])(),
+            type(hooks[0][2])(),
+            type(hooks[0][3])(),
+        )
+    try:
+        with torch.no_grad():
+            return copy.deepcopy(model)
+    finally:
+        for module, forward, before, backward in hooks:
+            module._forward_hooks, module._forward_pre_hooks, module._backward_hooks = forward, before, backward
+
+
+@contextmanager
+def undisturbed(subject: Subject) -> Iterator[None]:
+    """Within the block random numbers are drawn aside: what is drawn after it is as if there had been no block."""
+    training = {name: module.training for name, module in subject.model.named_modules()}
+    with preserved(), torch.enable_grad():
+        yield
+    for name, module in subject.model.named_modules():
+        module.training = training[name]

@@ -1,0 +1,8 @@
+"""Counterfactual trainings on copies: what would have been, had one thing been otherwise."""
+
+from leadline.diagnose.trials.branching import Trials, branch, branches, gain_of
+from leadline.diagnose.trials.changes import CHANGES, SOUND, said
+from leadline.diagnose.trials.gains import best
+from leadline.diagnose.trials.habits import Habits, habits_of
+
+__all__ = ["CHANGES", "SOUND", "Habits", "Trials", "best", "branch", "branches", "gain_of", "habits_of", "said"]

@@ -1,0 +1,269 @@
+"""A copy of a training: its network, loss, optimizer, rows and habits, each of which a trial may change before it runs."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import LBFGS, SGD, Adagrad, Adam, AdamW, Optimizer
+
+from leadline.diagnose.checks.task_guess import answer_tensor
+from leadline.diagnose.readings import Readings
+from leadline.diagnose.subject import Rows, Subject, first_tensor
+from leadline.diagnose.trials.function_sites import Replacing, replaced
+from leadline.diagnose.trials.habits import Habits
+from leadline.diagnose.trials.redrawing import redraw
+from leadline.diagnose.trials.scoring import TOLD, loss_names, part_losses, row_errors
+
+_FUSED = (SGD, Adam, AdamW, Adagrad)
+
+
+@dataclass
+class Outcome:
+    """How a copy fared: its errors on the held-out rows, or the losses of parts of them, and its mean loss there."""
+
+    errors: Tensor
+    loss: float
+    per_row: bool
+    seconds: float = 0.0
+
+
+@dataclass
+class CopiedTraining:
+    """A copy of a training. A change alters its fields before `run`, never the person's own objects.
+
+    Args:
+        subject: what is copied.
+        model: the copy of the network.
+        loss: (outputs, targets) → scalar.
+        train: rows to learn from.
+        held: rows to be judged on.
+        habits: how its steps are taken.
+        seed: of the order of rows, and of dropout.
+        readings: what was measured, for changes that need to know it.
+        rate: multiplier of the learning rates.
+        settings: of the optimizer, in place of the person's.
+        optimizer: (groups of parameters) → another optimizer; None is one like the person's.
+        everything: whether parameters that no optimizer holds are trained too.
+        within: functions of the forward pass that others stand in for.
+        added: layers that the person's network lacks, by name.
+        row_weights: how likely each training row is drawn; None goes through all.
+        judging: weight of each held-out row; None is 1.
+        head: operations after its last weights.
+        loss_made_of: operations of its loss.
+        outputs_of: of what the network gives, in the targets' units.
+        before_judging: called with the copy when it has been trained.
+        length: multiplier of the steps.
+        goes_on: whether it begins where the person's training ended.
+    """
+
+    subject: Subject
+    model: nn.Module
+    loss: Callable[[Any, Any], Tensor]
+    train: Rows
+    held: Rows
+    habits: Habits
+    seed: int = 0
+    readings: Readings | None = None
+    rate: float = 1.0
+    settings: dict[str, Any] = field(default_factory=dict)
+    optimizer: Callable[[list[dict[str, Any]]], Optimizer] | None = None
+    everything: bool = False
+    within: list[Replacing] = field(default_factory=list)
+    added: dict[str, nn.Module] = field(default_factory=dict)
+    row_weights: Tensor | None = None
+    judging: Tensor | None = None
+    head: list[str] = field(default_factory=list)
+    loss_made_of: list[str] = field(default_factory=list)
+    outputs_of: Callable[[Any], Any] = lambda outputs: outputs
+    before_judging: Callable[[CopiedTraining], None] | None = None
+    length: float = 1.0
+    goes_on: bool = False
+
+    def answer(self, inputs: Any) -> Any:
+        """What the copy gives for the inputs, with all that was put in the place of something else."""
+        if not self.within:
+            return self.subject.call(self.model, inputs)
+        return replaced(lambda given: self.subject.call(self.model, given), inputs, self.within)
+
+    def set_training(self, mode: bool) -> None:
+        self.model.train(mode)
+        for layer in self.added.values():
+            layer.train(mode)
+
+    def run(self, steps: int, deadline: float = float("inf")) -> Outcome | None:
+        """Train for so many steps and judge; None where the time was over before."""
+        began = time.perf_counter()
+        torch.manual_seed(self.seed)
+        steps = round(steps * self.length)
+        # Frozen parts of a network in evaluation mode stay in it.
+        modes = {name: module.training for name, module in self.subject.model.named_modules()}
+        self.set_training(self.habits.training_mode)
+        if self.habits.training_mode:
+            for name, module in self.model.named_modules():
+                if modes.get("", True) and not modes.get(name, True):
+                    module.training = False
+        if steps and not self._learn(steps, deadline):
+            return None
+        if self.before_judging is not None:
+            self.before_judging(self)
+        outcome = self.judge()
+        outcome.seconds = time.perf_counter() - began
+        return outcome
+
+    def made_optimizer(self) -> Optimizer:
+        """The optimizer of the copy."""
+        settings, kind = dict(self.settings), type(self.subject.optimizers[0])
+        if kind in _FUSED and self.optimizer is None and _can_be_fused(self.model):
+            settings |= {"fused": True, "foreach": False}
+        made = self.subject.optimizer_for(self.model, rate=self.rate, everything=self.everything, **settings)
+        if self.goes_on and self.optimizer is None and not self.everything:
+            self._take_memory(made)
+        extra = [part for layer in self.added.values() for part in layer.parameters()]
+        if self.optimizer is not None:
+            own: list[dict[str, Any]] = [
+                {key: group[key] for key in ("params", "weight_decay") if key in group} for group in made.param_groups
+            ]
+            return self.optimizer([*own, *([{"params": extra}] if extra else [])])
+        if extra:
+            made.add_param_group(
+                {**{key: value for key, value in made.param_groups[0].items() if key != "params"}, "params": extra}
+            )
+        return made
+
+    def _take_memory(self, optimizer: Optimizer) -> None:
+        """What the person's optimizer remembers of its steps, such as momentum."""
+        names = {id(part): name for name, part in self.subject.model.named_parameters()}
+        own = dict(self.model.named_parameters())
+        for theirs in self.subject.optimizers:
+            if type(theirs) is not type(optimizer):
+                continue
+            for part, memory in theirs.state.items():
+                copied = own.get(names.get(id(part), ""))
+                if copied is not None and copied.shape == part.shape:
+                    optimizer.state[copied] = copy.deepcopy(memory)
+
+    def _learn(self, steps: int, deadline: float) -> bool:
+        optimizer = self.made_optimizer()
+        rates = [float(group["lr"]) for group in optimizer.param_groups]
+        clipped = [part for group in optimizer.param_groups for part in group["params"]]
+        batches, searching = self._batches(), isinstance(optimizer, LBFGS)
+        for step in range(steps):
+            if time.perf_counter() > deadline:
+                return False
+            if self.habits.rates:
+                multiplier = self.habits.multiplier(step / steps)
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * multiplier
+            rows = next(batches)
+            if self.habits.zeroes:
+                optimizer.zero_grad()
+
+            def closure(rows: Rows = rows) -> Tensor:
+                if searching:  # it asks for the gradient several times a step
+                    optimizer.zero_grad()
+                loss = self.loss(self.answer(rows.inputs), rows.targets)
+                loss.backward()  # type: ignore[no-untyped-call]
+                return loss
+
+            if searching:
+                optimizer.step(closure)  # type: ignore[arg-type]
+                continue
+            closure()
+            if self.habits.clip is not None:
+                nn.utils.clip_grad_norm_(clipped, self.habits.clip)
+            optimizer.step()
+        return True
+
+    def _batches(self) -> Iterator[Rows]:
+        """Batches without end: the short one at the end of an epoch is left out, unless there is no other."""
+        rows, size = self.train, max(1, min(self.habits.batch, len(self.train)))
+        random = Generator().manual_seed(self.seed)
+        device = first_tensor(rows.targets).device
+        if self.habits.by_target and self.row_weights is None:
+            rows = rows.take(first_tensor(rows.targets).reshape(len(rows), -1)[:, 0].argsort(stable=True))
+        while True:
+            if self.row_weights is not None:
+                order = torch.multinomial(self.row_weights, len(rows), replacement=True, generator=random)
+            elif self.habits.shuffled:
+                order = torch.randperm(len(rows), generator=random)
+            else:
+                order = torch.arange(len(rows))
+            for start in range(0, len(rows) - size + 1, size):
+                yield rows.take(order[start : start + size].to(device))
+
+    def judge(self) -> Outcome:
+        """The copy in evaluation mode, on the held-out rows."""
+        self.set_training(False)
+        task, given, total = self.subject.task, [], 0.0
+        with torch.no_grad():
+            for part in self.held.parts(512):
+                outputs = self.answer(part.inputs)
+                total += float(self.loss(outputs, part.targets)) * len(part)
+                if task in TOLD:
+                    first = answer_tensor(self.outputs_of(outputs))
+                    assert first is not None
+                    given.append(first if first.ndim and len(first) == len(part) else first.reshape(len(part), -1))
+            mean = total / len(self.held)
+            if task not in TOLD:
+                return Outcome(part_losses(self.loss, self.answer, self.held), mean, False)
+            errors = row_errors(
+                torch.cat(given), self.held.targets, task, classes=self.subject.classes, head=self.head, loss=self.loss_made_of
+            )
+        return Outcome(errors if self.judging is None else errors * self.judging, mean, True)
+
+
+def copy_of(
+    subject: Subject,
+    habits: Habits,
+    rows: tuple[Rows, Rows],
+    *,
+    seed: int = 0,
+    start: str = "initial",
+    readings: Readings | None = None,
+) -> CopiedTraining:
+    """A copy of a training, unchanged.
+
+    Args:
+        subject: what is copied; it must have a loss and an optimizer.
+        habits: how its steps are taken.
+        rows: to learn from, and to be judged on.
+        seed: 0 begins with the person's own first weights, any other with weights drawn again by the same law.
+        start: "initial", or "trained" for the weights as they are now.
+        readings: what was measured.
+
+    Example:
+        >>> from leadline.diagnose.trials.habits import habits_of
+        >>> model = nn.Linear(2, 1)
+        >>> rows = Rows(torch.randn(64, 2), torch.randn(64, 1))
+        >>> subject = Subject(model, nn.functional.mse_loss, (SGD(model.parameters(), lr=0.1),), rows, batch=8, task="number")
+        >>> copied = copy_of(subject, habits_of(subject), (rows, rows))
+        >>> copied.run(50).errors.mean() < 1.1, torch.equal(copied.model.weight, model.weight)
+        (tensor(True), False)
+    """
+    assert subject.loss is not None
+    assert subject.optimizers
+    model = subject.trained() if start == "trained" else subject.fresh()
+    if seed and start == "initial":
+        redraw(model, seed)
+    for parameter in model.parameters():
+        parameter.grad = None
+    copied = CopiedTraining(subject, model, subject.loss, rows[0], rows[1], habits, seed, readings)
+    if start == "trained":
+        copied.goes_on = True
+        if habits.rates:  # as it was at the end
+            copied.habits = dataclasses.replace(habits, rates=((0.0, habits.rates[-1][1]),))
+    if readings is not None:
+        copied.head = list(readings.graph.head)
+    copied.loss_made_of = loss_names(subject.loss, readings.graph.loss_operations if readings is not None else ())
+    return copied
+
+
+def _can_be_fused(model: nn.Module) -> bool:
+    return all(part.is_floating_point() and part.device.type in ("cpu", "cuda") for part in model.parameters())

@@ -1,0 +1,99 @@
+"""How a program trains beyond what its objects say: what a twin of it must repeat to fare as it does."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+
+from leadline.diagnose.readings import Readings, Sample
+from leadline.diagnose.subject import Subject
+
+_NEVER = 0.99  # share of steps before which gradients were not zeroed; less is a batch in parts
+_SORTED = 0.5
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What was seen of a training's steps.
+
+    Args:
+        batch: rows a step.
+        zeroes: whether gradients are zeroed before a step.
+        training_mode: whether the network is in training mode while it trains.
+        shuffled: whether rows come in a new order each epoch.
+        by_target: whether rows come sorted by their targets.
+        rates: (share of the training, multiplier of the first learning rate) in order; empty where the rate stays.
+        clip: the largest norm of the gradient; None is no bound.
+
+    Example:
+        >>> Habits(32, rates=((0.0, 1.0), (1.0, 0.0))).multiplier(0.25)
+        0.75
+    """
+
+    batch: int
+    zeroes: bool = True
+    training_mode: bool = True
+    shuffled: bool = True
+    by_target: bool = False
+    rates: tuple[tuple[float, float], ...] = ()
+    clip: float | None = None
+
+    def multiplier(self, progress: float) -> float:
+        """Of the learning rate, at a share of the training."""
+        if not self.rates:
+            return 1.0
+        place = bisect.bisect_left(self.rates, (progress,))
+        if place in (0, len(self.rates)):
+            return self.rates[min(place, len(self.rates) - 1)][1]
+        (before, low), (after, high) = self.rates[place - 1], self.rates[place]
+        return low + (high - low) * (progress - before) / max(after - before, 1e-12)
+
+
+def habits_of(subject: Subject, readings: Readings | None = None) -> Habits:
+    """What the readings tell of a training; without them a usual one is assumed.
+
+    Example:
+        >>> import torch
+        >>> from leadline.diagnose.subject import Rows
+        >>> rows = Rows(torch.zeros(8, 2), torch.zeros(8))
+        >>> subject = Subject(torch.nn.Linear(2, 1), None, (), rows, batch=4)
+        >>> readings = Readings()
+        >>> readings.steps.not_zeroed = 1.0
+        >>> habits_of(subject, readings).zeroes
+        False
+    """
+    if readings is None:
+        return Habits(subject.batch)
+    steps = readings.steps
+    sorted_rows = (steps.rows_a_batch_sorted or 0.0) >= _SORTED
+    return Habits(
+        subject.batch,
+        zeroes=(steps.not_zeroed or 0.0) < _NEVER,
+        training_mode=steps.evaluation_mode < 0.5,
+        shuffled=not sorted_rows and (steps.repeated_batches or 0.0) < 0.5,
+        by_target=sorted_rows,
+        rates=_rates(steps.samples, readings.program.steps or subject.steps, _first_rate(subject)),
+        clip=_norm(steps.samples) if (steps.clipped or 0.0) > 0 else None,
+    )
+
+
+def _first_rate(subject: Subject) -> float:
+    """As `Subject.optimizer_for` takes it."""
+    for optimizer in subject.optimizers:
+        for group in optimizer.param_groups:
+            return float(group.get("initial_lr", group["lr"]))
+    return 0.0
+
+
+def _rates(samples: list[Sample], steps: int, first: float) -> tuple[tuple[float, float], ...]:
+    seen = [(sample.step / max(steps, 1), sample.rate / first) for sample in samples if first and sample.rate]
+    if not seen or max(abs(multiplier - 1) for _, multiplier in seen) < 0.01:
+        return ()
+    return tuple(sorted(seen))
+
+
+def _norm(samples: list[Sample]) -> float | None:
+    """Clipped gradients are as long as the clip lets them be."""
+    norms = [sum(part * part for part in sample.gradient) ** 0.5 for sample in samples]
+    finite = [norm for norm in norms if 0 < norm < float("inf")]
+    return max(finite) if finite else None

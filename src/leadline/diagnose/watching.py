@@ -1,0 +1,341 @@
+"""`watch`: a probe around a training that somebody wrote by hand, and the diagnosis of what it saw."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from leadline.diagnose.examining import examine
+from leadline.diagnose.findings import Verdict
+from leadline.diagnose.kept_rows import KeptRows
+from leadline.diagnose.layer_hooks import LayerHooks
+from leadline.diagnose.readings import Readings, Sample
+from leadline.diagnose.sample_steps import PassHooks, next_sample
+from leadline.diagnose.subject import Rows, Subject, each_tensor, undisturbed
+from leadline.diagnose.weight_readings import WeightHooks
+from leadline.errors import ArgumentError
+
+_CONFIRMING_SHARE, _CONFIRMING_LEAST = 0.15, 20.0  # of the training's time; seconds
+_FORCED = 3  # samples that are taken whatever they cost
+_TOGETHER = 64  # losses that are put together at once
+_MIXED_ROWS = 256  # of a batch, whose targets tell how well it is mixed
+_VALID_ROWS = 512  # while it trains; all of them at the end
+
+
+def watch(
+    model: nn.Module,
+    optimizer: Optimizer | Sequence[Optimizer],
+    *,
+    loss: Callable[[Any, Any], Tensor] | None = None,
+    valid: tuple[Any, Any] | Iterable[tuple[Any, Any]] | None = None,
+    share: float = 0.015,
+) -> Probe:
+    """A probe around a hand-written training loop, as a context manager.
+
+    Call `probe.step(loss, inputs, targets)` once an iteration, after the backward pass, and `probe.findings()` at the end. The
+    probe listens to the network and the optimizer at sampled steps, keeps some of the rows, and changes nothing: the weights
+    come out the same to the bit.
+
+    Args:
+        model: that is trained.
+        optimizer: that trains it, or several.
+        loss: (outputs, targets) → scalar, as the loop computes it; without it, what needs a loss of other rows is not checked.
+        valid: held-out (inputs, targets), or an iterable of such batches.
+        share: the most of the training's time that the probe may take.
+
+    Errors: `ArgumentError` for a model without parameters or a share out of range.
+
+    Example:
+        >>> from leadline.diagnose import watch
+        >>> _ = torch.manual_seed(0)
+        >>> x = torch.randn(256, 4)
+        >>> y = (x[:, 0] > 0).long()
+        >>> model, criterion = nn.Linear(4, 2), nn.CrossEntropyLoss()
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+        >>> with watch(model, optimizer, loss=criterion) as probe:
+        ...     for epoch in range(20):
+        ...         for inputs, targets in zip(x.split(32), y.split(32)):
+        ...             optimizer.zero_grad()
+        ...             loss = criterion(model(inputs), targets)
+        ...             loss.backward()
+        ...             optimizer.step()
+        ...             probe.step(loss, inputs, targets)
+        >>> probe.findings(confirm=0).healthy
+        True
+    """
+    optimizers = tuple(optimizer) if isinstance(optimizer, (list, tuple)) else (optimizer,)
+    return Probe(model, optimizers, loss=loss, valid=valid, share=share)
+
+
+class Probe:
+    """Listens to a training; see `watch`, which makes one."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: tuple[Any, ...],
+        *,
+        loss: Callable[[Any, Any], Tensor] | None = None,
+        valid: Any = None,
+        train: Rows | None = None,
+        share: float = 0.015,
+    ) -> None:
+        if not isinstance(model, nn.Module) or not any(True for _ in model.parameters()):
+            raise ArgumentError(
+                "There is nothing to watch", expected="a torch.nn.Module with parameters", got=type(model).__name__
+            )
+        if not 0 < share < 1:
+            raise ArgumentError("The share of time is out of range", expected="a number in (0, 1)", got=share)
+        self.model, self.optimizers, self.loss = model, optimizers, loss
+        self.readings = Readings()
+        self.graph_loss: Tensor | None = None
+        self.kept, self._train = KeptRows(), train
+        self._valid, self._valid_given = None, valid
+        self._share, self._spent, self._count = share, 0.0, 0
+        self._losses: list[Tensor] = []
+        self._past: list[Tensor] = []
+        self._names = [(name, each) for name, each in model.named_parameters()]
+        self._activations: dict[str, str] | None = None
+        self._layers: LayerHooks | None = None
+        self._weights: WeightHooks | None = None
+        self._pass: PassHooks | None = None
+        self._stale: list[Tensor] = []
+        self._after_update: Tensor | None = None
+        self._next = self._next_valid = 0
+        self._armed_at = self._began = self._ended = 0.0
+        self._batches: list[int] = []
+        self._targets: list[Tensor | None] = []
+        self.stride = 1
+        self._initial: dict[str, Tensor] = {}
+        self._verdict: tuple[tuple[Any, ...], Verdict] | None = None
+
+    def __enter__(self) -> Self:
+        self.begin()
+        self.listen(0)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.end()
+
+    def begin(self) -> None:
+        """Keep the weights as they are before the first step."""
+        self._initial = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self._valid = _rows_of(self._valid_given)
+        self._began = time.perf_counter()
+
+    def end(self) -> None:
+        """Listen no more."""
+        self._disarm()
+        self._ended = time.perf_counter()
+
+    def step(self, loss: Tensor, inputs: Any, targets: Any) -> None:
+        """Tell the probe of an iteration: the loss of this batch as the loop computed it, and the batch."""
+        self._losses.append(loss.detach())
+        if len(self._losses) >= _TOGETHER:
+            self._compact()
+        if self._train is None and not self.kept.full:
+            self.kept.offer(inputs, targets)
+        if self._layers is not None:
+            self.heard(loss, inputs, targets)
+        self._count += 1
+        if self._count >= self._next:
+            self._next = next_sample(self._count)
+            self.listen(self._count)
+
+    def note(self, logs: dict[str, Tensor]) -> None:
+        """Keep the loss of a step that a loop has made."""
+        self._losses.append(logs["loss"].clone() if self.stride > 1 else logs["loss"])
+        if len(self._losses) >= _TOGETHER:
+            self._compact()
+
+    def following(self, count: int) -> int:
+        """The step to listen to after so many."""
+        self._count = count
+        return next_sample(count)
+
+    def listen(self, count: int) -> None:
+        """Listen to the next step, unless that would take too much of the time."""
+        elapsed = time.perf_counter() - self._began
+        self._count = count
+        if len(self.readings.steps.samples) >= _FORCED and self._spent > self._share * elapsed:
+            return
+        self._layers = LayerHooks(self.model, self._activations)
+        self._weights = WeightHooks(self._names, self.optimizers)
+        # Gradients can be compared with those of the last update only where that was in the step before.
+        samples = self.readings.steps.samples
+        follows = bool(samples) and samples[-1].step == count - 1
+        self._pass = PassHooks(self.model, self.optimizers, self._after_update if follows else None)
+        self._armed_at = time.perf_counter()
+
+    def heard(self, loss: Tensor, inputs: Any, targets: Any) -> None:
+        """Read what the hooks heard of the step that was just made."""
+        if self._layers is None or self._weights is None or self._pass is None:
+            return
+        now = time.perf_counter()
+        layers, weights, passed = self._layers, self._weights, self._pass
+        self._disarm()
+        if self._train is None and self.kept.full:
+            self.kept.offer(inputs, targets)
+        self._targets.append(targets.detach()[:_MIXED_ROWS].clone() if isinstance(targets, Tensor) else None)
+        self._batches.append(len(targets) if isinstance(targets, Tensor) else 0)
+        root = loss if loss.requires_grad else passed.output if passed.output is not None else loss
+        if self._activations is None and root.grad_fn is not None:
+            self._activations = layers.activations(root)
+            self.graph_loss = loss if loss.requires_grad else None
+        dead, saturated, scale = layers.readings(root) if self._activations is not None else ({}, {}, {})
+        gradient, weight, update = weights.readings()
+        if passed.stale is not None:
+            self._stale.append(passed.stale)
+        self._after_update = passed.after_update
+        rates = [float(group["lr"]) for optimizer in self.optimizers for group in optimizer.param_groups]
+        whole = now - self._armed_at
+        self.readings.steps.samples.append(
+            Sample(
+                self._count,
+                now - self._began,
+                float(loss.detach().float().mean()),
+                gradient,
+                weight,
+                update,
+                rates[0] if rates else 0.0,
+                dead,
+                saturated,
+                scale,
+                passed.training,
+                waited=(passed.started - self._armed_at) / whole if passed.started and whole > 0 else None,
+                graph=passed.grad_enabled,
+            )
+        )
+        if self._valid is not None and self._count >= self._next_valid:
+            self._judge_valid()
+        typical = (now - self._began - self._spent) / max(self._count + 1, 1)
+        if len(self.readings.steps.samples) > 1:  # the first includes what torch does once
+            self._spent += time.perf_counter() - now + max(0.0, whole - typical)
+
+    def _judge_valid(self) -> None:
+        began = time.perf_counter()
+        assert self._valid is not None
+        rows = self._valid.take(slice(0, _VALID_ROWS))
+        subject = Subject(self.model, self.loss, self.optimizers, rows)
+        with undisturbed(subject), _evaluating(self.model), torch.no_grad():
+            try:
+                loss = subject.loss_of(self.model, rows) if self.loss is not None else float("nan")
+            except Exception as error:  # of the person's loss or network on these rows: told once, and not tried again
+                self.readings.unchecked.append(f"held-out rows while it trained: {error}")
+                self._next_valid = 1 << 62
+                return
+        self.readings.steps.valid.append((self._count, loss, float("nan")))
+        passed = time.perf_counter() - began
+        elapsed = time.perf_counter() - self._began
+        # No more than a third of what the probe may take.
+        steps = self._count * passed / (max(elapsed, 1e-9) * self._share / 3)
+        self._next_valid = self._count + max(5, self._count // 12, int(min(steps, 1 << 40)))
+
+    def _disarm(self) -> None:
+        for hooks in (self._layers, self._weights, self._pass):
+            if hooks is not None:
+                hooks.remove()
+        self._layers = self._weights = self._pass = None
+
+    def _compact(self) -> None:
+        self._past.append(torch.stack([each.reshape(()).float() for each in self._losses]))
+        self._losses.clear()
+
+    def losses(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The loss of every step that was told."""
+        if self._losses:
+            self._compact()
+        if not self._past:
+            return np.zeros(0)
+        fetched: np.ndarray[Any, np.dtype[np.float64]] = torch.cat([each.cpu() for each in self._past]).double().numpy()
+        return fetched
+
+    def subject(self) -> Subject:
+        """What the checks look at."""
+        rows = self._train or self.kept.rows()
+        sizes = sorted(self._batches)
+        return Subject(
+            self.model,
+            self.loss,
+            self.optimizers,
+            rows,
+            self._valid,
+            self._initial,
+            batch=sizes[len(sizes) // 2] if sizes else len(rows),
+            steps=self._count,
+        )
+
+    def findings(self, *, confirm: float | None = None) -> Verdict:
+        """The verdict on what was seen so far.
+
+        Args:
+            confirm: seconds for short trainings of copies that prove what is suspected; the larger of 20 and 15 % of the
+                training's time when left out, 0 for none. Healthy trainings take less.
+
+        Errors: `ArgumentError` where no step was told.
+        """
+        if not self._count:
+            raise ArgumentError("The probe saw no step", do="Call probe.step(loss, inputs, targets) once an iteration.")
+        key = (self._count, confirm)
+        if self._verdict is None or self._verdict[0] != key:
+            trained = (self._ended or time.perf_counter()) - self._began
+            seconds = max(_CONFIRMING_LEAST, _CONFIRMING_SHARE * trained) if confirm is None else confirm
+            self._disarm()
+            self._verdict = key, examine(self, seconds=seconds)
+        return self._verdict[1]
+
+    @property
+    def batch_targets(self) -> list[Tensor]:
+        """Targets of the sampled batches, some rows of each."""
+        return [each for each in self._targets if each is not None]
+
+    @property
+    def not_zeroed(self) -> float | None:
+        """The share of steps, of those looked at, whose gradients were added to those of the step before."""
+        return float(torch.stack([flag.float().cpu() for flag in self._stale]).mean()) if self._stale else None
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    @property
+    def seconds(self) -> float:
+        return (self._ended or time.perf_counter()) - self._began
+
+
+def _rows_of(given: Any) -> Rows | None:
+    """Held-out rows from a pair, or from an iterable of batches, as many as are kept of training rows."""
+    if given is None or isinstance(given, Rows):
+        return given
+    if isinstance(given, tuple) and len(given) == 2:
+        inputs, targets = (each_tensor(_tensors(part), lambda each: each.detach()) for part in given)
+        return Rows(inputs, targets)
+    kept = KeptRows()
+    for batch in given:
+        kept.offer(batch[0], batch[1])
+        if kept.full:
+            break
+    return kept.rows() if kept.seen else None
+
+
+def _tensors(part: Any) -> Any:
+    return torch.from_numpy(part) if isinstance(part, np.ndarray) else part
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Any:
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

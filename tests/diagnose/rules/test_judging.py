@@ -1,0 +1,239 @@
+"""The rules on made readings: each kind is found where its numbers are there, and a healthy training stays healthy."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from leadline.diagnose.readings import Branch, Judged, LayerFacts, Readings, Sample
+from leadline.diagnose.rules.judging import judge_readings, worth_trying
+
+
+def healthy() -> Readings:
+    """A classifier of three layers that has learned well."""
+    readings = Readings()
+    program = readings.program
+    program.task, program.classes, program.loss, program.optimizer = "classes", 4, "CrossEntropyLoss", "SGD"
+    program.rate, program.batch, program.steps, program.rows = 0.1, 32, 600, 1000
+    program.layers = [LayerFacts(name, "Linear", 400, 20, 0.31, 0.316) for name in ("0", "2", "4")]
+    readings.graph.depth, readings.graph.activations = 3, ["relu", "relu"]
+    readings.graph.loss_operations = ["log_softmax", "nll_loss"]
+    readings.columns.features, readings.columns.std, readings.columns.offset = 20, 1.0, 0.1
+    readings.answers.counts = [250] * 4
+    readings.first.loss, readings.first.expected_loss = 1.4, 1.386
+    names, sizes = ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"], [400, 20, 400, 20, 80, 4]
+    readings.steps.names, readings.steps.sizes = names, sizes
+    for step in range(0, 600, 50):
+        gradient = [0.1 * np.sqrt(size) for size in sizes]
+        readings.steps.samples.append(Sample(step, step / 100, 1.0, gradient, [5.0] * 6, [0.01] * 6, 0.1))
+    curve = 1.4 * np.exp(-np.arange(200) / 40) + 0.05
+    readings.steps.losses = [(3 * at, float(loss)) for at, loss in enumerate(curve)]
+    readings.steps.noise, readings.steps.not_zeroed = 0.01, 0.0
+    readings.steps.valid = [(step, float(np.exp(-step / 150) + 0.1), 0.1) for step in range(0, 600, 50)]
+    readings.last.train = Judged(1000, 0.06, 0.02, 0.01, 0.005, 0.02, [0.98] * 4, [0.25] * 4)
+    readings.last.valid = Judged(500, 0.12, 0.04, 0.02, 0.01, 0.04, [0.96] * 4, [0.25] * 4)
+    readings.last.input_dependence, readings.last.permuted_loss = 1.0, 6.0
+    readings.last.slope, readings.last.slope_se = -0.02, 0.02
+    readings.beside.valid_error = {"constant": 0.75, "linear": 0.08, "neighbours": 0.06}
+    readings.beside.valid_se = {"constant": 0.02, "linear": 0.012, "neighbours": 0.01}
+    readings.splits.copies, readings.splits.told_apart, readings.splits.told_apart_se = 0.0, 0.5, 0.02
+    readings.labels.disagreement, readings.labels.expected_disagreement = 0.01, 0.01
+    readings.drill.error = 0.0
+    return readings
+
+
+def badly(readings: Readings, error: float = 0.5) -> None:
+    """It came out far worse than simple methods do."""
+    for judged in (readings.last.train, readings.last.valid):
+        assert judged is not None
+        judged.error, judged.error_se, judged.loss = error, 0.02, 1.2
+
+
+def branch(change: str, argument: float | str | None, gain: float) -> Branch:
+    return Branch(change, argument, 200, [0.2] * 3, [1.2] * 3, [0.5 - gain] * 3, [0.5] * 3, gain, 0.02)
+
+
+def too_high(readings: Readings) -> None:
+    badly(readings)
+    for sample in readings.steps.samples:
+        sample.update = [1.0] * 6
+    readings.branches = [branch("rate", 0.1, 0.4)]
+
+
+def too_low(readings: Readings) -> None:
+    badly(readings)
+    for sample in readings.steps.samples:
+        sample.update = [1e-5] * 6
+    readings.branches = [branch("rate", 10.0, 0.4)]
+
+
+def vanishing(readings: Readings) -> None:
+    badly(readings, 0.75)
+    for sample in readings.steps.samples:
+        sample.gradient = [1e-6, 1e-6, 1e-3, 1e-3, 1.0, 1.0]
+    readings.branches = [branch("activation", "relu", 0.4)]
+
+
+def unprepared(readings: Readings) -> None:
+    badly(readings)
+    readings.columns.std, readings.columns.scale_ratio, readings.columns.offset = 300.0, 1e4, 8.0
+    readings.branches = [branch("standardize", None, 0.4), branch("rate", 0.1, 0.3)]
+    for sample in readings.steps.samples:
+        sample.update = [0.5] * 6
+
+
+def not_zeroed(readings: Readings) -> None:
+    readings.steps.not_zeroed = 1.0
+
+
+def begun_alike(readings: Readings) -> None:
+    badly(readings, 0.75)
+    for layer in readings.program.layers:
+        layer.weight_std, layer.identical_units = 0.0, 1.0
+    readings.branches = [branch("initialize", "auto", 0.4)]
+
+
+def wrong_pairs(readings: Readings) -> None:
+    badly(readings, 0.75)
+    assert readings.last.train is not None
+    readings.last.train.error = 0.2
+    readings.beside.valid_error = {"constant": 0.75, "linear": 0.75, "neighbours": 0.74}
+
+
+def leaked(readings: Readings) -> None:
+    readings.splits.copies = 0.6
+
+
+def rare(readings: Readings) -> None:
+    readings.answers.counts = [950, 20, 20, 10]
+    assert readings.last.valid is not None
+    readings.last.valid.recalls = [1.0, 0.0, 0.1, 0.0]
+
+
+def no_number(readings: Readings) -> None:
+    readings.steps.non_finite_step = 40
+
+
+def linear(readings: Readings) -> None:
+    badly(readings, 0.3)
+    readings.graph.linear_chains, readings.graph.activations = [["0", "2", "4"]], []
+    readings.branches = [branch("nonlinearity", None, 0.2)]
+
+
+def short(readings: Readings) -> None:
+    badly(readings, 0.3)
+    readings.last.slope, readings.last.slope_se = -0.8, 0.05
+    readings.branches = [branch("go_on", 1.0, 0.15)]
+
+
+def by_heart(readings: Readings) -> None:
+    assert readings.last.train is not None and readings.last.valid is not None
+    readings.last.train.error, readings.last.valid.error = 0.0, 0.3
+    readings.steps.valid = [(step, 0.5 + step / 600, 0.3) for step in range(0, 600, 50)]
+    readings.branches = [branch("regularize", 0.3, 0.1)]
+
+
+def evaluation(readings: Readings) -> None:
+    badly(readings, 0.4)
+    readings.graph.normalizes, readings.steps.evaluation_mode, readings.last.mode_difference = True, 1.0, 5.0
+
+
+def dropped(readings: Readings) -> None:
+    badly(readings, 0.4)
+    readings.graph.dropout = 0.9
+    readings.branches = [branch("no_dropout", None, 0.3)]
+
+
+CASES: dict[str, Callable[[Readings], None]] = {
+    "rate_too_high": too_high,
+    "rate_too_low": too_low,
+    "vanishing_gradient": vanishing,
+    "inputs_not_prepared": unprepared,
+    "not_training": not_zeroed,
+    "bad_initialization": begun_alike,
+    "input_ignored": wrong_pairs,
+    "split_mismatch": leaked,
+    "imbalance": rare,
+    "non_finite": no_number,
+    "no_nonlinearity": linear,
+    "stopped_too_early": short,
+    "overfitting": by_heart,
+    "mode_mismatch": evaluation,
+    "over_regularized": dropped,
+}
+
+
+def test_a_healthy_training_is_called_so() -> None:
+    verdict = judge_readings(healthy())
+    assert verdict.healthy, str(verdict)
+    assert "96.0%" in verdict.outcome and verdict.checked
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_the_kind_comes_first(kind: str) -> None:
+    readings = healthy()
+    CASES[kind](readings)
+    verdict = judge_readings(readings)
+    assert [finding.kind for finding in verdict][:1] == [kind], str(verdict)
+    first = verdict[0]
+    assert first.cause and first.remedy.says and 0 < first.confidence <= 1
+    assert first.evidence or kind in ("head_or_loss_wrong",)
+
+
+def test_dead_units_in_a_network_that_learns_well_are_a_remark() -> None:
+    readings = healthy()
+    readings.last.dead = {"1": 0.8}
+    verdict = judge_readings(readings)
+    assert verdict.healthy
+    assert [remark.kind for remark in verdict.remarks] == ["dead_units"]
+
+
+def test_what_was_tried_in_vain_is_no_finding_of_a_good_training() -> None:
+    readings = healthy()
+    for sample in readings.steps.samples:
+        sample.update = [1e-5] * 6
+    readings.branches = [branch("rate", 10.0, 0.001)]
+    assert judge_readings(readings).healthy
+
+
+def test_a_bad_outcome_is_never_called_healthy() -> None:
+    readings = healthy()
+    badly(readings)
+    verdict = judge_readings(readings)
+    assert not verdict.healthy
+
+
+def test_several_faults_are_told_together() -> None:
+    readings = healthy()
+    unprepared(readings)
+    not_zeroed(readings)
+    leaked(readings)
+    assert {finding.kind for finding in judge_readings(readings)} >= {"inputs_not_prepared", "not_training", "split_mismatch"}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_readings_and_verdict_survive_json(kind: str) -> None:
+    readings = healthy()
+    CASES[kind](readings)
+    again = Readings.from_json(json.loads(json.dumps(readings.to_json())))
+    assert again == readings
+    verdict = judge_readings(readings)
+    assert type(verdict).from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
+
+
+def test_judging_changes_no_reading() -> None:
+    readings = healthy()
+    before = copy.deepcopy(readings)
+    judge_readings(readings)
+    assert readings == before
+
+
+def test_what_is_suspected_is_tried_first() -> None:
+    readings = healthy()
+    too_high(readings)
+    readings.branches = []
+    assert worth_trying(readings)[0] == ("rate", 0.1)
