@@ -35,7 +35,6 @@ class Family:
     base: dict[str, Any]
     configurations: dict[str, dict[str, Any]]
     tolerated: dict[str, tuple[str, ...]] = field(default_factory=dict)  # kinds that are true of a healthy configuration
-    modules: bool = False  # whether activations are modules
 
     def recipe(self, configuration: str, seed: int) -> Recipe:
         """The healthy program."""
@@ -54,13 +53,13 @@ FAMILIES: tuple[Family, ...] = (
         "sgd": {**SGD, "momentum": 0.0, "rate": 0.3},
         "cosine": {**SGD, "schedule": "cosine", "weight_decay": 1e-3, "batch": 64, "epochs": 30, "zero_grad": "last"},
         "probabilities": {"head": "sigmoid", "loss": "bce", "rate": 0.02},
-    }, modules=True),
+    }),
     Family("table", "table", nets.perceptron, "report", "numbers", 0.93, {**CLASSES, "outputs": 2, "epochs": 25}, {
         "adam": {"epochs": 15, "rate": 2e-3},
         "momentum": {**SGD, "schedule": "cosine", "weight_decay": 1e-3, "rate": 0.03},
         "dropout": {"dropout": 0.5, "width": 64, "epochs": 20, "rate": 1e-3},
         "normalized": {"normalize": True, "weight_decay": 1e-3, "optimizer": "adamw", "schedule": "cosine", "epochs": 20},
-    }, modules=True),
+    }),
     Family("digits mlp", "digits", nets.perceptron, "tune", "numbers", 0.94, {**CLASSES, "outputs": 10, "width": 64}, {
         "adam": {"rate": 3e-3, "epochs": 30},
         "warm-up": {**SGD, "schedule": "warm-up", "rate": 0.1, "epochs": 35},
@@ -68,7 +67,7 @@ FAMILIES: tuple[Family, ...] = (
         "dropout": {"dropout": 0.5, "width": 128, "epochs": 35},
         "log probabilities": {"head": "log_softmax", "loss": "nll", "activation": "tanh", "epochs": 25, "rate": 5e-3,
                               "probe": "before"},
-    }, modules=True),
+    }),
     Family("moons", "moons", nets.Perceptron, "tune", "numbers", 0.95, {**BINARY, "rate": 0.01, "epochs": 40}, {
         "adam": {},
         "tanh": {"activation": "tanh", "rate": 0.02},
@@ -102,10 +101,10 @@ FAMILIES: tuple[Family, ...] = (
         "dropout": {"dropout": 0.3, "rate": 0.01, "epochs": 26, "schedule": "cosine"},
     }),
     Family("gru", "series", nets.Recurrent, "report", "series", 0.80, {**NUMBER, "cell": "gru", "width": 24, "batch": 50}, {
-        "adam": {"rate": 0.02, "epochs": 36, "schedule": "cosine"},
-        "clipped": {"rate": 0.03, "epochs": 36, "clip": 1.0, "schedule": "cosine", "zero_grad": "last"},
-        "robust": {"loss": "huber", "rate": 0.03, "epochs": 36, "schedule": "cosine"},
-        "lstm": {"cell": "lstm", "rate": 0.02, "epochs": 40, "schedule": "warm-up", "clip": 1.0},
+        "adam": {"rate": 0.012, "epochs": 30, "schedule": "cosine"},
+        "clipped": {"rate": 0.015, "epochs": 28, "clip": 1.0, "schedule": "cosine", "zero_grad": "last"},
+        "robust": {"loss": "huber", "rate": 0.015, "epochs": 30, "schedule": "cosine"},
+        "lstm": {"cell": "lstm", "rate": 0.015, "epochs": 32, "schedule": "warm-up", "clip": 1.0},
     }),
     Family("text", "text", nets.Bag, "report", "tokens", 0.85, {**CLASSES, "outputs": 5}, {
         "adam": {"rate": 5e-3, "epochs": 12},
@@ -115,11 +114,11 @@ FAMILIES: tuple[Family, ...] = (
     }),
     Family("autoencoder", "reconstruction", nets.autoencoder, "report", "numbers", 0.80,
            {**NUMBER, "outputs": 64, "width": 48}, {
-        "adam": {"epochs": 60, "rate": 6e-3, "schedule": "cosine"},
-        "tanh": {"activation": "tanh", "epochs": 60, "rate": 6e-3, "schedule": "cosine"},
-        "probabilities": {"head": "sigmoid", "epochs": 60, "rate": 8e-3, "schedule": "cosine"},
-        "absolute": {"loss": "l1", "epochs": 60, "rate": 6e-3, "schedule": "cosine"},
-    }, modules=True),
+        "adam": {"epochs": 90, "rate": 6e-3, "schedule": "cosine"},
+        "tanh": {"activation": "tanh", "epochs": 100, "rate": 6e-3, "schedule": "cosine"},
+        "probabilities": {"head": "sigmoid", "epochs": 100, "rate": 8e-3, "schedule": "cosine"},
+        "absolute": {"loss": "l1", "epochs": 90, "rate": 6e-3, "schedule": "cosine"},
+    }),
     Family("transfer", "later_digits", nets.Transfer, "report", "pictures", 0.93, {**CLASSES, "outputs": 5}, {
         "adam": {"epochs": 25, "rate": 3e-3},
         "momentum": {**SGD, "rate": 0.01, "epochs": 30, "schedule": "cosine"},
@@ -129,13 +128,13 @@ FAMILIES: tuple[Family, ...] = (
         "adam": {"rate": 1e-3, "epochs": 40, "depth": 1},
         "dropout": {"dropout": 0.3, "rate": 2e-3, "epochs": 40, "depth": 1},
         "momentum": {**SGD, "rate": 5e-3, "epochs": 30, "depth": 1, "schedule": "cosine", "weight_decay": 1e-2},
-    }, modules=True),
+    }),
     Family("friedman", "friedman", nets.perceptron, "tune", "numbers", 0.90, {**NUMBER, "width": 48}, {
         "adam": {"epochs": 35, "weight_decay": 1e-4, "schedule": "cosine"},
         "momentum": {**SGD, "rate": 0.03, "epochs": 40, "schedule": "cosine", "weight_decay": 1e-3},
         "gelu": {"activation": "gelu", "optimizer": "adamw", "weight_decay": 0.05, "epochs": 30, "schedule": "warm-up"},
         "huber": {"loss": "huber", "epochs": 35, "schedule": "cosine"},
-    }, modules=True),
+    }),
     Family("imbalanced", "imbalanced", nets.Perceptron, "tune", "numbers", 0.90,
            {**CLASSES, "outputs": 2, "metric": "balanced"}, {
         "weighted": {"balanced": True, "epochs": 15, "rate": 2e-3},
@@ -147,7 +146,7 @@ FAMILIES: tuple[Family, ...] = (
         "adam": {"epochs": 40, "rate": 3e-3, "weight_decay": 1e-2},
         "momentum": {**SGD, "epochs": 30, "rate": 0.03, "schedule": "cosine", "weight_decay": 1e-2},
         "dropout": {"dropout": 0.5, "width": 32, "epochs": 60, "rate": 3e-3},
-    }, modules=True),
+    }),
     Family("noisy", "noisy", nets.Perceptron, "report", "numbers", 0.60, {**CLASSES, "outputs": 3, "weight_decay": 1e-3}, {
         "adam": {"epochs": 14, "rate": 2e-3},
         "dropout": {"dropout": 0.3, "epochs": 20, "width": 64, "rate": 2e-3},

@@ -65,6 +65,10 @@ def logits(family: Family, recipe: Recipe) -> bool:
     return recipe.loss == "cross_entropy" and not recipe.balanced
 
 
+def summable(family: Family, recipe: Recipe) -> bool:
+    return recipe.loss in ("cross_entropy", "mse") and not recipe.balanced
+
+
 def unnormalized(family: Family, recipe: Recipe) -> bool:
     """Nothing in it that undoes a scale or a shift."""
     return numbers(family, recipe) and not recipe.normalize and family.name not in ("resnet", "transfer", "autoencoder")
@@ -163,8 +167,12 @@ FAULTS: tuple[Fault, ...] = (
     Fault("log of zero", "loss", do.both(do.settings(loss="by hand"), do.on_rows(do.scaled)),
           ("non_finite", "head_or_loss_wrong"), ("inputs_not_prepared", "rate_too_high", *HIGH), (30, 300),
           all_of(logits, unnormalized)),
-    Fault("sum instead of mean", "loss", do.settings(loss="sum"), ("head_or_loss_wrong", "rate_too_high"), HIGH,
-          fits=all_of(logits, optimizer("sgd"))),
+    Fault("sum instead of mean", "loss", do.summed, ("head_or_loss_wrong", "rate_too_high"), HIGH,
+          fits=all_of(summable, optimizer("sgd"))),
+    Fault("squared error on one-hot targets", "loss", do.settings(loss="mse one hot"), ("head_or_loss_wrong",),
+          ("underfitting",), fits=logits),
+    Fault("binary loss for many classes", "loss", do.settings(loss="bce one hot", head="softmax"), ("head_or_loss_wrong",),
+          ("underfitting",), fits=logits),
     Fault("sign", "loss", do.settings(sign=-1.0), ("head_or_loss_wrong",), ("non_finite", "rate_too_high", *HIGH)),
     # first weights
     Fault("weights all the same", "weights", do.on_weights(do.set_weights), ("bad_initialization",),

@@ -4,10 +4,10 @@
 
 Of the faults that hurt (by the records of `run.py`) and can be repaired by a change to the program. The program is trained
 and diagnosed; the change of the first confirmed finding is made in a copy, which is trained in full on all its rows and kept
-only if it is better on the held-out rows by more than two standard errors. A repair restores when the clean test score has at least
-90 % of the skill above chance that the same program has without the fault. Healthy programs go the same way: none should be
-made worse. Random search draws what people tune (rate, optimizer, batch, activation, dropout, decay, epochs), trains as often
-as the same time allows, at least once, and keeps what is best on the held-out rows.
+only if it is better on the held-out rows by more than two standard errors. A repair restores when the clean test score has at
+least 90 % of the skill above chance that the same program has without the fault. Healthy programs go the same way: none
+should be made worse. Random search draws what people tune (rate, optimizer, batch, activation, dropout, decay, epochs),
+trains as often as the same time allows, at least once, and keeps what is best on the held-out rows.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ SURE = 2.0
 
 
 def change_of(verdict: Any, readings: Any) -> tuple[str, Any, str] | None:
-    """The change of the first confirmed finding, and its kind: that of the trial that confirmed it, or the usual one."""
+    """The change of the first confirmed finding, and its kind: of its trials the one that gained most, or the usual change."""
     from leadline.diagnose.remedies import apply_changes
-    from leadline.diagnose.rules.judging import candidates_of, confirms
+    from leadline.diagnose.rules.judging import candidates_of
     from leadline.diagnose.rules.outcomes import outcome_of
 
     candidates = candidates_of(readings, outcome_of(readings))
@@ -46,20 +46,22 @@ def change_of(verdict: Any, readings: Any) -> tuple[str, Any, str] | None:
         if not finding.confirmed:
             continue
         own = [change for each in candidates if each.kind == finding.kind for change in each.changes]
-        tried = [
-            branch for branch in readings.branches if (branch.change, branch.argument) in own and confirms(branch, readings)
-        ]
-        if tried:
-            best = max(tried, key=lambda branch: branch.gain)
+        own += apply_changes(finding.kind, readings)
+        tried = [branch for branch in readings.branches if (branch.change, branch.argument) in own]
+        gained = [branch for branch in tried if branch.gain > SURE * branch.gain_se]
+        if gained:
+            best = max(gained, key=lambda branch: branch.gain)
             return best.change, best.argument, finding.kind
-        usual = own or apply_changes(finding.kind, readings)
-        if usual:
-            return usual[0][0], usual[0][1], finding.kind
+        if own:
+            return *own[0], finding.kind
     return None
 
 
-def copied(recipe: Recipe, probe: Any, seed: int) -> Any:
-    """A copy of the program with all its rows, as the probe saw it being trained."""
+def copied(recipe: Recipe, probe: Any) -> Any:
+    """A copy of the program with all its rows, as the probe saw it being trained; judged on held-out, then on test rows.
+
+    Both kinds are there before anything is changed, so that what is done to inputs is done to all of them.
+    """
     from leadline.diagnose.subject import Rows
     from leadline.diagnose.trials.copied_training import copy_of
     from leadline.diagnose.trials.habits import habits_of
@@ -67,20 +69,27 @@ def copied(recipe: Recipe, probe: Any, seed: int) -> Any:
     subject = probe.subject()
     subject.task, subject.classes = probe.readings.program.task, probe.readings.program.classes
     subject.train, subject.valid = Rows(*recipe.arrays.train), Rows(*recipe.arrays.valid)
-    rows = subject.train, subject.valid
-    return copy_of(subject, habits_of(subject, probe.readings), rows, readings=probe.readings)
+    both = Rows(*(torch.cat(parts) for parts in zip(recipe.arrays.valid, recipe.arrays.test, strict=True)))
+    return copy_of(subject, habits_of(subject, probe.readings), (subject.train, both), readings=probe.readings)
 
 
-def judged(copy: Any, part: tuple[Any, Any], recipe: Recipe) -> tuple[np.ndarray[Any, Any], float]:
-    """Errors by row, and the score in the recipe's metric."""
-    from leadline.diagnose.subject import Rows
-
-    copy.held = Rows(*part)
-    errors = copy.judge().errors.double().numpy()
+def judged(copy: Any, recipe: Recipe) -> tuple[np.ndarray[Any, Any], float]:
+    """Errors of the held-out rows, one by one, and the score on the test rows in the recipe's metric."""
+    errors = np.nan_to_num(copy.judge().errors.double().numpy(), nan=1.0, posinf=1.0)
+    targets = recipe.arrays.test[1].numpy()
+    held, test = errors[: -len(targets)], errors[-len(targets) :]
     if recipe.metric != "balanced":
-        return errors, float(1 - errors.mean())
-    targets = part[1].numpy()
-    return errors, float(1 - np.mean([errors[targets == each].mean() for each in np.unique(targets)]))
+        return held, float(1 - test.mean())
+    return held, float(1 - np.mean([test[targets == each].mean() for each in np.unique(targets)]))
+
+
+def sure_gain(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> bool:
+    """Fewer errors by more than two standard errors; row by row, unless some rows were left out as unfit."""
+    if len(before) == len(after):
+        gain = before - after
+        return bool(gain.mean() > SURE * gain.std() / np.sqrt(len(gain)))
+    spread = np.sqrt(before.var() / len(before) + after.var() / max(len(after), 1))
+    return bool(len(after) and before.mean() - after.mean() > SURE * spread)
 
 
 def mended(recipe: Recipe, seed: int, confirm: float) -> dict[str, Any]:
@@ -106,17 +115,16 @@ def mended(recipe: Recipe, seed: int, confirm: float) -> dict[str, Any]:
         return record
     change, argument, kind = chosen
     began = time.perf_counter()
-    old, new = copied(recipe, watched.probe, seed), copied(recipe, watched.probe, seed)
+    old, new = copied(recipe, watched.probe), copied(recipe, watched.probe)
     old.model = watched.probe.subject().trained()
     torch.manual_seed(seed)
     refused = change_copy(new, change, argument)
     if not refused:
         new.run(len(watched.losses))
-        before, _ = judged(old, recipe.arrays.valid, recipe)
-        after, _ = judged(new, recipe.arrays.valid, recipe)
-        gain = np.nan_to_num(before, nan=1.0, posinf=1.0) - np.nan_to_num(after, nan=1.0, posinf=1.0)
-        if gain.mean() > SURE * gain.std() / np.sqrt(len(gain)):
-            record |= {"kept": True, "after": shown(judged(new, recipe.arrays.test, recipe)[1])}
+        before, _ = judged(old, recipe)
+        after, score = judged(new, recipe)
+        if sure_gain(before, after):
+            record |= {"kept": True, "after": shown(score)}
     record |= {
         "change": change,
         "argument": argument,

@@ -149,7 +149,11 @@ def main() -> None:
     options.add_argument("--as-run", action="store_true")
     options.add_argument("--write", action="store_true")
     chosen = options.parse_args()
-    slimmed = [slim(record, rejudge=not chosen.as_run) for record in read(chosen.folder)]
+    kept: dict[str, Record] = {}
+    for record in read(chosen.folder):
+        if record["key"] not in kept or "same_weights" in record:
+            kept[record["key"]] = slim(record, rejudge=not chosen.as_run)
+    slimmed = list(kept.values())
     if not slimmed:
         options.error(f"there are no records in {chosen.folder}")
     every = cases_of(slimmed)

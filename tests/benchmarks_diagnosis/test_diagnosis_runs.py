@@ -62,6 +62,7 @@ def test_a_subject_is_diagnosed_and_its_readings_judged_again(tmp_path: Path, mo
 def a_record(fault: str, seed: int, clean: float, said: list[str], **more: Any) -> dict[str, Any]:
     strengths = (0,) * len(fault.split(" + ")) if fault else ()
     return {
+        "key": f"{fault} {seed}",
         "family": "moons",
         "configuration": "adam",
         "fault": fault,

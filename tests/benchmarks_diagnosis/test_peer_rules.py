@@ -123,7 +123,7 @@ def test_the_signals_are_measured_right() -> None:
     signals = Signals(recipe)
     model = train(recipe, 0, observer=signals).model
     last = signals.record["checks"][-1]
-    assert [round(float(layer.weight.mean()), 5) for layer in model if hasattr(layer, "weight")] == pytest.approx(  # type: ignore[attr-defined]
+    assert [round(float(layer.weight.detach().mean()), 5) for layer in model if hasattr(layer, "weight")] == pytest.approx(  # type: ignore[attr-defined]
         last["weight_mean"], rel=1e-2, abs=2e-5
     )
     assert [each["name"] for each in last["activations"]] == ["relu", "relu"]

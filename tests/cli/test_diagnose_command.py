@@ -174,3 +174,10 @@ def test_no_run_is_one_paragraph(workplace: Path, type_in: TypeIn) -> None:
 def test_seconds_are_a_number(seconds: str, type_in: TypeIn) -> None:
     status, _, err = type_in("diagnose", "last", "--confirm", seconds)
     assert (status, "--confirm" in err) == (2, True)
+
+
+def test_the_help_fits_in_80_columns(type_in: TypeIn) -> None:
+    status, out, _ = type_in("diagnose", "--help")
+    assert status == 0
+    assert out.startswith("Usage: leadline diagnose")
+    assert max(map(len, out.splitlines())) <= 80

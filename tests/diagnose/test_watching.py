@@ -22,7 +22,9 @@ def rows() -> tuple[Tensor, Tensor]:
 
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 2))
+    return nn.Sequential(
+        nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 2)
+    )
 
 
 def hand_made(
@@ -144,14 +146,17 @@ def test_activations_that_are_functions_are_seen() -> None:
 
 def test_rows_that_come_round_are_counted() -> None:
     probe = hand_made(network(), watched=True, epochs=8)
-    assert len(probe.kept.rows()) == 300 and probe.kept.distinct == 300
+    assert len(probe.kept.rows()) == 300
+    assert probe.kept.distinct == 300
 
 
 @pytest.mark.parametrize("kind", ["lbfgs", "two optimizers", "tied", "called twice"])
 def test_unusual_programs_are_watched(kind: str) -> None:
     torch.manual_seed(0)
     shared = nn.Linear(6, 6)
-    model: nn.Module = nn.Sequential(shared, nn.Tanh(), shared, nn.Tanh(), nn.Linear(6, 2)) if kind in ("tied", "called twice") else network()
+    model: nn.Module = (
+        nn.Sequential(shared, nn.Tanh(), shared, nn.Tanh(), nn.Linear(6, 2)) if kind in ("tied", "called twice") else network()
+    )
     inputs, targets = rows()
     criterion = nn.CrossEntropyLoss()
     optimizers: list[Any] = [torch.optim.SGD(model.parameters(), lr=0.05)]
@@ -180,7 +185,9 @@ def test_unusual_programs_are_watched(kind: str) -> None:
     last = probe.readings.steps.samples[-1]
     names = [name for name, _ in model.named_parameters()]
     before_norm = "0.bias" if kind in ("lbfgs", "two optimizers") else ""  # which has no gradient but rounding
-    assert all(update is not None and update > 0 for update, name in zip(last.update, names, strict=True) if name != before_norm)
+    assert all(
+        update is not None and update > 0 for update, name in zip(last.update, names, strict=True) if name != before_norm
+    )
 
 
 def test_the_loop_with_a_probe_gives_the_same_weights() -> None:
@@ -192,7 +199,9 @@ def test_the_loop_with_a_probe_gives_the_same_weights() -> None:
         optimizer = torch.optim.Adam(model.parameters())
         step: Any = Supervised(model, nn.functional.cross_entropy, optimizer)
         if watched:
-            step = WatchedStep(step, Probe(model, (optimizer,), loss=nn.functional.cross_entropy, valid=(inputs, targets), share=0.99))
+            step = WatchedStep(
+                step, Probe(model, (optimizer,), loss=nn.functional.cross_entropy, valid=(inputs, targets), share=0.99)
+            )
         run_loop(step, batches, epochs=3)
         found.append([parameter.detach().clone() for parameter in model.parameters()])
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))

@@ -22,7 +22,7 @@ from leadline.runs import Observer, Prediction, Predictions, Run
 
 FILES = {
     "run.json", "plan.json", "schema.json", "model.safetensors", "golden.safetensors", "history.jsonl", "checkpoint",
-    "environment.json", "results.json", "examples.json", "report.html",
+    "environment.json", "results.json", "examples.json", "report.html", "diagnosis.json",
 }  # fmt: skip
 
 

@@ -1,8 +1,9 @@
-"""The examination at the end: every check in turn, each guarded, then the rules, and short trainings that prove what they say."""
+"""The examination at the end: each check in turn, guarded, then the rules, and short trainings that prove what they say."""
 
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,8 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
     began = time.perf_counter()
     readings, subject = probe.readings, probe.subject()
     readings.unchecked[:] = []
-    with undisturbed(subject):
+    with undisturbed(subject), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the person's program warns of, it has warned of before
         read_course(probe, readings)
         examine_subject(subject, readings, graph_loss=probe.graph_loss)
         verdict = judge_readings(readings)
@@ -104,14 +106,13 @@ def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor 
         if loss is None:
             raise ValueError("there is no loss to follow")
         optimizers = subject.optimizers if owner is subject.model else (subject.optimizer_for(owner),)
-        read = loss_graphs.read_graph(
-            loss, owner, optimizers, loss_function=subject.loss, targets=few.targets, outputs=outputs
-        )
-        return read
+        return loss_graphs.read_graph(loss, owner, optimizers, loss_function=subject.loss, targets=few.targets, outputs=outputs)
 
     readings.graph = check("graph", graph) or readings.graph
     if readings.graph.convolutional:
-        readings.graph.field_share = check("receptive field", lambda: picture_fields.read_field(subject.trained(), subject.train.inputs))
+        readings.graph.field_share = check(
+            "receptive field", lambda: picture_fields.read_field(subject.trained(), subject.train.inputs)
+        )
     readings.columns = check("inputs", lambda: input_columns.read_columns(subject.train.inputs)) or readings.columns
     readings.answers = (
         check("targets", lambda: answer_columns.read_answers(subject.train.targets, outputs, subject.train.inputs))
@@ -125,16 +126,13 @@ def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor 
     readings.graph.problems = check("head", lambda: head_fits.head_problems(subject, readings)) or []
     if subject.task in ("classes", "labels", "number"):
         readings.beside = check("simple methods", lambda: simple_methods.read_beside(subject)) or readings.beside
-    if subject.valid is not None:
-        readings.splits = (
-            check("splits", lambda: split_likeness.read_splits(subject.train, subject.valid)) or readings.splits
-        )
+    if (valid := subject.valid) is not None:
+        readings.splits = check("splits", lambda: split_likeness.read_splits(subject.train, valid)) or readings.splits
     else:
         readings.unchecked.append("overfitting and the likeness of splits: there are no held-out rows")
     if subject.task == "classes":
         readings.labels = (
-            check("labels", lambda: label_looks.read_labels(subject.train, subject.task, subject.classes))
-            or readings.labels
+            check("labels", lambda: label_looks.read_labels(subject.train, subject.task, subject.classes)) or readings.labels
         )
     readings.drill = check("one batch", lambda: drills.read_drill(subject)) or readings.drill
 

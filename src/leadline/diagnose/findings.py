@@ -38,7 +38,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Remedy:
-    """What to do: `says` in a sentence; `changes` to a Plan by dotted key; `code`, a line of Python where there is only a module.
+    """What to do: `says` in a sentence; `changes` to a Plan by dotted key; `code`, a line of Python for a plain module.
 
     Example:
         >>> Remedy("Take a tenth of the learning rate.", {"training.learning_rate": 1e-4}).changes
@@ -54,12 +54,13 @@ class Remedy:
 class Finding:
     """One thing that is wrong.
 
-    `kind` is one of `KINDS`; `severity` is "severe", "moderate" or "remark" (seen inside, without harm to what comes out);
+    `kind` is one of `KINDS`; `severity` is "severe", "moderate" or "remark" (inside, without harm to the outcome);
     `confidence` is in [0, 1]; `where` names a layer, a column or a row; `tried` tells what a counterfactual training or a direct
     test showed, and `confirmed` says that it gained more than two standard errors.
 
     Example:
-        >>> finding = Finding("rate_too_high", "severe", 0.9, (Measure("update ratio", 0.31, high=0.01),), "The steps are too long.")
+        >>> ratio = Measure("update ratio", 0.31, high=0.01)
+        >>> finding = Finding("rate_too_high", "severe", 0.9, (ratio,), "The steps are too long.")
         >>> finding.title
         'Learning rate too high'
     """
@@ -69,7 +70,7 @@ class Finding:
     confidence: float
     evidence: tuple[Measure, ...]
     cause: str
-    remedy: Remedy = Remedy("")  # noqa: RUF009 - frozen, so one instance serves all
+    remedy: Remedy = Remedy("")
     where: str = ""
     tried: str = ""
     confirmed: bool = False

@@ -59,7 +59,7 @@ class KeptRows:
             most = self._room - self._held
             # Of a batch larger than the room a random choice, in its order.
             which = slice(None) if count <= most else torch.from_numpy(np.sort(self._random.permutation(count)[:most]))
-            self._parts.append(tuple(each_tensor(part, lambda each: _copy(each, which)) for part in (inputs, targets)))  # type: ignore[arg-type]
+            self._parts.append(tuple(each_tensor(part, lambda each: _copy(each, which)) for part in (inputs, targets)))
             self._held += min(count, most)
             self._whole = None
         self.seen += count

@@ -127,18 +127,20 @@ def compare(before: Tensor, after: Tensor, *, weights: Tensor | None = None) -> 
 def told_seen(verdict: Verdict) -> list[dict[str, Any]]:
     """The beginning of the story: what was found."""
     if verdict.healthy:
-        return [_record("seen", f"Nothing that needs mending was found. {verdict.outcome}".strip())]
+        return [_record("seen", f"Nothing was found that needs mending. {verdict.outcome}".strip())]
     return [_record("seen", f"{finding.title}: {finding.cause}") for finding in verdict.findings]
 
 
 def told_trials(readings: Readings) -> list[dict[str, Any]]:
     """What was tried on copies, and whether it helped."""
-    story = []
-    for branch in readings.branches:
-        helped = branch.gain > SURE * branch.gain_se
-        outcome = f"gained {branch.gain:.3g} ± {branch.gain_se:.2g}" if helped else "gained nothing that is sure"
-        story.append(_record("tried", f"A copy with {said(branch.change, branch.argument)} {outcome}.", helped))
-    return story
+    return [
+        _record(
+            "tried",
+            f"A copy with {said(branch.change, branch.argument)}: gain {branch.gain:.3g} ± {branch.gain_se:.2g}.",
+            branch.gain > SURE * branch.gain_se,
+        )
+        for branch in readings.branches
+    ]
 
 
 def told_attempt(attempt: Attempt, compared: Compared | None, *, measure: str, failed: str = "") -> dict[str, Any]:

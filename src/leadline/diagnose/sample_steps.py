@@ -1,4 +1,4 @@
-"""Which steps are sampled, and what is heard of the whole pass at one: its mode, when it began, whether gradients were stale."""
+"""Which steps are sampled, and what is heard of the pass at one: its mode, when it began, whether gradients were stale."""
 
 from __future__ import annotations
 
@@ -64,15 +64,14 @@ class PassHooks:
     def _on_begin(self, module: nn.Module, _inputs: Any) -> None:
         self.started = time.perf_counter()
         self.grad_enabled = torch.is_grad_enabled()
-        moded = [each for each in module.modules() if isinstance(each, _MODED)]
-        # Batch norms that somebody froze on purpose do not make it evaluation: all that has modes must be in it.
-        self.training = any(each.training for each in moded) if moded else True
+        # Batch norms alone that somebody froze on purpose do not make it evaluation: the whole network must be in it.
+        self.training = module.training or not any(isinstance(each, _MODED) for each in module.modules())
 
     def _on_end(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         found = _first(output)
         if found is not None and found.requires_grad:
             self.output = found
-            self._handles.append(found.register_hook(self._on_backward))
+            self._handles.append(found.register_hook(self._on_backward))  # type: ignore[no-untyped-call]
 
     def _on_backward(self, _gradient: Tensor) -> None:
         if self.after_update is not None:

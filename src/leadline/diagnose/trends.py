@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _STRETCHES = 200
+_FEWEST = 24  # losses that a slope is fitted to, where there are so many
 
 
 def stretches(losses: NDArray[np.float64], first: int = 0) -> list[tuple[int, float]]:
@@ -49,7 +50,7 @@ def end_slope(losses: NDArray[np.float64], share: float = 0.25) -> tuple[float, 
         >>> round(slope, 2)
         -1.0
     """
-    start = int(len(losses) * (1 - share))
+    start = min(int(len(losses) * (1 - share)), max(0, len(losses) - _FEWEST))
     tail = losses[start:]
     if len(tail) < 12 or not np.isfinite(tail).all() or tail.min() < 0 or tail.max() <= 0:
         return None

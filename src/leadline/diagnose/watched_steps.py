@@ -37,10 +37,13 @@ class WatchedStep:
             inner = inner.step
         probe.stride = _STRIDE if isinstance(inner, Recorded) else 1
         self._count = self._next = 0
+        self._keeping = True
 
     def __call__(self, batch: Any, progress: Any) -> dict[str, Tensor]:
         if self._count == 0:
             self.probe.begin()
+        if self._keeping:
+            self._keeping = self.probe.keep(batch[0], batch[1])
         if self._count < self._next:
             self._count += 1
             logs = self.step(batch, progress)

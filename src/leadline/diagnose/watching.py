@@ -98,7 +98,8 @@ class Probe:
         self.readings = Readings()
         self.graph_loss: Tensor | None = None
         self.kept, self._train = KeptRows(), train
-        self._valid, self._valid_given = None, valid
+        self._valid_given = valid
+        self._valid: Rows | None = None
         self._share, self._spent, self._count = share, 0.0, 0
         self._losses: list[Tensor] = []
         self._past: list[Tensor] = []
@@ -141,14 +142,20 @@ class Probe:
         self._losses.append(loss.detach())
         if len(self._losses) >= _TOGETHER:
             self._compact()
-        if self._train is None and not self.kept.full:
-            self.kept.offer(inputs, targets)
+        self.keep(inputs, targets)
         if self._layers is not None:
             self.heard(loss, inputs, targets)
         self._count += 1
         if self._count >= self._next:
             self._next = next_sample(self._count)
             self.listen(self._count)
+
+    def keep(self, inputs: Any, targets: Any) -> bool:
+        """Keep rows of this batch while there is room; whether there still is."""
+        if self._train is not None or self.kept.full:
+            return False
+        self.kept.offer(inputs, targets)
+        return True
 
     def note(self, logs: dict[str, Tensor]) -> None:
         """Keep the loss of a step that a loop has made."""

@@ -65,13 +65,14 @@ class WeightHooks:
             self._update = list(_norms(changes))
 
     def readings(self) -> tuple[list[float], list[float], list[float | None]]:
-        """Norms of gradients, weights and updates, in one transfer; NaN for a tensor without gradient, None where none was seen."""
+        """Norms of gradients, weights and updates, in one transfer; NaN for one without gradient, None where none was seen."""
         if not self._weight:
             return [], [], []
         nothing = torch.full((), float("nan"), device=self._weight[0].device)
         update = self._update or [nothing] * len(self._weight)
         gradient = [nothing if each is None else each for each in self._gradient]
-        together = torch.stack([each.float().to(nothing.device) for each in (*gradient, *self._weight, *update)]).tolist()
+        every = [*gradient, *self._weight, *(nothing if each is None else each for each in update)]
+        together = torch.stack([each.float().to(nothing.device) for each in every]).tolist()
         count = len(self._weight)
         updates: list[float | None] = list(together[2 * count :]) if self._update else [None] * count
         return together[:count], together[count : 2 * count], updates

@@ -15,8 +15,8 @@ from leadline.errors import ArgumentError
 class ArrayBatches:
     """Batches (inputs, targets) of two arrays or tensors with a row for each example, shuffled anew each epoch.
 
-    The order of an epoch is `torch.randperm(N, generator=manual_seed(seed · 1_000_003 + epoch))`, so that an epoch can be entered
-    at any batch.
+    The order of an epoch is `torch.randperm(N, generator=manual_seed(seed · 1_000_003 + epoch))`, so that it can be entered at
+    any batch.
 
     Shapes: inputs [N, …] and targets [N, …] → pairs [B, …]; the last batch is shorter.
 
@@ -52,7 +52,7 @@ class ArrayBatches:
         if self.shuffle:
             random = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
             order = torch.randperm(len(self.inputs), generator=random)
-        for chosen in order.split(self.batch_size)[first:]:
+        for chosen in order.split(self.batch_size)[first:]:  # type: ignore[no-untyped-call]
             yield self.inputs[chosen], self.targets[chosen]
 
 

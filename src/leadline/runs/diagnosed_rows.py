@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from leadline.data.answers import Classes
 from leadline.data.batches import Batches
@@ -32,7 +31,7 @@ class NamedRows:
     Example:
         >>> import leadline
         >>> digits = leadline.data.load("digits")
-        >>> named = named_rows(digits.valid, digits.schema, torch.device("cpu"))
+        >>> (named,) = named_rows([digits.valid], digits.schema, torch.device("cpu"))
         >>> named.rows.inputs.shape, named.split.ids[0] == digits.valid.ids[0]
         (torch.Size([270, 1, 8, 8]), True)
     """
@@ -41,23 +40,50 @@ class NamedRows:
     rows: Rows
 
 
-def named_rows(split: Split, schema: Schema, device: torch.device, *, channels_last: bool = False, seed: int = 0) -> NamedRows:
-    """At most 2,048 rows of a split and at most 32 MiB of them, drawn at random where there are more.
+def named_rows(
+    splits: Sequence[Split], schema: Schema, device: torch.device, *, channels_last: bool = False, seed: int = 0
+) -> list[NamedRows]:
+    """At most 2,048 rows of each split and at most 32 MiB of them, drawn at random where there are more.
+
+    Rows of different lengths are all filled up to the longest of all splits.
 
     Args:
-        split: whose rows.
+        splits: whose rows.
         schema: prepares them.
         device: where they come out.
         channels_last: the memory layout of pictures.
         seed: of the draw.
     """
+    parts = [_drawn(split, seed) for split in splits]
+
+    def prepared(part: Split) -> Rows:
+        (batch,) = Batches(part, schema, len(part), device=device, channels_last=channels_last)
+        return Rows(*batch)
+
+    if not isinstance(parts[0].inputs, Ragged):
+        return [NamedRows(part, prepared(part)) for part in parts]
+    rows = prepared(_end_to_end(parts))
+    ends = np.cumsum([0, *map(len, parts)]).tolist()
+    return [NamedRows(part, rows.take(slice(*ends[at : at + 2]))) for at, part in enumerate(parts)]
+
+
+def _drawn(split: Split, seed: int) -> Split:
     most = max(16, min(_MOST_ROWS, _MOST_BYTES // _bytes_a_row(split)))
-    chosen: NDArray[Any] = np.arange(len(split))
-    if len(split) > most:
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(split))[:most])
-    part = split.take(chosen)
-    (batch,) = Batches(part, schema, len(part), device=device, channels_last=channels_last)
-    return NamedRows(part, Rows(*batch))
+    if len(split) <= most:
+        return split.take(np.arange(len(split)))
+    return split.take(np.sort(np.random.default_rng(seed).permutation(len(split))[:most]))
+
+
+def _end_to_end(parts: Sequence[Split]) -> Split:
+    """Rows of different lengths, one split after the other."""
+
+    def joined(arrays: list[Any]) -> Any:
+        return (
+            Ragged.of([row for array in arrays for row in array]) if isinstance(arrays[0], Ragged) else np.concatenate(arrays)
+        )
+
+    inputs, targets = joined([part.inputs for part in parts]), joined([part.targets for part in parts])
+    return Split(inputs, targets, [name for part in parts for name in part.ids])
 
 
 def rows_spoken_of(readings: Readings, train: NamedRows, valid: NamedRows, schema: Schema) -> dict[str, list[dict[str, Any]]]:

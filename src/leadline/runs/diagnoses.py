@@ -97,7 +97,7 @@ def supervised_of(step: Step) -> Any:
 def rows_of_both(plan: Plan, dataset: Dataset, device: torch.device) -> tuple[NamedRows, NamedRows]:
     """Training rows and held-out rows, as the network gets them in evaluation."""
     last = plan.training.layout == "channels_last"
-    train, valid = (named_rows(each, dataset.schema, device, channels_last=last) for each in (dataset.train, dataset.valid))
+    train, valid = named_rows([dataset.train, dataset.valid], dataset.schema, device, channels_last=last)
     return train, valid
 
 

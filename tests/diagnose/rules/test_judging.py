@@ -131,7 +131,8 @@ def short(readings: Readings) -> None:
 
 
 def by_heart(readings: Readings) -> None:
-    assert readings.last.train is not None and readings.last.valid is not None
+    assert readings.last.train is not None
+    assert readings.last.valid is not None
     readings.last.train.error, readings.last.valid.error = 0.0, 0.3
     readings.steps.valid = [(step, 0.5 + step / 600, 0.3) for step in range(0, 600, 50)]
     readings.branches = [branch("regularize", 0.3, 0.1)]
@@ -170,7 +171,8 @@ CASES: dict[str, Callable[[Readings], None]] = {
 def test_a_healthy_training_is_called_so() -> None:
     verdict = judge_readings(healthy())
     assert verdict.healthy, str(verdict)
-    assert "96.0%" in verdict.outcome and verdict.checked
+    assert "96.0%" in verdict.outcome
+    assert verdict.checked
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -180,7 +182,9 @@ def test_the_kind_comes_first(kind: str) -> None:
     verdict = judge_readings(readings)
     assert [finding.kind for finding in verdict][:1] == [kind], str(verdict)
     first = verdict[0]
-    assert first.cause and first.remedy.says and 0 < first.confidence <= 1
+    assert first.cause
+    assert first.remedy.says
+    assert 0 < first.confidence <= 1
     assert first.evidence or kind in ("head_or_loss_wrong",)
 
 

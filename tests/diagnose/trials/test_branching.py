@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD, Adam
 
-from leadline.diagnose.readings import Branch, Readings
+from leadline.diagnose.readings import Branch, Readings, Sample
 from leadline.diagnose.subject import Rows, Subject
 from leadline.diagnose.trials.branching import Trials, branch, branches, gain_of
+from leadline.diagnose.trials.composing import compose
 from leadline.diagnose.trials.copied_training import Outcome
 from leadline.diagnose.trials.samples import a_subject, rings
 
@@ -222,3 +223,31 @@ def test_what_does_not_apply_is_said() -> None:
     trials = Trials(a_subject(), steps=5)
     assert trials.run("gated") is None
     assert trials.refused == {"gated": "it has no plain recurrent layer"}
+
+
+def test_two_faults_are_mended_together() -> None:
+    subject = a_subject(mlp(), rate=1e-4)
+    tried = branches(subject, [("rate", 1000.0), ("clip", 1.0), ("nonlinearity", None)], seconds=5)
+    assert not [each.change for each in tried if each.gain > 2 * each.gain_se]  # each hides what the other would do
+    both = compose(subject, tried, seconds=10)
+    assert both is not None
+    assert set(both.change.split(" & ")) == {"nonlinearity", "rate(1000)"}
+    assert both.gain > 0.3
+
+
+def test_nothing_is_composed_for_a_healthy_training() -> None:
+    subject = a_subject(optimizer=Adam, rate=0.02, steps=300)
+    assert (
+        compose(subject, branches(subject, [("rate", 0.1), ("clip", 1.0), ("initialize", None)], seconds=5), seconds=5) is None
+    )
+
+
+def test_a_schedule_that_has_run_down_is_repeated() -> None:
+    subject = a_subject(rate=0.3)
+    readings = Readings()
+    readings.program.steps = 200
+    subject.optimizers[0].param_groups[0]["lr"] = 0.0
+    readings.steps.samples = [Sample(step, 0.0, 1.0, [], [], [], 0.3 * (1 - step / 200)) for step in (0, 50, 100, 199)]
+    twin = branch(subject, "clip", 1e6, readings=readings)
+    assert twin is not None
+    assert max(twin.twin_errors) < 0.4  # it learns, though the rate is 0 by now

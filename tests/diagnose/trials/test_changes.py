@@ -271,6 +271,20 @@ def test_frozen_and_forgotten_parameters_are_trained() -> None:
     assert not torch.equal(made.model[0].weight, before)  # type: ignore[index]
 
 
+def test_an_optimizer_of_other_parameters_trains_nothing() -> None:
+    readings = Readings()
+    readings.steps.not_zeroed = 1.0  # as nobody zeroes the gradients of parameters that no optimizer holds
+    made = copied(readings=readings)
+    made.subject.optimizers = (SGD(nn.Linear(6, 3).parameters(), lr=0.1),)
+    before = made.model[0].weight.clone()  # type: ignore[index, operator]
+    assert made.run(3) is not None
+    assert torch.equal(made.model[0].weight, before)  # type: ignore[index]
+    assert change_copy(made, "everything_trains") == ""
+    assert made.habits.zeroes
+    made.run(3)
+    assert not torch.equal(made.model[0].weight, before)  # type: ignore[index]
+
+
 def test_recurrent_units_get_gates() -> None:
     class Reader(nn.Module):
         def __init__(self) -> None:
@@ -332,7 +346,7 @@ def test_habits_are_those_that_were_read() -> None:
     subject = a_subject(steps=0)
     readings = Readings()
     readings.steps.not_zeroed, readings.steps.evaluation_mode, readings.steps.rows_a_batch_sorted = 1.0, 1.0, 0.9
-    assert habits_of(subject, readings) == Habits(32, zeroes=False, training_mode=False, shuffled=False, by_target=True)
+    assert habits_of(subject, readings) == Habits(32, 0.05, zeroes=False, training_mode=False, shuffled=False, by_target=True)
     made = copied(readings=readings)
     assert next(made._batches()).targets.tolist() == [0] * 32
     model = nn.Sequential(nn.Linear(6, 3), nn.Dropout(0.5))

@@ -46,6 +46,9 @@ SURE_GAIN = 2.0  # standard errors
 GAIN = 0.02  # of error, that a change must gain to matter
 SHARE = 0.15  # of the error that is left, that it must gain as well
 SUSPECTED, WORTH, ALONE = 0.3, 0.15, 0.5  # strength: for a finding when all is bad, for a trial, for a finding untested
+_OPEN, LITTLE = ("rate_too_high", "rate_too_low", "stopped_too_early"), 0.0  # are tried always, so a gain alone is enough
+
+LONG_ENOUGH = 0.5  # of the person's steps, for a trial without gain to speak against a suspicion
 
 # Of several that gain, the one that comes first in a training's making is the cause: what is wrong with the data and the loss
 # shows as rates and gradients that do not fit as well.
@@ -71,7 +74,7 @@ _ORDER = {
     "over_regularized": 0.82,
     "overfitting": 0.7,
     "stopped_too_early": 0.65,
-    "one_batch": 0.5,
+    "one_batch": 0.35,
     "receptive_field": 0.5,
     "memory_too_short": 0.5,
     "underfitting": 0.45,
@@ -112,6 +115,7 @@ def judge_readings(readings: Readings) -> Verdict:
     weighed = [_weighed(each, readings, outcome) for each in candidates_of(readings, outcome)]
     weighed = _one_a_kind(sorted(weighed, key=lambda each: -each.score))
     said = [each for each in weighed if _is_finding(each, outcome, readings)]
+    said = [each for each in said if not _contradicted(each, said)]
     remarks = [each for each in weighed if each not in said and (each.candidate.strength >= ALONE or each.confirmed)]
     if not said and outcome.bad:
         said = [_fallback(weighed, outcome)]
@@ -127,27 +131,53 @@ def judge_readings(readings: Readings) -> Verdict:
 
 def _weighed(candidate: Candidate, readings: Readings, outcome: Outcome) -> _Weighed:
     tried = [branch for branch in readings.branches if (branch.change, branch.argument) in candidate.changes]
-    best = max(tried, key=lambda branch: branch.gain, default=None)
-    confirmed = best is not None and confirms(best, readings)
-    most = max((branch.gain for branch in readings.branches), default=0.0)
-    share = best.gain / most if best is not None and most > 0 else 0.0
+    best = max(tried, key=lambda branch: gained(branch, outcome), default=None)
+    confirmed = best is not None and confirms(best, outcome)
+    most = max((gained(branch, outcome) for branch in readings.branches), default=0.0)
+    share = gained(best, outcome) / most if best is not None and most > 0 else 0.0
     strength = candidate.strength
     if candidate.proven:
         strength = max(strength, 0.9)
     if confirmed:
-        trial = 0.6 + 0.4 * share
+        trial = 0.5 + 0.5 * share
     elif best is not None:
-        trial = 0.0 if not candidate.proven else 0.5
+        trial = 0.0 if not candidate.proven and _settles(best, readings) else 0.5
     else:
         trial = 0.5
-    score = _ORDER[candidate.kind] * (0.5 * strength + 0.5 * trial * (share if confirmed else 1.0))
+    score = _ORDER[candidate.kind] * (0.5 * strength + 0.5 * trial)
     return _Weighed(candidate, best, confirmed, score)
 
 
-def confirms(branch: Branch, readings: Readings) -> bool:
+def gained(branch: Branch, outcome: Outcome) -> float:
+    """How much less wrong the changed copies are than their twins, and than the person's own network in the end.
+
+    A short training shows as well what is merely faster at first; what ends better than the whole training is better.
+    """
+    if not branch.errors:  # in shares of the twins' loss
+        ended = sum(branch.losses) / len(branch.losses) if branch.losses else outcome.error
+        return min(branch.gain, 1 - ended / outcome.error) if outcome.error > 0 and outcome.by_loss else branch.gain
+    return min(branch.gain, outcome.error - sum(branch.errors) / len(branch.errors))
+
+
+def confirms(branch: Branch, outcome: Outcome) -> bool:
     """Whether a change gained more than chance and enough to matter."""
-    twin = sum(branch.twin_errors) / len(branch.twin_errors) if branch.twin_errors else 1.0
-    return branch.gain > SURE_GAIN * branch.gain_se and branch.gain > max(GAIN, SHARE * twin)
+    gain = gained(branch, outcome)
+    enough = max(GAIN, SHARE * outcome.error) if branch.errors else SHARE
+    return gain > SURE_GAIN * branch.gain_se and gain > enough
+
+
+_OPPOSITES = {"rate_too_high": "rate_too_low", "rate_too_low": "rate_too_high", "underfitting": "overfitting"}
+
+
+def _contradicted(weighed: _Weighed, said: list[_Weighed]) -> bool:
+    """Whether the opposite is said with more weight."""
+    opposite = _OPPOSITES.get(weighed.candidate.kind)
+    return any(each.candidate.kind == opposite and each.score > weighed.score for each in said)
+
+
+def _settles(branch: Branch, readings: Readings) -> bool:
+    """Whether a trial without gain speaks against the suspicion: a short one may have ended on a plateau."""
+    return branch.steps >= LONG_ENOUGH * readings.program.steps
 
 
 def _is_finding(weighed: _Weighed, outcome: Outcome, readings: Readings) -> bool:
@@ -155,8 +185,8 @@ def _is_finding(weighed: _Weighed, outcome: Outcome, readings: Readings) -> bool
     if candidate.proven and candidate.hurts:
         return True
     if weighed.confirmed:
-        return candidate.strength >= WORTH or (weighed.branch is not None and weighed.branch.gain > 3 * SURE_GAIN / 2 * weighed.branch.gain_se)
-    if weighed.branch is not None:  # it was tried, and did not help
+        return candidate.strength >= (LITTLE if candidate.kind in _OPEN else WORTH)
+    if weighed.branch is not None and _settles(weighed.branch, readings):  # it was tried, and did not help
         return outcome.bad and candidate.strength >= 0.8
     return outcome.bad and candidate.strength >= ALONE
 
@@ -200,7 +230,7 @@ def _told_trial(branch: Branch, confirmed: bool) -> str:
     change = branch.change.replace("_", " ") + (f" {branch.argument:g}" if isinstance(branch.argument, float) else "")
     if confirmed:
         return f"Confirmed: with {change} a copy gained {branch.gain:.3g} ± {branch.gain_se:.2g} of error ({seeds})."
-    return f"Tried: with {change} a copy gained {branch.gain:.3g} ± {branch.gain_se:.2g} of error ({seeds}), which settles nothing."
+    return f"Tried: with {change} a copy gained {branch.gain:.3g} ± {branch.gain_se:.2g} of error ({seeds}): not enough."
 
 
 def _checked(readings: Readings) -> Iterator[str]:

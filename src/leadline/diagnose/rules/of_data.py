@@ -13,7 +13,7 @@ from leadline.diagnose.rules.outcomes import Outcome
 
 def inputs_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     columns = readings.columns
-    if columns.kind in ("tokens", "other") or not columns.features:
+    if columns.kind in ("tokens", "other") or not columns.features or columns.constant > 0.99:
         return
     if columns.non_finite:
         yield Candidate(
@@ -49,18 +49,31 @@ def inputs_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candid
 def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     dependence, last, drill = readings.last.input_dependence, readings.last, readings.drill
     best_learned = 1 - outcome.best / outcome.constant if outcome.best is not None and outcome.constant > 0 else None
+    chance = 2 * readings.beside.valid_se.get(outcome.best_name, 0.0) / max(outcome.constant, 1e-9)
+    if readings.columns.features and readings.columns.constant > 0.99:
+        yield Candidate(
+            "input_ignored",
+            1.0,
+            "The inputs are the same for all rows: there is nothing to learn from.",
+            (Measure("share of inputs that never change", readings.columns.constant, high=0.5),),
+            proven=True,
+        )
+        return
     learns_one_batch = drill.error is not None and drill.error < 0.1
     measures = []
     strength = 0.0
-    if best_learned is not None and best_learned < 0.05 and outcome.nothing:
+    if best_learned is not None and best_learned < 0.05 + chance and outcome.nothing:
         # Neither the network nor any simple method finds a relation, though one batch can be learned by heart.
         strength = 0.9 if learns_one_batch or outcome.train_learned > 0.3 else 0.6
         measures.append(Measure("share of the error that the best simple method removes", best_learned, low=0.05))
     if outcome.nothing and dependence is not None and dependence < 1e-3:
-        strength = max(strength, 0.5)
+        # Where a simple method does find a relation, it is the network that does not pass its inputs on, for another reason.
+        strength = max(strength, 0.5 if best_learned is None or best_learned < 0.1 else 0.2)
         measures.append(Measure("spread of the outputs over the rows, relative", dependence, low=1e-3))
     if last.permuted_loss is not None and last.train is not None and outcome.nothing:
-        measures.append(Measure("loss on permuted inputs over the loss", last.permuted_loss / max(last.train.loss, 1e-12), low=1.1))
+        measures.append(
+            Measure("loss on permuted inputs over the loss", last.permuted_loss / max(last.train.loss, 1e-12), low=1.1)
+        )
     yield Candidate(
         "input_ignored",
         strength,
@@ -83,7 +96,10 @@ def imbalance(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         "imbalance",
         strength,
         "The rare class is hardly ever answered: being right on the common ones alone already makes the loss small.",
-        (Measure("rows of the commonest class over the rarest", ratio, high=10.0), Measure("recall of the worst class over the best", worst / max(best, 1e-9), low=0.3)),
+        (
+            Measure("rows of the commonest class over the rarest", ratio, high=10.0),
+            Measure("recall of the worst class over the best", worst / max(best, 1e-9), low=0.3),
+        ),
         (("balanced", None),),
         proven=strength > 0.8,
     )
@@ -92,6 +108,8 @@ def imbalance(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 def label_noise(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     labels, answers = readings.labels, readings.answers
     excess = (labels.disagreement or 0.0) - (labels.expected_disagreement or 0.0)
+    if readings.columns.constant > 0.99:
+        return
     strength = max(ramp(excess, 0.04, 0.15), ramp(answers.contradictions, 0.05, 0.25))
     yield Candidate(
         "label_noise",
@@ -120,11 +138,18 @@ def split_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         0.6 * ramp(better, 3.0, 6.0),
         ramp(splits.class_distance or 0.0, 0.2, 0.5),
     )
-    cause = "The held-out rows are not like the training rows" if apart - 2 * se > 0.6 else "Held-out rows are in the training rows too"
+    cause = (
+        "The held-out rows are not like the training rows"
+        if apart - 2 * se > 0.6
+        else "Held-out rows are in the training rows too"
+    )
     yield Candidate(
         "split_mismatch",
         strength,
         cause + ", so that the score does not say how good the network is on new ones.",
-        (Measure("share of held-out rows with a copy in training", copies, high=0.02), Measure("training told from held-out rows, AUC", apart, high=0.6)),
+        (
+            Measure("share of held-out rows with a copy in training", copies, high=0.02),
+            Measure("training told from held-out rows, AUC", apart, high=0.6),
+        ),
         proven=strength > 0.7,
     )

@@ -28,16 +28,16 @@ def underfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 
 def stopped_too_early(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
-    slope, se = readings.last.slope, readings.last.slope_se
-    if slope is None or se is None:
-        return
+    slope, se = readings.last.slope or 0.0, readings.last.slope_se or math.inf
     clear = slope < -3 * se
     strength = 0.8 * ramp(-slope, 0.1, 0.6) if clear else 0.0
+    few = ramp(readings.program.steps, 150, 30)  # in so few steps no network of any depth is done
+    strength = max(strength, 0.9 * few if clear or readings.last.slope is None else 0.5 * few)
     yield Candidate(
         "stopped_too_early",
         strength,
         "The loss was still falling when the training ended.",
-        (Measure("slope of the loss at the end", slope, low=-0.1),),
+        (Measure("slope of the loss at the end", slope, low=-0.1), Measure("steps", readings.program.steps, low=100)),
         (("go_on", 1.0),),
         severity="moderate",
     )
@@ -57,6 +57,8 @@ def overfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     by_heart = outcome.gap / max(outcome.constant, 1e-9)
     significant = outcome.gap > 3 * outcome.gap_se
     strength = max(ramp(rise, 0.1, 0.6) * ramp(by_heart, 0.02, 0.15), 0.8 * ramp(by_heart, 0.15, 0.5)) if significant else 0.0
+    if outcome.best is not None and 1 - outcome.best / max(outcome.constant, 1e-9) < 0.1:
+        strength *= 0.5  # no other method does better on these rows
     yield Candidate(
         "overfitting",
         strength,
@@ -94,7 +96,7 @@ def mode_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         return
     off = difference or 0.0
     # Dropout alone makes the two modes differ, in favour of evaluation; with batch norm the statistics may be at fault.
-    strength = max(0.9 * float(evaluation > 0.9), ramp(math.log10(max(off, 1e-9)), -0.3, 0.7) * float(readings.graph.normalizes))
+    strength = max(0.9 * float(evaluation > 0.9), ramp(off, 0.5, 0.9) * float(readings.graph.normalizes))
     cause = (
         "The network is trained in evaluation mode: dropout and batch statistics stand still."
         if evaluation > 0.9
@@ -104,10 +106,13 @@ def mode_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         "mode_mismatch",
         strength,
         cause,
-        (Measure("loss in the two modes, relative difference", off, high=0.5), Measure("share of steps in evaluation mode", evaluation, high=0.0)),
-        (("training_mode", None), ("batch", 32)),
+        (
+            Measure("loss in the two modes, relative difference", off, high=0.5),
+            Measure("share of steps in evaluation mode", evaluation, high=0.0),
+        ),
+        (("training_mode", None), ("statistics", None), ("batch", 32)),
         proven=evaluation > 0.9,
-        hurts=off > 0.5,
+        hurts=off > 0.5 or evaluation > 0.9,
     )
 
 

@@ -1,4 +1,4 @@
-"""Rules on what goes on between the layers: vanishing gradients, dead and saturated units, first weights, missing activations."""
+"""Rules on what goes on between layers: vanishing gradients, dead and saturated units, first weights, no activations."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def vanishing_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candida
 def dead_units(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     where, share = max(readings.last.dead.items(), key=lambda item: item[1], default=("", 0.0))
     if not where:
-        where, share = _typical({name: [s.dead[name] for s in readings.steps.samples if name in s.dead] for name in _names(readings, "dead")})
+        where, share = _typical(
+            {name: [s.dead[name] for s in readings.steps.samples if name in s.dead] for name in _names(readings, "dead")}
+        )
     yield Candidate(
         "dead_units",
         ramp(share, DEAD, 0.9),
@@ -51,7 +53,10 @@ def saturation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     where, share = max(readings.last.saturated.items(), key=lambda item: item[1], default=("", 0.0))
     if not where:
         where, share = _typical(
-            {name: [s.saturated[name] for s in readings.steps.samples if name in s.saturated] for name in _names(readings, "saturated")}
+            {
+                name: [s.saturated[name] for s in readings.steps.samples if name in s.saturated]
+                for name in _names(readings, "saturated")
+            }
         )
     yield Candidate(
         "saturation",
@@ -78,16 +83,14 @@ def bad_initialization(readings: Readings, outcome: Outcome) -> Iterator[Candida
     if over > 1.5:
         measures.append(Measure("first loss over that of a network that knows nothing", over, high=1.5))
     strength = max(
-        ramp(abs(off), 0.7, 1.2),
+        ramp(abs(off), 0.6, 1.0),
         float(alike.identical_units > 0.9),
         0.6 * ramp(math.log10(max(over, 1e-9)), 0.5, 1.5) * float(abs(off) > 0.3),
     )
     cause = "The first weights are far too large" if off > 0 else "The first weights are far too small"
     if alike.identical_units > 0.9:
         cause = "Units begin with the same weights and get the same gradients, so that they stay one unit"
-    yield Candidate(
-        "bad_initialization", strength, cause + ".", measures, (("initialize", "auto"),), worst.name
-    )
+    yield Candidate("bad_initialization", strength, cause + ".", measures, (("initialize", "auto"),), worst.name)
 
 
 def no_nonlinearity(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from leadline.diagnose.findings import Measure
@@ -13,9 +14,10 @@ from leadline.diagnose.rules.outcomes import Outcome
 def head_or_loss_wrong(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     for number, problem in enumerate(readings.graph.problems):
         mild = problem.get("mild") == "yes"
+        weight = 0.8 if problem["code"] == "squared_error_on_indices" else 0.4  # an order that classes do not have
         yield Candidate(
             "head_or_loss_wrong",
-            0.4 if mild else 1.0 - 0.05 * number,
+            weight if mild else 1.0 - 0.05 * number,
             problem["says"],
             (),
             (("head", "auto"),),
@@ -33,7 +35,7 @@ def one_batch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     yield Candidate(
         "one_batch",
         0.8 * ramp(drill.error, 0.1, 0.4),
-        f"A copy could not even learn {drill.rows} rows by heart in {drill.steps} steps: network, loss and gradients do not fit together.",
+        f"A copy could not learn {drill.rows} rows by heart in {drill.steps} steps: network, loss and gradients do not fit.",
         (Measure("error on one batch", drill.error, high=0.05),),
         (("optimizer", "adam"), ("wider", 2)),
     )
@@ -41,6 +43,19 @@ def one_batch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     graph, steps, program = readings.graph, readings.steps, readings.program
+    heard = [norm for sample in steps.samples[1:] for norm in sample.gradient]
+    none = bool(heard) and all(math.isnan(norm) or norm == 0 for norm in heard)
+    wrong_pair = any(problem.get("mild") != "yes" for problem in graph.problems)  # whose gradient may be 0 for all outputs
+    if none and not (wrong_pair and not all(map(math.isnan, heard))):
+        yield Candidate(
+            "not_training",
+            1.0,
+            "No weight got a gradient at any step that was looked at: the loss is cut off from the network.",
+            (Measure("weights with a gradient", 0, low=len(steps.names)),),
+            proven=True,
+            extra={"code": "detached"},
+        )
+        return
     if graph.detached:
         yield Candidate("not_training", 1.0, "The loss has no graph: no gradient reaches any weight.", (), proven=True)
         return

@@ -12,6 +12,7 @@ from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.candidates import Candidate, ramp
 from leadline.diagnose.rules.outcomes import Outcome
 
+NO_GRADIENT = 1e-9
 LOW, HIGH = 1e-4, 3e-2  # of ‖Δw‖/‖w‖ a step: below, a network stands still; above, it forgets itself
 
 
@@ -57,6 +58,8 @@ def rate_too_low(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     ratios = update_ratios(readings)
     if len(ratios) < 3:
         return
+    if float(np.median([_norm(sample.gradient) for sample in readings.steps.samples])) < NO_GRADIENT:
+        return  # a longer step of nothing is nothing
     ratio = float(np.median(ratios))
     moved = ratio * readings.program.steps
     slope, slope_se = readings.last.slope or 0.0, readings.last.slope_se or math.inf
@@ -66,12 +69,13 @@ def rate_too_low(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     )
     if slope < -2 * slope_se and outcome.train_learned < 0.9:
         strength = min(1.0, strength + 0.2)
+    strength *= 1 - max(readings.last.dead.values(), default=0.0)  # what is dead does not move at any rate
     yield Candidate(
         "rate_too_low",
         strength,
         "The steps are so short that the training ended before the weights had gone far.",
         (Measure("update ratio |Δw|/|w|", ratio, LOW, 1e-2), Measure("slope of the loss at the end", slope, low=-0.3)),
-        (("rate", 10.0), ("rate", 3.0), ("optimizer", "adam")),
+        (("rate", 10.0), ("rate", 3.0)),
     )
 
 

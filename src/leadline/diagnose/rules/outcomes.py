@@ -37,6 +37,7 @@ class Outcome:
     gap_se: float
     held_out: bool
     finite: bool
+    by_loss: bool = False
 
     @property
     def learned(self) -> float:
@@ -48,8 +49,8 @@ class Outcome:
 
     @property
     def nothing(self) -> bool:
-        """It answers no better than one answer for every row."""
-        return self.learned < 0.05
+        """It answers no better than one answer for every row, by less than a standard error."""
+        return self.error > 0.95 * self.constant - self.error_se
 
     @property
     def bad(self) -> bool:
@@ -84,7 +85,18 @@ def outcome_of(readings: Readings) -> Outcome:
     if not math.isfinite(error):
         error, finite = constant, False
     return Outcome(
-        error, error_se, train_error, constant, best, best_name, shortfall, error - train_error, gap_se, valid is not None, finite
+        error,
+        error_se,
+        train_error,
+        constant,
+        best,
+        best_name,
+        shortfall,
+        error - train_error,
+        gap_se,
+        valid is not None,
+        finite,
+        by_loss,
     )
 
 

@@ -2,7 +2,8 @@
 
 from leadline.diagnose.trials.branching import Trials, branch, branches, gain_of
 from leadline.diagnose.trials.changes import CHANGES, SOUND, said
+from leadline.diagnose.trials.composing import compose
 from leadline.diagnose.trials.gains import best
 from leadline.diagnose.trials.habits import Habits, habits_of
 
-__all__ = ["CHANGES", "SOUND", "Habits", "Trials", "best", "branch", "branches", "gain_of", "habits_of", "said"]
+__all__ = ["CHANGES", "SOUND", "Habits", "Trials", "best", "branch", "branches", "compose", "gain_of", "habits_of", "said"]

@@ -18,12 +18,15 @@ from leadline.diagnose.trials.habits import Habits, habits_of
 
 SEEDS = 5  # at most
 _LIKELY = 3  # after so many seeds most changes have gained clearly or not at all, and the others are not run
+_MUCH_LONGER = 1.5  # times the steps, for a change that gained to be worth trying again
+_COPIES = 1.5  # of a change, on average
 _CLEAR = 4.0  # standard errors
 LEAST_STEPS = 30  # in fewer, hardly any change shows
 KEPT = 2000  # rows; as many are a part of the person's, gone through less often than they are
 MOST_EPOCHS = 20  # of the kept rows, where the person's own epochs are not known
 _MOST_HELD = 1024
 _HOPELESS = 1.0  # standard errors to be gained for another seed to be worth its time
+_TIMED_STEPS, _TIMED_SECONDS = 30, 0.2
 _WHOLE = 0.9  # of the person's steps, for a copy to count as trained as long
 # Half the width of a 95 % interval over that of a normal one, from so many seeds: Student's t.
 _FEW = {1: 6.5, 2: 2.2, 3: 1.62, 4: 1.42, 5: 1.31, 6: 1.25, 7: 1.21}
@@ -34,8 +37,8 @@ Wanted = tuple[str, float | str | None]
 class Trials:
     """Runs copies of a training with something changed; the unchanged twins are run once and serve all.
 
-    Held-out rows are the person's where there are some, else a third of the kept rows. Seed 0 begins with the person's own first
-    weights, the others with weights drawn again by the same law.
+    Held-out rows are the person's where there are some, else a third of the kept rows. Seed 0 begins with the person's own
+    first weights, the others with weights drawn again by the same law.
 
     Args:
         subject: what is copied; it must have a loss and an optimizer.
@@ -63,19 +66,23 @@ class Trials:
         self.steps = min(steps or self.most, self.most)
         self._twins: dict[tuple[str, bool, int, bool], Outcome | None] = {}
         self.refused: dict[str, str] = {}
+        constant = readings.first.best_constant_loss if readings is not None else None
+        self.scale = constant if constant is not None and 0 < constant < float("inf") else None
 
     def time_step(self) -> float:
-        """Seconds of one step of the twin, measured; and of judging, over the steps, kept for the estimate."""
+        """Seconds of one step of the twin, measured; those of judging it are kept as `judging`."""
+        self._copy(0, "initial").run(2)  # the first steps of all prepare what later ones use
         copied = self._copy(0, "initial")
-        copied.run(2)
         began = time.perf_counter()
-        copied = self._copy(0, "initial")
         copied.judge()
-        judged = time.perf_counter()
-        copied.run(8)
-        ended = time.perf_counter()
-        self.judging = judged - began
-        return max((ended - judged - self.judging) / 8, 1e-5)
+        self.judging = time.perf_counter() - began
+        steps, took = 0, 0.0
+        while steps < _TIMED_STEPS and took < _TIMED_SECONDS:
+            began = time.perf_counter()
+            copied.run(5)
+            took += time.perf_counter() - began - self.judging
+            steps += 5
+        return max(took / steps, 1e-5)
 
     def run(self, change: str, argument: float | str | None = None, *, deadline: float = float("inf")) -> Branch | None:
         """One branch; None where the change does not apply (`refused` says why) or the time was over."""
@@ -95,24 +102,30 @@ class Trials:
                 break
             changed.append(outcome)
             twins.append(twin)
-            if _decided(twins, changed):
+            if _decided(twins, changed, self.scale):
                 break
         if not changed:
             self.refused.setdefault(named(change, argument), "the time was over")
             return None
-        gain, gain_se = gain_of(twins, changed)
+        gain, gain_se = gain_of(twins, changed, scale=self.scale)
         return Branch(
             change,
             argument,
             self.steps,
             [outcome.loss for outcome in changed],
             [outcome.loss for outcome in twins],
-            [float(outcome.errors.mean()) for outcome in changed] if changed[0].per_row else [],
-            [float(outcome.errors.mean()) for outcome in twins] if changed[0].per_row else [],
+            self._errors(changed),
+            self._errors(twins),
             gain,
             gain_se,
             time.perf_counter() - began,
         )
+
+    def _errors(self, outcomes: Sequence[Outcome]) -> list[float]:
+        """The error of each copy; where rows have none, its loss over that of the best constant answer."""
+        if outcomes[0].per_row or self.scale:
+            return [float(outcome.errors.mean()) / (1.0 if outcome.per_row else self.scale or 1.0) for outcome in outcomes]
+        return []
 
     def _way(self, change: str, argument: float | str | None) -> tuple[str, float | str | None, str, bool]:
         """The change as it is made, where the copies start, and whether the twins stay as they are.
@@ -196,38 +209,64 @@ def branches(
         left.append("trials: the loss or the optimizer is not known")
         return []
     wanted = list(dict.fromkeys((change, argument) for change, argument in wanted))
-    done: list[Branch] = []
     with undisturbed(subject):
         trials = Trials(subject, readings, steps=steps)
         step = trials.time_step()
         count = _set_steps(trials, wanted, step, seconds - (time.perf_counter() - began))
         left += [f"trial of {said(*each)}: there was no time" for each in wanted[count:]]
-        for place, (change, argument) in enumerate(wanted[:count]):
-            # Each may take what is left for it and half of that again: what is refused or hopeless leaves time to others.
-            rest = began + seconds - time.perf_counter()
-            deadline = time.perf_counter() + min(rest, 1.5 * rest / (count - place) if place else rest)
-            try:
-                tried = trials.run(change, argument, deadline=deadline)
-            except Exception as error:  # of a network that cannot be changed so: the other trials are to go on
-                trials.refused[named(change, argument)] = (
-                    f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-                )
-                tried = None
-            if tried is not None:
-                done.append(tried)
+        done = _all_of(trials, wanted[:count], began + seconds)
         left += [f"trial of {name}: {told}" for name, told in trials.refused.items()]
+        return _longer(trials, done, step, began + seconds)
+
+
+def _all_of(trials: Trials, wanted: Sequence[Wanted], end: float) -> list[Branch]:
+    done: list[Branch] = []
+    for place, (change, argument) in enumerate(wanted):
+        # Each may take what is left for it and half of that again: what is refused or hopeless leaves time to others.
+        rest = end - time.perf_counter()
+        deadline = time.perf_counter() + min(rest, 1.5 * rest / (len(wanted) - place) if place else rest)
+        try:
+            tried = trials.run(change, argument, deadline=deadline)
+        except Exception as error:  # of a network that cannot be changed so: the other trials are to go on
+            said_first = str(error).splitlines()[0] if str(error) else ""
+            trials.refused[named(change, argument)] = f"{type(error).__name__}: {said_first}"
+            tried = None
+        if tried is not None:
+            done.append(tried)
     return done
 
 
+def _longer(trials: Trials, done: list[Branch], step: float, end: float) -> list[Branch]:
+    """The same branches, those that gained tried again for as long as there is time.
+
+    In a short training whatever learns faster gains, also where it would have made no difference in the end.
+    """
+    gained = [each for each in done if each.gain > 2 * each.gain_se]
+    copies = _LIKELY * (1 + sum(_cost(trials.habits, len(trials.rows[0]), (each.change, each.argument)) for each in gained))
+    steps = int(min(trials.most, 0.9 * (end - time.perf_counter()) / (step * copies)))
+    worth = steps >= _MUCH_LONGER * trials.steps or steps == trials.most > trials.steps
+    if not gained or not worth:
+        return done
+    whole = Trials(trials.subject, trials.readings, steps=steps)
+    again = _all_of(whole, [(each.change, each.argument) for each in gained], end)
+    # A copy that was not finished in time has told nothing.
+    better = {(each.change, each.argument): each for each in again if len(each.losses) > 1 or each.gain <= 0}
+    return [better.get((each.change, each.argument), each) for each in done]
+
+
 def _set_steps(trials: Trials, wanted: Sequence[Wanted], step: float, seconds: float) -> int:
-    """Choose how many steps and seeds each copy gets, and say how many of the changes fit."""
+    """Choose how many steps each copy takes, and say how many of the changes fit.
+
+    Most changes are decided by their first copy; so what is planned for is one and a half of each, and three twins. In
+    healthy trainings it takes less, and where more changes gain the last ones find no time.
+    """
     for count in range(len(wanted), 0, -1):
-        costs = [1.0, *(_cost(trials.habits, len(trials.rows[0]), each) for each in wanted[:count])]
-        for seeds in (_LIKELY, 2):
-            steps = (0.85 * seconds / seeds - len(costs) * trials.judging) / (step * sum(costs))
-            if steps >= min(LEAST_STEPS * (2 if count > 2 else 1), trials.steps):
-                trials.steps = int(min(steps, trials.steps))
-                return count
+        costs = [_cost(trials.habits, len(trials.rows[0]), each) for each in wanted[:count]]
+        copies = _LIKELY + _COPIES * sum(costs)
+        steps = (0.9 * seconds - (_LIKELY + _COPIES * count) * trials.judging) / (step * copies)
+        if steps >= min(LEAST_STEPS * (2 if count > 2 else 1), trials.steps):
+            trials.steps = int(min(steps, trials.steps))
+            return count
     return 0
 
 
@@ -270,12 +309,17 @@ def _parted(subject: Subject) -> tuple[Rows, Rows]:
     return subject.train.take(order[cut:].sort()[0].to(device)), subject.train.take(order[:cut].to(device))
 
 
-def gain_of(twins: Sequence[Outcome], changed: Sequence[Outcome]) -> tuple[float, float]:
+def gain_of(twins: Sequence[Outcome], changed: Sequence[Outcome], *, scale: float | None = None) -> tuple[float, float]:
     """How much less wrong the changed copies are than their twins, and its standard error over seeds and held-out rows.
 
-    g = mean over seeds s and rows i of d_si, d_si the twin's error minus the changed one's; where rows have no errors, the
-    parts' losses over the twins' mean loss stand for them. se² = t² var_s(d̄_s) / S + var_i(d̄_i) / N, with t what Student's t
-    for S seeds is wider than a normal at 95 %, so that two standard errors are 95 % with few seeds too.
+    g = mean over seeds s and rows i of d_si, d_si the twin's error minus the changed one's. se² = t² var_s(d̄_s) / S +
+    var_i(d̄_i) / N, with t what Student's t for S seeds is wider than a normal at 95 %, so that two standard errors are 95 %
+    with few seeds too. Where rows have no errors, losses of parts of them over `scale` stand for these.
+
+    Args:
+        twins: unchanged, one a seed.
+        changed: with the same seeds.
+        scale: a loss that counts as an error of 1, as that of the best constant answer; None is the twins' mean loss.
 
     Example:
         >>> twin = [Outcome(torch.tensor([1.0, 1.0, 0.0, 1.0]), 1.0, True)] * 2
@@ -285,7 +329,8 @@ def gain_of(twins: Sequence[Outcome], changed: Sequence[Outcome]) -> tuple[float
     """
     before, after = (torch.stack([outcome.errors for outcome in each]).double() for each in (twins, changed))
     if not twins[0].per_row:
-        usual = before[before.isfinite()].mean().abs().clamp(min=1e-12) if bool(before.isfinite().any()) else torch.tensor(1.0)
+        finite = before[before.isfinite()]
+        usual = scale or float(finite.mean().abs().clamp(min=1e-12) if len(finite) else 1.0)
         before, after = ((part / usual).nan_to_num(10.0, 10.0, -10.0).clamp(-10.0, 10.0) for part in (before, after))
     gains = before - after
     seeds, rows = gains.shape
@@ -299,9 +344,9 @@ def _floor(rows: int) -> float:
     return 0.25 / rows**2
 
 
-def _decided(twins: Sequence[Outcome], changed: Sequence[Outcome]) -> bool:
+def _decided(twins: Sequence[Outcome], changed: Sequence[Outcome], scale: float | None) -> bool:
     """Whether more seeds are not worth their time: without a gain at all, or with a clear one."""
-    gain, gain_se = gain_of(twins, changed)
+    gain, gain_se = gain_of(twins, changed, scale=scale)
     # Two seeds are too few to tell how far they are apart.
     if len(changed) == 2:
         return False

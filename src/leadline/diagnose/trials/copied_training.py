@@ -17,7 +17,7 @@ from leadline.diagnose.checks.task_guess import answer_tensor
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.subject import Rows, Subject, first_tensor
 from leadline.diagnose.trials.function_sites import Replacing, replaced
-from leadline.diagnose.trials.habits import Habits
+from leadline.diagnose.trials.habits import Habits, own_rates
 from leadline.diagnose.trials.redrawing import redraw
 from leadline.diagnose.trials.scoring import TOLD, loss_names, part_losses, row_errors
 
@@ -117,12 +117,17 @@ class CopiedTraining:
         outcome.seconds = time.perf_counter() - began
         return outcome
 
-    def made_optimizer(self) -> Optimizer:
-        """The optimizer of the copy."""
+    def made_optimizer(self) -> Optimizer | None:
+        """The optimizer of the copy; None where it would hold none of its parameters."""
+        own_parts = {id(part) for part in self.subject.model.parameters()}
+        groups = [group for optimizer in self.subject.optimizers for group in optimizer.param_groups]
+        if not self.everything and not any(id(part) in own_parts for group in groups for part in group["params"]):
+            return None
         settings, kind = dict(self.settings), type(self.subject.optimizers[0])
         if kind in _FUSED and self.optimizer is None and _can_be_fused(self.model):
             settings |= {"fused": True, "foreach": False}
-        made = self.subject.optimizer_for(self.model, rate=self.rate, everything=self.everything, **settings)
+        made = self.subject.optimizer_for(self.model, everything=self.everything, **settings)
+        self._set_rates(made)
         if self.goes_on and self.optimizer is None and not self.everything:
             self._take_memory(made)
         extra = [part for layer in self.added.values() for part in layer.parameters()]
@@ -137,6 +142,19 @@ class CopiedTraining:
             )
         return made
 
+    def _set_rates(self, optimizer: Optimizer) -> None:
+        """The largest rate that was seen, in the person's proportions: at the end a schedule may have left nothing of it."""
+        own_parts = {id(part) for part in self.subject.model.parameters()}
+        groups = [group for theirs in self.subject.optimizers for group in theirs.param_groups]
+        rates = own_rates(self.subject)
+        shares = [
+            rate / rates[0] if rates[0] else 1.0
+            for rate, group in zip(rates, groups, strict=True)
+            if any(id(part) in own_parts for part in group["params"])
+        ]
+        for place, group in enumerate(optimizer.param_groups):  # parameters that no optimizer held come last
+            group["lr"] = self.habits.rate * (shares[place] if place < len(shares) else 1.0) * self.rate
+
     def _take_memory(self, optimizer: Optimizer) -> None:
         """What the person's optimizer remembers of its steps, such as momentum."""
         names = {id(part): name for name, part in self.subject.model.named_parameters()}
@@ -150,7 +168,8 @@ class CopiedTraining:
                     optimizer.state[copied] = copy.deepcopy(memory)
 
     def _learn(self, steps: int, deadline: float) -> bool:
-        optimizer = self.made_optimizer()
+        if (optimizer := self.made_optimizer()) is None:
+            return True  # as in the person's training, nothing is learned
         rates = [float(group["lr"]) for group in optimizer.param_groups]
         clipped = [part for group in optimizer.param_groups for part in group["params"]]
         batches, searching = self._batches(), isinstance(optimizer, LBFGS)
@@ -212,7 +231,9 @@ class CopiedTraining:
                     given.append(first if first.ndim and len(first) == len(part) else first.reshape(len(part), -1))
             mean = total / len(self.held)
             if task not in TOLD:
-                return Outcome(part_losses(self.loss, self.answer, self.held), mean, False)
+                own = self.subject.loss  # what is compared must not be what was changed
+                assert own is not None
+                return Outcome(part_losses(own, lambda inputs: self.outputs_of(self.answer(inputs)), self.held), mean, False)
             errors = row_errors(
                 torch.cat(given), self.held.targets, task, classes=self.subject.classes, head=self.head, loss=self.loss_made_of
             )

@@ -18,19 +18,21 @@ class Habits:
 
     Args:
         batch: rows a step.
+        rate: the largest learning rate of the first group of parameters; 0 where it is not known.
         zeroes: whether gradients are zeroed before a step.
         training_mode: whether the network is in training mode while it trains.
         shuffled: whether rows come in a new order each epoch.
         by_target: whether rows come sorted by their targets.
-        rates: (share of the training, multiplier of the first learning rate) in order; empty where the rate stays.
+        rates: (share of the training, multiplier of the learning rate) in order; empty where the rate stays.
         clip: the largest norm of the gradient; None is no bound.
 
     Example:
-        >>> Habits(32, rates=((0.0, 1.0), (1.0, 0.0))).multiplier(0.25)
+        >>> Habits(32, 0.1, rates=((0.0, 1.0), (1.0, 0.0))).multiplier(0.25)
         0.75
     """
 
     batch: int
+    rate: float = 0.0
     zeroes: bool = True
     training_mode: bool = True
     shuffled: bool = True
@@ -62,31 +64,33 @@ def habits_of(subject: Subject, readings: Readings | None = None) -> Habits:
         >>> habits_of(subject, readings).zeroes
         False
     """
+    own = own_rates(subject)
+    first = own[0] if own else 0.0
     if readings is None:
-        return Habits(subject.batch)
+        return Habits(subject.batch, first)
     steps = readings.steps
+    rate = max((sample.rate for sample in steps.samples), default=0.0) or first
     sorted_rows = (steps.rows_a_batch_sorted or 0.0) >= _SORTED
     return Habits(
         subject.batch,
+        rate,
         zeroes=(steps.not_zeroed or 0.0) < _NEVER,
         training_mode=steps.evaluation_mode < 0.5,
         shuffled=not sorted_rows and (steps.repeated_batches or 0.0) < 0.5,
         by_target=sorted_rows,
-        rates=_rates(steps.samples, readings.program.steps or subject.steps, _first_rate(subject)),
+        rates=_rates(steps.samples, readings.program.steps or subject.steps, rate),
         clip=_norm(steps.samples) if (steps.clipped or 0.0) > 0 else None,
     )
 
 
-def _first_rate(subject: Subject) -> float:
-    """As `Subject.optimizer_for` takes it."""
-    for optimizer in subject.optimizers:
-        for group in optimizer.param_groups:
-            return float(group.get("initial_lr", group["lr"]))
-    return 0.0
+def own_rates(subject: Subject) -> list[float]:
+    """The first learning rate of each group of parameters, as far as its schedule has written it down."""
+    groups = [group for optimizer in subject.optimizers for group in optimizer.param_groups]
+    return [float(group.get("initial_lr", group["lr"])) for group in groups]
 
 
-def _rates(samples: list[Sample], steps: int, first: float) -> tuple[tuple[float, float], ...]:
-    seen = [(sample.step / max(steps, 1), sample.rate / first) for sample in samples if first and sample.rate]
+def _rates(samples: list[Sample], steps: int, largest: float) -> tuple[tuple[float, float], ...]:
+    seen = [(sample.step / max(steps, 1), sample.rate / largest) for sample in samples if largest and sample.rate]
     if not seen or max(abs(multiplier - 1) for _, multiplier in seen) < 0.01:
         return ()
     return tuple(sorted(seen))

@@ -122,6 +122,9 @@ def everything_trains(copied: CopiedTraining, argument: Any) -> str:
     for part in frozen:
         part.requires_grad_(part.is_floating_point())
     copied.everything = True
+    if not any(id(part) in held for part in copied.subject.model.parameters()):
+        # It zeroed the gradients of what it held; whether it zeroes any cannot be seen where it held none of these.
+        copied.habits = dataclasses.replace(copied.habits, zeroes=True)
     return ""
 
 

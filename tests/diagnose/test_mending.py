@@ -1,0 +1,97 @@
+"""Which changes a verdict asks for, and whether a network is surely better."""
+
+import pytest
+import torch
+
+from leadline.diagnose.findings import Finding, Verdict
+from leadline.diagnose.mending import attempts_for, compare, row_weights, told_attempt, told_seen, told_trials
+from leadline.diagnose.readings import Branch, Readings
+from leadline.plan import Plan
+
+
+def finding(kind: str, *, confirmed: bool = False) -> Finding:
+    return Finding(kind, "severe", 0.8, (), "Because.", confirmed=confirmed)
+
+
+def gained(change: str, argument: float | str | None, gain: float) -> Branch:
+    return Branch(change, argument, 50, [1.0], [2.0], gain=gain, gain_se=0.05)
+
+
+def test_what_gained_most_is_tried_first() -> None:
+    readings = Readings()
+    readings.branches = [
+        gained("rate", 0.1, 0.3),
+        gained("standardize", None, 0.9),
+        gained("clip", 1.0, 0.5),
+        gained("batch", 8, 0.09),
+    ]
+    verdict = Verdict((finding("rate_too_high", confirmed=True),))
+    plan = Plan().but({"training.learning_rate": 1.0})
+    tried = attempts_for(verdict, readings, plan)
+    # A Plan standardizes already.
+    assert [attempt.changes for attempt in tried] == [{"training.clip": "norm(1)"}, {"training.learning_rate": 0.1}]
+    assert tried[0].reason == "mending: against learning rate too high"
+
+
+def test_several_changes_at_once_become_one_attempt() -> None:
+    readings = Readings()
+    readings.branches = [gained("rate(0.1) & clip(2)", None, 0.5)]
+    tried = attempts_for(Verdict((finding("non_finite"),)), readings, Plan())
+    assert tried[0].changes == {"training.learning_rate": 1e-4, "training.clip": "norm(2)"}
+
+
+def test_nothing_is_tried_on_a_healthy_training_or_on_suspicion_alone() -> None:
+    readings = Readings()
+    readings.branches = [gained("rate", 0.1, 0.3)]
+    assert attempts_for(Verdict(), readings, Plan()) == []
+    assert attempts_for(Verdict((finding("rate_too_high"),)), Readings(), Plan()) == []
+
+
+def test_where_a_whole_training_is_the_proof_it_is_made() -> None:
+    tried = attempts_for(Verdict((finding("overfitting"),)), Readings(), Plan().but({"model": "mlp"}))
+    assert tried[0].changes["model.dropout"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("gain", "rows", "better"), [(0.5, 40, True), (0.02, 100, False), (0.02, 4000, True), (-0.5, 40, False)]
+)
+def test_only_a_sure_gain_counts(gain: float, rows: int, better: bool) -> None:
+    torch.manual_seed(0)
+    before = (torch.rand(rows) < 0.5).float()
+    flipped = torch.arange(rows) < round(abs(gain) * rows)
+    before = torch.where(flipped, 1.0 if gain > 0 else 0.0, before)
+    after = torch.where(flipped, 0.0 if gain > 0 else 1.0, before)
+    # As many changes of mind again that even out.
+    evened = torch.arange(rows) >= rows - 2 * (rows // 20)
+    after = torch.where(evened, (torch.arange(rows) % 2).float(), after)
+    before = torch.where(evened, ((torch.arange(rows) + 1) % 2).float(), before)
+    compared = compare(before, after)
+    assert compared.gain == pytest.approx(gain, abs=1e-6)
+    assert compared.better is better
+
+
+def test_one_row_more_is_no_proof() -> None:
+    before, after = torch.zeros(50), torch.zeros(50)
+    before[0] = 1.0
+    assert not compare(before, after).better
+
+
+def test_rare_classes_count_where_they_were_ignored() -> None:
+    targets = torch.tensor([0] * 90 + [1] * 10)
+    before, after = targets.float(), (1 - targets.float()) * 0.3  # the rare class is learned, at a price for the common one
+    weights = row_weights(Verdict((finding("imbalance"),)), targets)
+    assert row_weights(Verdict((finding("overfitting"),)), targets) is None
+    assert not compare(before, after).better
+    assert compare(before, after, weights=weights).gain == pytest.approx(0.5 - 0.15, abs=1e-6)
+
+
+def test_the_story_tells_what_helped_and_what_did_not() -> None:
+    readings = Readings()
+    readings.branches = [gained("rate", 0.1, 0.3), gained("clip", 1.0, 0.01)]
+    assert [each["helped"] for each in told_trials(readings)] == [True, False]
+    attempt = attempts_for(Verdict((finding("rate_too_high"),)), readings, Plan())[0]
+    worse = told_attempt(attempt, compare(torch.zeros(20), torch.ones(20)), measure="share wrong")
+    assert worse["helped"] is False
+    assert "worse" in worse["text"]
+    assert told_attempt(attempt, None, measure="", failed="It ran away.")["text"].endswith("It ran away.")
+    assert told_seen(Verdict(outcome="Right for 97 %."))[0]["text"] == "Nothing was found that needs mending. Right for 97 %."
