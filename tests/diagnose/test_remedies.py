@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from leadline.diagnose.kinds import KINDS
-from leadline.diagnose.plan_changes import fitting, plan_changes
+from leadline.diagnose.plan_changes import changes_of_plan, those_that_fit
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import ADVICE, apply_changes, remedy_for
 from leadline.diagnose.trials.changes import CHANGES
@@ -54,28 +54,28 @@ def test_every_plan_takes_what_is_proposed(kind: str) -> None:
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_of_a_trial_is_one_of_the_plan_or_none(change: str) -> None:
     for plan in PLANS.values():
-        plan.but(plan_changes(plan, change, CHANGES[change].argument, task="classes"))
+        plan.but(changes_of_plan(plan, change, CHANGES[change].argument, task="classes"))
 
 
 def test_plans_change_as_the_trials_do() -> None:
     plan = Plan().but({"model": "mlp", "model.dropout": 0.5, "training.optimizer": "sgd", "training.learning_rate": 2.0})
-    assert plan_changes(plan, "rate", 0.01) == {"training.learning_rate": 0.02}
-    assert plan_changes(plan, "optimizer", "adam") == {"training.optimizer": "adam", "training.learning_rate": 0.001}
-    assert plan_changes(plan.but({"training.optimizer": "adamw"}), "optimizer", "adam") == {"training.learning_rate": 0.001}
-    assert plan_changes(plan, "no_dropout") == {"model.dropout": 0.0}
-    assert plan_changes(plan, "wider", 2) == {"model.width": 512}
-    assert plan_changes(plan, "activation", "relu") == {}  # it is the builder's own
-    assert plan_changes(plan.but({"model.activation": "sigmoid"}), "activation", "relu") == {"model.activation": "relu"}
-    assert plan_changes(plan.but({"model.activation": "tanh"}), "initialize") == {"start.initialize": "xavier"}
-    assert plan_changes(plan, "initialize") == {"start.initialize": "he"}
-    assert plan_changes(plan, "longer", 3.0) == {"training.epochs": 90, "training.patience": 0}
-    assert plan_changes(plan, "regularize", 0.3)["model.dropout"] == 0.6
-    assert plan_changes(plan, "standardize") == {}
-    assert plan_changes(Plan().but({"model": "recurrent", "model.cell": "rnn"}), "gated") == {"model.cell": "lstm"}
+    assert changes_of_plan(plan, "rate", 0.01) == {"training.learning_rate": 0.02}
+    assert changes_of_plan(plan, "optimizer", "adam") == {"training.optimizer": "adam", "training.learning_rate": 0.001}
+    assert changes_of_plan(plan.but({"training.optimizer": "adamw"}), "optimizer", "adam") == {"training.learning_rate": 0.001}
+    assert changes_of_plan(plan, "no_dropout") == {"model.dropout": 0.0}
+    assert changes_of_plan(plan, "wider", 2) == {"model.width": 512}
+    assert changes_of_plan(plan, "activation", "relu") == {}  # it is the builder's own
+    assert changes_of_plan(plan.but({"model.activation": "sigmoid"}), "activation", "relu") == {"model.activation": "relu"}
+    assert changes_of_plan(plan.but({"model.activation": "tanh"}), "initialize") == {"start.initialize": "xavier"}
+    assert changes_of_plan(plan, "initialize") == {"start.initialize": "he"}
+    assert changes_of_plan(plan, "longer", 3.0) == {"training.epochs": 90, "training.patience": 0}
+    assert changes_of_plan(plan, "regularize", 0.3)["model.dropout"] == 0.6
+    assert changes_of_plan(plan, "standardize") == {}
+    assert changes_of_plan(Plan().but({"model": "recurrent", "model.cell": "rnn"}), "gated") == {"model.cell": "lstm"}
 
 
 def test_what_a_plan_does_not_have_is_not_proposed() -> None:
-    assert fitting(PLANS["resnet18"], {"model.dropout": 0.5, "model.nonsense": 1, "training.batch": -1}) == {}
+    assert those_that_fit(PLANS["resnet18"], {"model.dropout": 0.5, "model.nonsense": 1, "training.batch": -1}) == {}
 
 
 def test_lines_have_the_numbers_of_the_program() -> None:

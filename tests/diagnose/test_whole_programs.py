@@ -47,7 +47,9 @@ def verdict_on(program: Written) -> Verdict:
     y = y.roll(program.pairing)
     optimizer = program.optimizer(program.model)
     order = torch.Generator().manual_seed(0)
-    with watch(program.model, optimizer, loss=program.criterion, valid=(valid[0] * program.scale, valid[1].roll(program.pairing))) as probe:
+    with watch(
+        program.model, optimizer, loss=program.criterion, valid=(valid[0] * program.scale, valid[1].roll(program.pairing))
+    ) as probe:
         for _ in range(program.epochs):
             for chosen in torch.randperm(len(x), generator=order).split(32):
                 if program.zero:
@@ -67,8 +69,14 @@ def zeroed() -> nn.Module:
 
 
 FAULTS: dict[str, tuple[Callable[[], Written], str]] = {
-    "rate × 300": (lambda: Written(perceptron(), optimizer=lambda model: torch.optim.Adam(model.parameters(), 1.0)), "rate_too_high"),
-    "rate ÷ 1000": (lambda: Written(perceptron(), optimizer=lambda model: torch.optim.Adam(model.parameters(), 3e-6)), "rate_too_low"),
+    "rate × 300": (
+        lambda: Written(perceptron(), optimizer=lambda model: torch.optim.Adam(model.parameters(), 1.0)),
+        "rate_too_high",
+    ),
+    "rate ÷ 1000": (
+        lambda: Written(perceptron(), optimizer=lambda model: torch.optim.Adam(model.parameters(), 3e-6)),
+        "rate_too_low",
+    ),
     "softmax before cross entropy": (lambda: Written(perceptron(end=nn.Softmax(1)), epochs=6), "head_or_loss_wrong"),
     "gradients not zeroed": (
         lambda: Written(perceptron(), zero=False, optimizer=lambda model: torch.optim.SGD(model.parameters(), 0.1)),
@@ -82,14 +90,19 @@ FAULTS: dict[str, tuple[Callable[[], Written], str]] = {
     "targets of other rows": (lambda: Written(perceptron(), pairing=1), "input_ignored"),
     "no activation": (lambda: Written(perceptron(activation=nn.Identity)), "no_nonlinearity"),
     "a deep stack of sigmoids": (
-        lambda: Written(perceptron(activation=nn.Sigmoid, depth=8), optimizer=lambda model: torch.optim.SGD(model.parameters(), 0.1)),
+        lambda: Written(
+            perceptron(activation=nn.Sigmoid, depth=8), optimizer=lambda model: torch.optim.SGD(model.parameters(), 0.1)
+        ),
         "vanishing_gradient",
     ),
     "last layer out of the optimizer": (
         lambda: Written(perceptron(), optimizer=lambda model: torch.optim.Adam(list(model.parameters())[-1:], 3e-3)),
         "not_training",
     ),
-    "no number": (lambda: Written(perceptron(), criterion=lambda outputs, targets: (outputs[:, 0] * 1e30).square().mean() * 1e30), "non_finite"),
+    "no number": (
+        lambda: Written(perceptron(), criterion=lambda outputs, targets: (outputs[:, 0] * 1e30).square().mean() * 1e30),
+        "non_finite",
+    ),
 }
 
 

@@ -66,11 +66,13 @@ def test_the_verdict_is_the_last_line_that_is_told(tmp_path: Path) -> None:
     assert f"leadline diagnose {tmp_path / 'a'}" in text
 
 
-@pytest.mark.parametrize("model", ["linear", "mlp", "convnet"])
+@pytest.mark.parametrize(("model", "step"), [("linear", "plain"), ("mlp", "recorded"), ("convnet", "recorded")])
 def test_weights_and_random_numbers_are_those_of_an_unwatched_training(
-    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: str, step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changes = {**PLAIN, "model": model, "training.epochs": 3}
+    # What would be decided by measuring is decided, as it may come out otherwise the second time.
+    decided = {"training.step": step, "training.layout": "contiguous"}
+    changes = {**PLAIN, "model": model, "training.epochs": 3, **decided}
     torch.manual_seed(5)
     watched = leadline.train("digits", folder=tmp_path / "watched", changes=changes)
     drawn = torch.rand(3)

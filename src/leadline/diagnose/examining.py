@@ -21,6 +21,7 @@ from leadline.diagnose.checks import (
     last_look,
     loss_graphs,
     picture_fields,
+    row_mixing,
     simple_methods,
     split_likeness,
     task_guess,
@@ -123,6 +124,7 @@ def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor 
     slope = readings.last.slope, readings.last.slope_se
     readings.last = check("last step", lambda: last_look.read_last(subject)) or readings.last
     readings.last.slope, readings.last.slope_se = slope
+    readings.last.mixing = check("rows by themselves", lambda: row_mixing.read_mixing(subject))
     readings.graph.problems = check("head", lambda: head_fits.head_problems(subject, readings)) or []
     if subject.task in ("classes", "labels", "number"):
         readings.beside = check("simple methods", lambda: simple_methods.read_beside(subject)) or readings.beside

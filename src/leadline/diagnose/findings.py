@@ -55,12 +55,12 @@ class Finding:
     """One thing that is wrong.
 
     `kind` is one of `KINDS`; `severity` is "severe", "moderate" or "remark" (inside, without harm to the outcome);
-    `confidence` is in [0, 1]; `where` names a layer, a column or a row; `tried` tells what a counterfactual training or a direct
-    test showed, and `confirmed` says that it gained more than two standard errors.
+    `confidence` is in [0, 1]; `where` names a layer, a column or a row; `tried` tells what a counterfactual training or a
+    direct test showed, and `confirmed` says that it gained more than two standard errors.
 
     Example:
         >>> ratio = Measure("update ratio", 0.31, high=0.01)
-        >>> finding = Finding("rate_too_high", "severe", 0.9, (ratio,), "The steps are too long.")
+        >>> finding = Finding("rate_too_high", "severe", 0.9, (ratio,), "Too long steps.")
         >>> finding.title
         'Learning rate too high'
     """

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.kinds import KINDS
-from leadline.diagnose.plan_changes import plan_changes
+from leadline.diagnose.plan_changes import changes_of_plan
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.remedies import remedy_for
 from leadline.diagnose.trials.changes import parts_of, said
@@ -68,16 +68,16 @@ def attempts_for(verdict: Verdict, readings: Readings, plan: Plan) -> list[Attem
     """
     if verdict.healthy:
         return []
-    against = named(verdict.findings)
+    against = kinds_named(verdict.findings)
     gained = sorted((each for each in readings.branches if each.gain > SURE * each.gain_se), key=lambda each: -each.gain)
     wanted = []
     for branch in gained:
         changes: dict[str, Any] = {}
         for change, argument in parts_of(branch.change, branch.argument):
-            changes |= plan_changes(plan, change, argument, task=readings.program.task)
+            changes |= changes_of_plan(plan, change, argument, task=readings.program.task)
         wanted.append(Attempt(changes, against))
     wanted += [
-        Attempt(dict(remedy_for(finding.kind, readings, plan).changes), named([finding]))
+        Attempt(dict(remedy_for(finding.kind, readings, plan).changes), kinds_named([finding]))
         for finding in verdict.findings
         if KINDS[finding.kind].confirmed_by in _BY_TRAINING or (finding.confirmed and not gained)
     ]
@@ -88,11 +88,11 @@ def _different(wanted: Sequence[Attempt]) -> list[Attempt]:
     return [attempt for place, attempt in enumerate(wanted) if attempt.changes not in [each.changes for each in wanted[:place]]]
 
 
-def named(findings: Sequence[Finding]) -> str:
+def kinds_named(findings: Sequence[Finding]) -> str:
     """Some findings by their kinds, for a line to read.
 
     Example:
-        >>> named([Finding("one_batch", "severe", 0.5, (), ""), Finding("overfitting", "moderate", 0.5, (), "")])
+        >>> kinds_named([Finding("one_batch", "severe", 0.5, (), ""), Finding("overfitting", "moderate", 0.5, (), "")])
         'cannot learn one batch, overfitting'
     """
     return ", ".join(finding.title[:1].lower() + finding.title[1:] for finding in findings)
@@ -157,7 +157,7 @@ def told_attempt(attempt: Attempt, compared: Compared | None, *, measure: str, f
 
 def told_nothing(verdict: Verdict) -> dict[str, Any]:
     """Why nothing was trained anew."""
-    told = named(verdict.findings)
+    told = kinds_named(verdict.findings)
     return _record("left", f"Nothing more was changed: no change of the plan is known, or gained on copies, against {told}.")
 
 

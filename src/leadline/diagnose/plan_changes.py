@@ -17,7 +17,7 @@ _LOSSES = {"classes": "cross_entropy", "labels": "binary_cross_entropy", "number
 _LARGEST_DROPOUT = 0.7
 
 
-def plan_changes(plan: Plan, change: str, argument: float | str | None = None, *, task: str = "") -> dict[str, Any]:
+def changes_of_plan(plan: Plan, change: str, argument: float | str | None = None, *, task: str = "") -> dict[str, Any]:
     """Changes for `plan.but` that do what this change of `trials.CHANGES` does; empty where a Plan cannot say it.
 
     What Leadline always does (standardized inputs, gradients zeroed, rows shuffled, all modes right) needs no change of a Plan.
@@ -29,19 +29,19 @@ def plan_changes(plan: Plan, change: str, argument: float | str | None = None, *
         task: classes, labels or number, for the loss.
 
     Example:
-        >>> plan_changes(Plan().but({"model": "mlp"}), "activation", "leaky_relu")
+        >>> changes_of_plan(Plan().but({"model": "mlp"}), "activation", "leaky_relu")
         {'model.activation': 'leaky_relu'}
-        >>> plan_changes(Plan().but({"model": "resnet18"}), "activation", "leaky_relu")
+        >>> changes_of_plan(Plan().but({"model": "resnet18"}), "activation", "leaky_relu")
         {}
     """
-    return fitting(plan, _proposed(plan, change, argument, task))
+    return those_that_fit(plan, _proposed(plan, change, argument, task))
 
 
-def fitting(plan: Plan, changes: Mapping[str, Any]) -> dict[str, Any]:
+def those_that_fit(plan: Plan, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the changes that this Plan takes and that change something.
 
     Example:
-        >>> fitting(Plan(), {"training.batch": 64, "training.epochs": 9, "model.no": 1, "training.clip": "norm(-1)"})
+        >>> those_that_fit(Plan(), {"training.batch": 64, "training.epochs": 9, "model.no": 1, "training.clip": "norm(-1)"})
         {'training.epochs': 9}
     """
     kept: dict[str, Any] = {}

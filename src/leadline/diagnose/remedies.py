@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from leadline.diagnose.findings import Remedy
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedy_lines import line_for, sentence_for
-from leadline.diagnose.trials.gains import best
+from leadline.diagnose.trials.gains import best_of
 
 if TYPE_CHECKING:
     from leadline.plan.record import Plan
@@ -181,7 +181,7 @@ def apply_changes(kind: str, readings: Readings) -> list[Tried]:
 
 def _proven(advice: _Advice, readings: Readings) -> Branch | None:
     own = {change for change, _ in advice.changes}
-    return best(branch for branch in readings.branches if branch.change in own)
+    return best_of(branch for branch in readings.branches if branch.change in own)
 
 
 def _changes_of(advice: _Advice, readings: Readings, extra: Mapping[str, str]) -> list[Tried]:
@@ -205,14 +205,14 @@ def _changes_of(advice: _Advice, readings: Readings, extra: Mapping[str, str]) -
 def _for_plan(plan: Plan | None, advice: _Advice, changes: list[Tried], readings: Readings, *, sure: bool) -> dict[str, Any]:
     if plan is None:
         return {}
-    from leadline.diagnose.plan_changes import fitting, plan_changes, rounded
+    from leadline.diagnose.plan_changes import changes_of_plan, rounded, those_that_fit
     from leadline.diagnose.trials.changes import parts_of
 
     for change, argument in changes:
         found: dict[str, Any] = {}
         for name, own in parts_of(change, argument):
-            found |= plan_changes(plan, name, own, task=readings.program.task)
+            found |= changes_of_plan(plan, name, own, task=readings.program.task)
         if found or sure:
             return found
     proposed = advice.plan(plan, readings) if advice.plan is not None else {}
-    return fitting(plan, {key: rounded(value) if isinstance(value, float) else value for key, value in proposed.items()})
+    return those_that_fit(plan, {key: rounded(value) if isinstance(value, float) else value for key, value in proposed.items()})

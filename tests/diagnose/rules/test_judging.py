@@ -241,3 +241,38 @@ def test_what_is_suspected_is_tried_first() -> None:
     too_high(readings)
     readings.branches = []
     assert worth_trying(readings)[0] == ("rate", 0.1)
+
+
+def test_large_targets_of_numbers_are_named() -> None:
+    readings = healthy()
+    badly(readings, 0.9)
+    readings.program.task, readings.answers.counts, readings.answers.std, readings.answers.mean = "number", [], 4e4, 2e5
+    readings.beside.valid_error = {"constant": 1.0, "linear": 0.3}
+    readings.branches = [branch("standardize_targets", None, 0.5)]
+    verdict = judge_readings(readings)
+    assert (verdict[0].kind, verdict[0].where) == ("inputs_not_prepared", "targets"), str(verdict)
+
+
+def test_rows_that_depend_on_each_other_are_named() -> None:
+    readings = healthy()
+    readings.last.mixing = 0.7
+    assert judge_readings(readings)[0].kind == "input_ignored"
+
+
+def test_a_rate_that_goes_to_nothing_early_is_named() -> None:
+    readings = healthy()
+    badly(readings)
+    for sample in readings.steps.samples:
+        sample.rate = 0.1 if sample.step < 60 else 1e-6
+    readings.branches = [branch("constant_rate", None, 0.3)]
+    assert judge_readings(readings)[0].kind == "rate_too_low"
+
+
+def test_an_optimizer_that_never_steps_is_named() -> None:
+    readings = healthy()
+    badly(readings, 0.75)
+    for sample in readings.steps.samples:
+        sample.update = [None] * 6
+    verdict = judge_readings(readings)
+    assert verdict[0].kind == "not_training"
+    assert "optimizer.step()" in verdict[0].remedy.code

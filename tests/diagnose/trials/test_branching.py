@@ -10,10 +10,13 @@ from torch.optim import SGD, Adam
 
 from leadline.diagnose.readings import Branch, Readings, Sample
 from leadline.diagnose.subject import Rows, Subject
-from leadline.diagnose.trials.branching import Trials, branch, branches, gain_of
+from leadline.diagnose.trials.branching import branch, branches
 from leadline.diagnose.trials.composing import compose
-from leadline.diagnose.trials.copied_training import Outcome
+from leadline.diagnose.trials.copied_training import Outcome, copy_of
+from leadline.diagnose.trials.gains import gain_of
+from leadline.diagnose.trials.habits import habits_of
 from leadline.diagnose.trials.samples import a_subject, rings
+from leadline.diagnose.trials.twins import Trials
 
 
 def mlp(*middle: nn.Module) -> nn.Sequential:
@@ -59,6 +62,15 @@ def squared(outputs: Tensor, targets: Tensor) -> Tensor:
     return F.mse_loss(outputs[:, 0], targets.float())
 
 
+def as_read(subject: Subject, readings: Readings | None = None) -> Subject:
+    """The same training as it would have come out with the habits that were read, or with its optimizer as it is now."""
+    assert subject.valid is not None
+    made = copy_of(subject, habits_of(subject, readings), (subject.train, subject.valid), readings=readings)
+    made.run(subject.steps)
+    subject.model.load_state_dict(made.model.state_dict())
+    return subject
+
+
 def unzeroed() -> Readings:
     readings = Readings()
     readings.steps.not_zeroed = 1.0
@@ -99,7 +111,7 @@ def test_the_change_that_mends_a_fault_gains(fault: str) -> None:
 
 
 def test_gradients_that_are_not_zeroed() -> None:
-    tried = branch(a_subject(rate=1.0), "zero_grad", readings=unzeroed())
+    tried = branch(as_read(a_subject(rate=1.0), unzeroed()), "zero_grad", readings=unzeroed())
     assert isinstance(tried, Branch)
     assert tried.gain > 2 * tried.gain_se
 
@@ -107,7 +119,7 @@ def test_gradients_that_are_not_zeroed() -> None:
 def test_sorted_rows() -> None:
     readings = Readings()
     readings.steps.rows_a_batch_sorted = 1.0
-    tried = branch(a_subject(rate=0.3), "shuffle", readings=readings)
+    tried = branch(as_read(a_subject(rate=0.3), readings), "shuffle", readings=readings)
     assert isinstance(tried, Branch)
     assert tried.gain > 2 * tried.gain_se
 
@@ -117,7 +129,7 @@ def test_parameters_outside_of_the_optimizer() -> None:
     parts = list(subject.model.parameters())
     # Without the middle layers and the last one's weights little is learned.
     subject.optimizers = (SGD(parts[-1:], lr=0.05),)
-    tried = branch(subject, "everything_trains")
+    tried = branch(as_read(subject), "everything_trains")
     assert isinstance(tried, Branch)
     assert tried.gain > 2 * tried.gain_se
 
@@ -251,3 +263,13 @@ def test_a_schedule_that_has_run_down_is_repeated() -> None:
     twin = branch(subject, "clip", 1e6, readings=readings)
     assert twin is not None
     assert max(twin.twin_errors) < 0.4  # it learns, though the rate is 0 by now
+
+
+def test_a_twin_that_is_not_what_the_person_trained_proves_nothing() -> None:
+    subject = a_subject(rate=0.5, steps=200)  # healthy, but what was read of it says that its gradients are never zeroed
+    readings = unzeroed()
+    readings.program.epochs, readings.first.best_constant_loss = 21.0, None
+    tried = branch(subject, "zero_grad", readings=readings)
+    assert tried is not None
+    assert sum(tried.twin_errors) > sum(tried.errors) + 0.1  # without zeroing it fares badly, but it did not fare so
+    assert tried.gain < 2 * tried.gain_se

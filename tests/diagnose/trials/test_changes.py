@@ -399,7 +399,7 @@ def test_every_change_has_words() -> None:
 
 
 def test_a_subject_without_valid_rows_is_judged_on_a_third_of_the_others() -> None:
-    from leadline.diagnose.trials.branching import Trials
+    from leadline.diagnose.trials.twins import Trials
 
     subject: Subject = a_subject(steps=1)
     subject.valid = None

@@ -10,6 +10,8 @@ from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.candidates import Candidate, ramp
 from leadline.diagnose.rules.outcomes import Outcome
 
+MIXED = 0.01
+
 
 def inputs_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     columns = readings.columns
@@ -21,7 +23,8 @@ def inputs_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candid
             1.0,
             f"{columns.non_finite:,} input values are not finite numbers.",
             (Measure("input values that are not finite", columns.non_finite, high=0),),
-            proven=True,
+            proven=not outcome.finite,  # networks that expect gaps learn in spite of them
+            hurts=not outcome.finite,
         )
         return
     size = max(abs(columns.mean), columns.std)
@@ -80,6 +83,44 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart.",
         measures,
         proven=strength >= 0.9,
+    )
+
+
+def rows_mixed(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    mixing = readings.last.mixing
+    if mixing is None or mixing < MIXED:
+        return
+    yield Candidate(
+        "input_ignored",
+        1.0,
+        "The answer for a row changes with the other rows of its batch: dimensions are taken for one another, as by `view` in "
+        "place of `permute`, or by a recurrent layer without `batch_first`.",
+        (Measure("how far an answer moves with its neighbours, over the spread of the answers", mixing, high=0.0),),
+        proven=True,
+        extra={
+            "remedy": "Keep the rows of a batch apart: the first dimension is the row's all the way through.",
+            "code_line": "nn.LSTM(features, hidden, batch_first=True)  # or x.permute(1, 0, 2)",
+        },
+    )
+
+
+def targets_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    answers = readings.answers
+    if readings.program.task != "number" or not answers.std:
+        return
+    size = max(answers.std, abs(answers.mean))
+    strength = max(ramp(math.log10(size), 1.0, 2.5), ramp(math.log10(answers.std), -1.3, -2.5))
+    yield Candidate(
+        "inputs_not_prepared",
+        strength,
+        "The targets are far from mean 0 and spread 1: the last layer must grow a long way before anything else is learned.",
+        (Measure("spread of the targets", answers.std, 0.1, 10.0), Measure("mean of the targets", answers.mean, -10.0, 10.0)),
+        (("standardize_targets", None),),
+        "targets",
+        extra={
+            "remedy": "Standardize the targets with the mean and deviation of the training rows, and turn answers back.",
+            "code_line": "y = (y - y_train.mean()) / y_train.std()",
+        },
     )
 
 

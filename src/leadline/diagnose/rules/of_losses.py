@@ -70,6 +70,18 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
             extra={"code": "zero_grad"},
         )
         return
+    unmoved = [sample for sample in steps.samples[1:] if sample.weight]
+    unheard = len(unmoved) > 1 and all(each is None for sample in unmoved for each in sample.update)
+    if unheard and unmoved[0].weight == unmoved[-1].weight:
+        yield Candidate(
+            "not_training",
+            1.0,
+            "The optimizer never took a step, so that no weight has changed.",
+            (Measure("steps of the optimizer that were seen", 0, low=1),),
+            proven=True,
+            extra={"remedy": "Call the optimizer after the backward pass.", "code_line": "optimizer.step()"},
+        )
+        return
     sizes = dict(zip(steps.names, steps.sizes, strict=False))
     total = max(1, sum(sizes.values()))
     for names, cause, code, weight in (

@@ -79,6 +79,22 @@ def rate_too_low(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     )
 
 
+def rate_gone(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A schedule that takes the rate to nothing long before the end."""
+    rates = [(sample.step, sample.rate) for sample in readings.steps.samples if sample.rate > 0]
+    if len(rates) < 5:
+        return
+    highest = max(rate for _, rate in rates)
+    until = max(step for step, rate in rates if rate > 0.01 * highest) / max(readings.program.steps, 1)
+    yield Candidate(
+        "rate_too_low",
+        ramp(until, 0.6, 0.2),
+        "The schedule takes the learning rate to nothing long before the training ends.",
+        (Measure("share of the training with more than a hundredth of the highest rate", until, low=0.6),),
+        (("constant_rate", None), ("cooled", None)),
+    )
+
+
 def oscillation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     noise, losses = readings.steps.noise, _losses(readings)
     if noise is None or len(losses) < 20:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.subject import Subject, undisturbed
-from leadline.diagnose.trials.branching import Trials, named
 from leadline.diagnose.trials.changes import TOGETHER, parts_of
+from leadline.diagnose.trials.twins import Trials, written
 
 _MOST_PARTS = 4
 
@@ -36,8 +36,8 @@ def compose(
         >>> model = nn.Sequential(nn.Linear(6, 32), nn.Linear(32, 3))
         >>> subject = a_subject(model, rate=1e-4)
         >>> best = compose(subject, branches(subject, [("rate", 1000.0), ("nonlinearity", None)], seconds=5), seconds=5)
-        >>> best.change, best.gain > 0.3
-        ('rate(1000) & nonlinearity', True)
+        >>> sorted(best.change.split(" & ")), best.gain > 0.3
+        (['nonlinearity', 'rate(1000)'], True)
     """
     end = time.perf_counter() + seconds
     ranked = sorted(tried, key=lambda each: -each.gain)
@@ -64,6 +64,6 @@ def _together(trials: Trials, first: Branch, second: Branch, end: float) -> Bran
     parts = [parts_of(each.change, each.argument) for each in (first, second)]
     if {name for name, _ in parts[0]} & {name for name, _ in parts[1]} or time.perf_counter() > end:
         return None
-    both = TOGETHER.join(named(each.change, each.argument) for each in (first, second))
+    both = TOGETHER.join(written(each.change, each.argument) for each in (first, second))
     tried = trials.run(both, deadline=end)
     return tried if tried is not None and len(tried.losses) > 1 else None

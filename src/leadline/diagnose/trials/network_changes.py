@@ -66,7 +66,7 @@ def _weighted(copied: CopiedTraining) -> list[tuple[str, nn.Module, Tensor]]:
     return weighted(copied.model, lambda: copied.answer(_probe(copied).inputs))
 
 
-def activation(copied: CopiedTraining, name: Any) -> str:
+def set_activation(copied: CopiedTraining, name: Any) -> str:
     """Activations of hidden layers that saturate become this one, with fitting first weights; so do rectifiers that may die.
 
     Those that are multiplied with something (gates) and that of the last layer stay.
@@ -83,7 +83,7 @@ def activation(copied: CopiedTraining, name: Any) -> str:
         return "no activation of a hidden layer is of the kind that this would replace"
     copied.within.append(Replacing(calls, chosen, lambda old, x, *rest, **named: function(x)))
     if any(call.name in _SATURATES for call in chosen):
-        initialize(copied, "xavier" if name == "tanh" else "he")
+        start_weights(copied, "xavier" if name == "tanh" else "he")
     return ""
 
 
@@ -98,7 +98,7 @@ def nonlinearity(copied: CopiedTraining, argument: Any) -> str:
     return ""
 
 
-def initialize(copied: CopiedTraining, rule: Any) -> str:
+def start_weights(copied: CopiedTraining, rule: Any) -> str:
     """First weights by He's rule where rectifiers follow, by Xavier's otherwise, or by the one that is named; biases 0."""
     if rule in (None, "auto"):
         names = {call.name for call in _calls(copied) if call.place == "hidden"}
@@ -108,7 +108,7 @@ def initialize(copied: CopiedTraining, rule: Any) -> str:
     return "" if set_ else "none of its weights are trained"
 
 
-def head(copied: CopiedTraining, fit: Any) -> str:
+def right_head(copied: CopiedTraining, fit: Any) -> str:
     """The activation after the last layer is taken away, and the loss is the one that suits the task.
 
     `fit` is "auto", or "linear", which leaves the loss alone.
@@ -225,7 +225,7 @@ def normalization(copied: CopiedTraining, argument: Any) -> str:
     return "" if count else "it has no hidden layer that could be normalized"
 
 
-def statistics(copied: CopiedTraining, argument: Any) -> str:
+def fresh_statistics(copied: CopiedTraining, argument: Any) -> str:
     """The running statistics of batch norm are taken anew from all training rows before it is judged."""
     norms = [layer for layer in copied.model.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
     if not norms:
@@ -248,7 +248,7 @@ def statistics(copied: CopiedTraining, argument: Any) -> str:
     return ""
 
 
-def gated(copied: CopiedTraining, argument: Any) -> str:
+def with_gates(copied: CopiedTraining, argument: Any) -> str:
     return "" if gate(copied.model) else "it has no plain recurrent layer"
 
 

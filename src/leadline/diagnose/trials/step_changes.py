@@ -128,7 +128,7 @@ def everything_trains(copied: CopiedTraining, argument: Any) -> str:
     return ""
 
 
-def sign(copied: CopiedTraining, argument: Any) -> str:
+def turn_sign(copied: CopiedTraining, argument: Any) -> str:
     before = copied.loss
     copied.loss = lambda outputs, targets: -before(outputs, targets)
     return ""
