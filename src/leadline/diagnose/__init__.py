@@ -3,6 +3,6 @@
 from leadline.diagnose.findings import Finding, Measure, Remedy, Verdict
 from leadline.diagnose.kinds import KINDS
 from leadline.diagnose.readings import Readings
-from leadline.diagnose.watching import Probe, watch
+from leadline.diagnose.probing import Probe, watch
 
 __all__ = ["KINDS", "Finding", "Measure", "Probe", "Readings", "Remedy", "Verdict", "watch"]

@@ -33,7 +33,7 @@ from leadline.diagnose.subject import Subject, first_tensor, undisturbed
 from leadline.diagnose.trials.branching import branches
 
 if TYPE_CHECKING:
-    from leadline.diagnose.watching import Probe
+    from leadline.diagnose.probing import Probe
 
 _MATTERS = 1e-3  # of the longest gradient: an update by less may be lost in rounding, as that of a bias before batch norm
 
@@ -62,7 +62,7 @@ def read_course(probe: Probe, readings: Readings) -> None:
     steps.sizes = [parameter.numel() for parameter in probe.model.parameters()]
     steps.losses = [(at * probe.stride, loss) for at, loss in trends.stretches(losses)]
     steps.rows_a_batch_sorted = trends.unmixed([each.cpu().numpy() for each in probe.batch_targets])
-    steps.noise = trends.step_noise(losses)
+    steps.noise = trends.noise_between_steps(losses)
     steps.not_zeroed = probe.not_zeroed
     samples = steps.samples
     steps.evaluation_mode = float(np.mean([not sample.training_mode for sample in samples])) if samples else 0.0

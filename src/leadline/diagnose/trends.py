@@ -23,13 +23,13 @@ def stretches(losses: NDArray[np.float64], first: int = 0) -> list[tuple[int, fl
     return [(int(end), float(part.mean())) for end, part in zip(ends, parts, strict=True)]
 
 
-def step_noise(losses: NDArray[np.float64]) -> float | None:
+def noise_between_steps(losses: NDArray[np.float64]) -> float | None:
     """The standard deviation of the loss from step to step, by second differences, so that a trend does not count.
 
     x(t−1) − 2 x(t) + x(t+1) of independent noise has 6 times its variance; the median makes single spikes harmless.
 
     Example:
-        >>> round(step_noise(np.arange(100.0)), 6)
+        >>> round(noise_between_steps(np.arange(100.0)), 6)
         0.0
     """
     finite = losses[np.isfinite(losses)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from leadline.diagnose.watching import Probe
+from leadline.diagnose.probing import Probe
 from leadline.training.recorded import Recorded
 from leadline.training.steps import Step
 

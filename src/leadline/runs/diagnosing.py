@@ -12,7 +12,7 @@ from leadline.data.dataset import Dataset
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.watched_steps import WatchedStep
-from leadline.diagnose.watching import Probe
+from leadline.diagnose.probing import Probe
 from leadline.models import Ensemble
 from leadline.plan import Built, Plan, build
 from leadline.runs import folder as folders

@@ -9,7 +9,7 @@ import numpy as np
 
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import LayerFacts, Readings
-from leadline.diagnose.rules.candidates import Candidate, ramp
+from leadline.diagnose.rules.suspicions import Candidate, ramp
 from leadline.diagnose.rules.outcomes import Outcome
 
 VANISHED = 1e-3  # first over last gradient per √parameter

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import Readings
-from leadline.diagnose.rules.candidates import Candidate, ramp
+from leadline.diagnose.rules.suspicions import Candidate, ramp
 from leadline.diagnose.rules.outcomes import Outcome
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import Readings
-from leadline.diagnose.rules.candidates import Candidate, ramp
+from leadline.diagnose.rules.suspicions import Candidate, ramp
 from leadline.diagnose.rules.outcomes import Outcome
 
 NO_GRADIENT = 1e-9

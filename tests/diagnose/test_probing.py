@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from leadline.diagnose.watched_steps import WatchedStep
-from leadline.diagnose.watching import Probe, watch
+from leadline.diagnose.probing import Probe, watch
 from leadline.errors import ArgumentError
 from leadline.training import Supervised, run_loop
 
