@@ -26,6 +26,7 @@ from leadline.plan.transferred_networks import as_known
 from leadline.plan.transferring import resolve
 from leadline.runs import folder as folders
 from leadline.runs.environment import describe_environment
+from leadline.runs.drawing_runs import fit_drawings
 from leadline.runs.failing import check_worth_resuming, write_failure
 from leadline.runs.finishing import finish
 from leadline.runs.ngrams import count_and_finish, smoothing_named
@@ -260,6 +261,8 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
         with preserved(), keeping_buffers(), noting_nondeterminism() as noted:
             if dataset.task == "words":
                 trained = fit_words(path, plan, dataset, observer, interruption)
+            elif dataset.task == "generate":
+                trained = fit_drawings(path, plan, dataset, observer, interruption, every=checkpoint_every)
             else:
                 trained = Fitting(path, plan, dataset, observer, [interruption], every=checkpoint_every).fit()
             files.write_json(path / "environment.json", describe_environment(trained.built.device, noted))
