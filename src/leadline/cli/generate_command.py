@@ -62,7 +62,9 @@ def command(
 
     opened = runs.open(run)
     pictures = opened.generate(number, classes=classes, seed=seed, steps=steps)
-    saved = _save_files(opened, pictures, path, classes) if single else _save_sheet(opened, pictures, path, columns, scale, classes)
+    saved = (
+        _save_files(opened, pictures, path, classes) if single else _save_sheet(opened, pictures, path, columns, scale, classes)
+    )
     if as_json:
         click.echo(json.dumps({"number": number, "seed": seed, "classes": list(classes), "path": str(path)}))
     else:
@@ -98,7 +100,9 @@ def _save_sheet(
     columns = columns or (known if 1 < known <= 16 else 0)  # so that a column holds one class
     sheet = sample_sheet(shown_bytes(pictures, opened.schema), columns=columns, scale=scale or 0)
     buffer = io.BytesIO()
-    Image.fromarray(sheet).save(buffer, _SHEETS[path.suffix.casefold()], **({"optimize": True} if path.suffix == ".png" else {}))
+    Image.fromarray(sheet).save(
+        buffer, _SHEETS[path.suffix.casefold()], **({"optimize": True} if path.suffix == ".png" else {})
+    )
     with files.storage(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     with files.writing(path) as file:

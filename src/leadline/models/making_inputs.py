@@ -20,7 +20,7 @@ from leadline.layers.arguments import check_whole
 
 @runtime_checkable
 class Generates(Protocol):
-    """A network that makes inputs up: `AdversarialPair`, `VariationalAutoencoder`, `RestrictedBoltzmannMachine`, `DeepBeliefNet`.
+    """A network that makes inputs up: an adversarial pair, a variational autoencoder, a Boltzmann machine, a deep belief net.
 
     Example:
         >>> from leadline.models import autoencoder, rbm
@@ -70,7 +70,9 @@ def made_inputs(
         given["classes"] = classes
     if steps is not None:
         if "steps" not in inspect.signature(network.generate).parameters:
-            raise ArgumentError("Only Boltzmann machines draw by chains of steps", got=type(network).__name__, do="Leave it out.")
+            raise ArgumentError(
+                "Only Boltzmann machines draw by chains of steps", got=type(network).__name__, do="Leave it out."
+            )
         given["steps"] = steps
     with torch.inference_mode(), in_evaluation(network):
         return network.generate(number, seed=seed, **given).float().cpu()

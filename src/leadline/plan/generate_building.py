@@ -37,7 +37,7 @@ class DrawingParts(NamedTuple):
 
 
 def drawing_parts(plan: Plan, dataset: Dataset, model: nn.Module, device: torch.device, precision: torch.dtype) -> DrawingParts:
-    """The step, the batches, the evaluation (on means of blocks, until it is given features) and the keeper of the best weights.
+    """The step, the batches, the evaluation (on means of blocks, until it has features) and the keeper of the best weights.
 
     Args:
         plan: with a network that draws.

@@ -47,7 +47,9 @@ def generate_facts(dataset: Dataset, why: dict[str, str]) -> dict[str, Any]:
     why["data.task"] = f"pictures of {size}{of}, are learned to be drawn from noise"
     why["data.size"] = f"pictures are kept as {size}"
     if dataset.origin.options.get("size"):
-        why["data.size"] += f"; {train:,} photos of 64 pixels a side would take four times as long as of 32, of 128 sixteen times"
+        why["data.size"] += (
+            f"; {train:,} photos of 64 pixels a side would take four times as long as of 32, of 128 sixteen times"
+        )
     why["data.valid"] = f"{len(dataset.valid):,} pictures to choose the best weights by, beside {train:,} to learn from"
     why["data.test"] = f"{len(dataset.test):,} pictures that nothing sees before the end, to judge the drawings by"
     return {}
@@ -148,7 +150,9 @@ def generate_training(
     why["training.accumulate"] = f"1: {batch} pictures are one step of both networks"
     why["training.weight_decay"] = f"0: spectral norm bounds the discriminator, and {train:,} pictures the generator"
     why["training.monitor"] = f"how far drawings are from {len(dataset.valid):,} pictures that are not learned from"
-    why["training.patience"] = f"the distance goes up and down; after {patience} of {epochs} epochs without a better one it ends"
+    why["training.patience"] = (
+        f"the distance goes up and down; after {patience} of {epochs} epochs without a better one it ends"
+    )
     return TrainingPlan(
         loss="hinge",
         optimizer="adam",
@@ -201,7 +205,9 @@ def check_generate_plan(plan: Plan) -> None:
             do=f"Leave {' and '.join(wrong)} out.",
         )
     if training.batch == 1:
-        raise PlanError("A batch of one picture has no variance to be normalized", expected="training.batch of at least 2", got=1)
+        raise PlanError(
+            "A batch of one picture has no variance to be normalized", expected="training.batch of at least 2", got=1
+        )
     average_of(plan)
     try:
         adversarial_loss(training.loss)
@@ -258,5 +264,6 @@ def _penalized(loss: str) -> bool:
 
 def _inputs(dataset: Dataset) -> Pictures:
     inputs = dataset.schema.inputs
-    assert isinstance(inputs, Pictures) and isinstance(dataset.schema.answers, Drawings)
+    assert isinstance(inputs, Pictures)
+    assert isinstance(dataset.schema.answers, Drawings)
     return inputs

@@ -53,7 +53,9 @@ def drawings_outcome(results: Record) -> Outcome:
     from_what = f"{rows:,} pictures it had never seen" if rows else "pictures it had never seen"
     headline = f"Its drawings are at a Fréchet distance of {as_number(value, 3)} from {from_what}"
     if collapse := str(results.get("collapse") or ""):
-        return Outcome(f"{collapse[:-1].split(':')[0]}.", tuple(filter(None, (collapse, headline + ".", distance_sentence(results)))))
+        return Outcome(
+            f"{collapse[:-1].split(':')[0]}.", tuple(filter(None, (collapse, headline + ".", distance_sentence(results))))
+        )
     return Outcome(
         f"{headline}{_beside(results, value)}.",
         tuple(filter(None, (distance_sentence(results), copies_sentence(results.get("copying") or {})))),
@@ -80,13 +82,15 @@ def distance_sentence(results: Record) -> str:
     """On which features distances are, and what real pictures come to.
 
     Example:
-        >>> print(distance_sentence({"features": "a network that tells the 10 classes", "floor": None}))
-        Distances are on features of a network that tells the 10 classes: they compare networks on these pictures and are no FID.
+        >>> print(distance_sentence({"features": "a network that tells 10 classes", "floor": None}))
+        Distances are on features of a network that tells 10 classes: they compare networks on these pictures and are no FID.
     """
     if not results.get("features"):
         return ""
     floor = _frechet(results.get("floor"))
-    least = f" As many training pictures come to {as_number(floor, 3)}, about the least there can be." if floor is not None else ""
+    least = (
+        f" As many training pictures come to {as_number(floor, 3)}, about the least there can be." if floor is not None else ""
+    )
     return f"Distances are on features of {results['features']}: they compare networks on these pictures and are no FID.{least}"
 
 

@@ -23,7 +23,11 @@ from leadline.transfer.own_features import OwnFeatures, learn_own_features
 
 FEATURES, SHEETS, FILM = "features.safetensors", "sheets", "training.gif"
 _SHEETS = 120  # kept of a training at most: of more a film would take minutes
-_ROWS, _WIDEST, _SQUARE = 6, 12, 64  # of a sheet: rows with a column for each class, up to so many; pictures where there are none
+_ROWS, _WIDEST, _SQUARE = (
+    6,
+    12,
+    64,
+)  # of a sheet: rows with a column for each class, up to so many; pictures where there are none
 _OPENING, _IN_A_ROW = 0.1, 3  # share of a training in which drawings may be alike; evaluations that make a collapse
 
 

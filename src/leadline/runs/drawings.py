@@ -1,4 +1,4 @@
-"""Judging and finishing a training of a network that draws: how far its drawings are from pictures, how various, and no copies."""
+"""Judging and finishing a training of a network that draws: how near its drawings are to pictures, how various, no copies."""
 
 from __future__ import annotations
 
@@ -248,7 +248,9 @@ def _examples(
     some = _spread_out(len(drawn), _SHOWN)
     _, places = nearest_rows_of(rows[0][some], rows[1], count=min(_NEAREST, len(rows[1])))
     neighbours = prepared_bytes(learned[places.flatten()], schema)
-    nearest = beside_nearest_sheet(prepared_bytes(drawn[some], schema), neighbours.reshape(*places.shape, *neighbours.shape[1:]))
+    nearest = beside_nearest_sheet(
+        prepared_bytes(drawn[some], schema), neighbours.reshape(*places.shape, *neighbours.shape[1:])
+    )
     made = {"drawn.png": sheet, "nearest.png": nearest}
     for name, picture in made.items():
         with files.writing(path / name) as file:
@@ -327,7 +329,9 @@ def _next(results: dict[str, Any], path: Path, epochs: int) -> list[str]:
         )
     record = results["copying"]
     if record and (record["ratio"] < _COPIED_RATIO or record["share"] > _COPIED_SHARE):
-        advice.append(f"{copying_text(record)} More pictures, fewer epochs or `--set training.changes=color,shift,cutout` help.")
+        advice.append(
+            f"{copying_text(record)} More pictures, fewer epochs or `--set training.changes=color,shift,cutout` help."
+        )
     return [
         *advice,
         *more_epochs(results, epochs),

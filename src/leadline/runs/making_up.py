@@ -56,7 +56,9 @@ def made_up(
         raise ArgumentError("Only pictures can be made up", expected="a Run on pictures", got=inputs.describe())
     made = made_inputs(model, number, seed=seed, classes=class_numbers(schema, classes, number), steps=steps)
     if tuple(made.shape[1:]) != inputs.shape:
-        raise ArgumentError("What the network makes up has not the shape of its pictures", expected=inputs.shape, got=made.shape)
+        raise ArgumentError(
+            "What the network makes up has not the shape of its pictures", expected=inputs.shape, got=made.shape
+        )
     return inputs.restored(made)
 
 

@@ -25,8 +25,8 @@ from leadline.plan.restarts import candidates
 from leadline.plan.transferred_networks import as_known
 from leadline.plan.transferring import resolve
 from leadline.runs import folder as folders
-from leadline.runs.environment import describe_environment
 from leadline.runs.drawing_runs import fit_drawings
+from leadline.runs.environment import describe_environment
 from leadline.runs.failing import check_worth_resuming, write_failure
 from leadline.runs.finishing import finish
 from leadline.runs.ngrams import count_and_finish, smoothing_named

@@ -125,7 +125,8 @@ def read_drawings(
         1797
     """
     inputs, answers = schema.inputs, schema.answers
-    assert isinstance(inputs, Pictures) and isinstance(answers, Drawings)
+    assert isinstance(inputs, Pictures)
+    assert isinstance(answers, Drawings)
     shape = (inputs.height, inputs.width, inputs.channels)
     raw, meaning = pictures_of(source, targets, Reading(shape=shape, cache=cache, progress=progress))
     rows, _ = set_aside(raw.ids, raw.bad, raw.lost)

@@ -65,7 +65,9 @@ def _classes_of(raw: Raw, labelled: bool) -> tuple[Raw, Meaning]:
         targets[list(missing)] = targets[next(row for row in range(len(raw)) if row not in missing)]
     meaning = labelling.interpret(targets, None, raw.columns)
     if meaning.task != "classes":
-        note = f"Its targets are {'several labels' if meaning.task == 'labels' else 'numbers'} and no classes, and are not used."
+        note = (
+            f"Its targets are {'several labels' if meaning.task == 'labels' else 'numbers'} and no classes, and are not used."
+        )
         return replace(raw, notes=(*raw.notes, note)), without
     if len(np.unique(meaning.values)) < 2:
         return raw, without
