@@ -1,4 +1,4 @@
-"""What is proposed for pictures to draw from, with reasons of these pictures; what is refused, and told before the first step."""
+"""What is proposed for pictures to draw from, with reasons of these pictures; and what is refused before the first step."""
 
 from __future__ import annotations
 

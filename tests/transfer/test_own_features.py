@@ -53,7 +53,7 @@ def test_without_classes_it_tells_which_way_up_they_are(height: int, turns: int)
 
 
 def test_it_is_the_same_for_the_same_seed_and_kept_to_the_bit(tmp_path: Path) -> None:
-    own, dataset = learned(classes=False)
+    own, _ = learned(classes=False)
     again, _ = learned(classes=False)
     pictures = torch.rand(7, 1, 12, 12) * 2 - 1
     assert torch.equal(own(pictures), again(pictures))
