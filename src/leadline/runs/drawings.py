@@ -262,7 +262,7 @@ def _examples(
         "data": [
             {
                 "id": str(dataset.train.ids[row]),
-                "truth": names[int(dataset.train.targets[row])] if names else None,
+                "truth": names[int(dataset.train.targets[row])] if names else "",
                 "picture": _uri(png_bytes(picture)),
             }
             for row, picture in zip(shown.tolist(), pictures, strict=True)
