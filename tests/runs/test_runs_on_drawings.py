@@ -115,6 +115,8 @@ def test_the_scores_are_those_of_drawings_measured_apart(run: Run) -> None:
 def test_the_folder_holds_sheets_a_film_and_drawings(run: Run, said: Notes) -> None:
     sheets = sorted(path.name for path in (run.folder / "sheets").iterdir())
     assert sheets == [f"epoch-{number:04}.png" for number in range(13)]
+    with Image.open(run.folder / "sheets" / "epoch-0012.png") as sheet:
+        assert sheet.size == (2 * 56 + 3, 6 * 56 + 5 * 3)  # a column for each class
     with Image.open(run.folder / "training.gif") as film:
         assert film.n_frames == 13  # type: ignore[attr-defined]
     for name in ("drawn.png", "nearest.png"):

@@ -125,7 +125,7 @@ def generate_training(
     patience = min(max(10, epochs // 2), epochs)
     decay = round(min(1 - 1 / max(10.0, epochs * steps / critic / _LOOK_BACK), 0.999), 4)
     altered = ("color, shift, cutout" if colors else "shift, cutout") if train < _FEW else ""
-    why["training.loss"] = f"pictures that are told apart well enough pull no more, which keeps two networks on {train:,} steady"
+    why["training.loss"] = f"pictures told apart well enough pull no more, which keeps two networks on {train:,} steady"
     why["training.batch"] = f"{train:,} pictures make {steps:,} steps an epoch"
     why["training.epochs"] = f"{epochs} times {train:,} pictures are {epochs * train:,} to learn from, {epochs * steps:,} steps"
     why["training.learning_rate"] = f"as published for both networks, for {steps:,} steps of {batch} pictures an epoch"

@@ -19,6 +19,7 @@ from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, RunError, SourceNotFoundError
 from leadline.plan import Plan, measure
 from leadline.plan.corpus_plans import check_words_plan
+from leadline.plan.generating import check_generate_plan
 from leadline.plan.ngrams import check_ngram_plan
 from leadline.plan.notes import plan_notes
 from leadline.plan.restarts import candidates
@@ -98,6 +99,8 @@ def train(
     plan = planned(known, dataset, changes, proposed=plan is None, observer=observer)
     if dataset.task == "ngram":
         check_ngram_plan(plan)
+    if dataset.task == "generate":
+        check_generate_plan(plan)
     resolved = resolve(plan, dataset, observer.note)
     tell_untried(resolved.record, plan.training.epochs, observer)
     seen = about_seen_rows(resolved.plan.start, dataset)
