@@ -44,7 +44,7 @@ def fit_drawings(
         interruption: listens as well.
         every: seconds between checkpoints, at most.
     """
-    features = own_features(path, plan, dataset, observer)
+    features = judging_features(path, plan, dataset, observer)
     built = build(plan, dataset)
     evaluation = evaluation_of(built.model, dataset, features)
     built.evaluate = evaluation  # type: ignore[assignment]
@@ -70,7 +70,7 @@ def fit_drawings(
     return Trained(built, history, float(history["seconds"][-1]) if len(history) else 0.0)
 
 
-def own_features(path: Path, plan: Plan, dataset: Dataset, observer: Observer) -> OwnFeatures:
+def judging_features(path: Path, plan: Plan, dataset: Dataset, observer: Observer) -> OwnFeatures:
     """The features on which drawings are compared with pictures: those kept in the Run, or learned now and kept.
 
     Args:

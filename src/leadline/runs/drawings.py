@@ -25,7 +25,7 @@ from leadline.metrics.sample_spreads import SampleSpread
 from leadline.models import drawn_pictures
 from leadline.plan.generate_building import prepared_pictures
 from leadline.plan.record import Plan
-from leadline.runs.drawing_runs import FEATURES, FILM, SHEETS, own_features, sheet_of
+from leadline.runs.drawing_runs import FEATURES, FILM, SHEETS, judging_features, sheet_of
 from leadline.runs.making_up import png_bytes, prepared_bytes, shown_bytes
 from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
@@ -125,7 +125,7 @@ def evaluate(
 def finish_drawings(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer: Observer) -> dict[str, Any]:
     """Judge the best weights on the test pictures and write examples, sheets and results; the results come back."""
     model, schema = trained.built.model.eval(), dataset.schema
-    features = own_features(path, plan, dataset, observer)
+    features = judging_features(path, plan, dataset, observer)
     real, classes = prepared_pictures(dataset.test, schema, most=_JUDGED)
     observer.note("judging", f"{len(real):,} drawings beside as many test pictures that nothing has seen")
     drawn, theirs = _drawn(model, len(real), classes), features(real)
