@@ -122,7 +122,7 @@ def test_it_is_measured_and_resolved() -> None:
     ],
 )
 def test_what_such_a_training_cannot_take(changes: dict[str, Any], told: str) -> None:
-    dataset = pictures(150)
+    dataset = pictures(150, side=16)  # of 8 pixels the discriminator has one layer, and none to be normalized
     with pytest.raises((PlanError, ArgumentError), match=told):
         build(propose(dataset, QUIET | {"training.epochs": 2} | changes), dataset)
 

@@ -72,7 +72,7 @@ def render(record: Record) -> str:
             residuals=_residuals(results),
             transfer=transfer_view(results),
             pairs=pairs_view(results, record.get("examples") or {}),
-            drawings=drawings_view(results, record.get("examples") or {}),
+            drawn=drawings_view(results, record.get("examples") or {}),
             forecasts=_forecasts(results, record.get("examples") or {}),
             trees=trees_view(record.get("examples") or {}),
             ngrams=ngrams_view(results),
