@@ -61,7 +61,7 @@ def test_one_class_and_another_seed(run: Run, type_in: TypeIn, workplace: Path) 
     assert len(set(files)) == 3
     status, _, wrong = type_in("generate", run.folder, "--class", "bog", "--out", "x.png")
     assert status == 2
-    assert "Did you mean 'bag'?" in wrong
+    assert "Did you mean 'bag'?" in " ".join(wrong.split())
 
 
 def test_single_pictures_in_a_folder(run: Run, type_in: TypeIn, workplace: Path) -> None:
