@@ -74,7 +74,7 @@ def made_inputs(
                 "Only Boltzmann machines draw by chains of steps", got=type(network).__name__, do="Leave it out."
             )
         given["steps"] = steps
-    with torch.inference_mode(), in_evaluation(network):
+    with torch.no_grad(), in_evaluation(network):
         return network.generate(number, seed=seed, **given).float().cpu()
 
 

@@ -38,7 +38,7 @@ def drawn_pictures(
     """
     pair = as_pair(pair)
     check_whole("The drawing of pictures", {"count": count, "batch_size": batch_size})
-    with torch.inference_mode(), in_evaluation(pair):
+    with torch.no_grad(), in_evaluation(pair):
         return pair.generate(count, seed=seed, classes=classes, batch_size=batch_size)
 
 
