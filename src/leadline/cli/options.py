@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Decorated = Callable[..., Any]
 _PLAN_FILE = "TOML as `leadline plan SOURCE` writes it, or the plan.json of a Run"
-TASKS = ("classes", "labels", "number", "sequence", "pairs", "forecast", "tokens", "ngram", "words", "trees")
+TASKS = ("classes", "labels", "number", "sequence", "pairs", "generate", "forecast", "tokens", "ngram", "words", "trees")
 _OF_FORECASTS = ("forecast", "lookback", "series", "known")
 _OF_DATA = ("task", "target", "group", "time", *_OF_FORECASTS, "size", "upscale", "seed")
 _OF_TRAINING = {
@@ -45,7 +45,7 @@ def source_and_changes(function: Decorated) -> Decorated:
                 "--task",
                 type=click.Choice(TASKS),
                 metavar="TASK",
-                help=f"{', '.join(TASKS)}; told from the source otherwise, but for pairs, words and ngram.",
+                help=f"{', '.join(TASKS)}; told from the source otherwise, but for pairs, generate, words and ngram.",
             ),
             click.option("--target", metavar="COLUMN", help="What to learn: a column, its number, or several: a,b,c."),
             click.option(

@@ -88,6 +88,8 @@ def command(
     opened, words = runs.open(run), inputs or ("-",)
     if isinstance(opened.schema.inputs, CorpusWords):
         raise click.UsageError(f"Word vectors answer nothing by themselves. Try: leadline similar {run} WORD")
+    if opened.schema.task == "generate":
+        raise click.UsageError(f"A network that draws answers nothing. Try: leadline generate {run}")
     check_inputs(words, run)
     opened = opened.sampled(samples) if samples else opened
     if isinstance(opened.schema.inputs, SmallPictures):

@@ -7,6 +7,7 @@ from leadline.data.forecasts.forecast_answers import Forecasts
 from leadline.data.forecasts.windows import Windows
 from leadline.data.loading import load
 from leadline.data.pictures.augment import Augment
+from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.enlarging import LargePictures, SmallPictures
 from leadline.data.pictures.near_copies import NearCopies, find_near_copies
 from leadline.data.pictures.pictures import Pictures
@@ -27,6 +28,7 @@ __all__ = [
     "Batches",
     "Classes",
     "Dataset",
+    "Drawings",
     "Excluded",
     "Forecasts",
     "Labels",

@@ -76,8 +76,8 @@ def load(
         task: "classes", "labels" or "number", told from the targets when None; or "pairs": photos to learn enlarging from;
             or "tokens": a text of which each token is foretold; or "ngram": the same by counts; or "words": one whose words are
             learned by their neighbours; or "sequence": an answer for each step of a row, told from files of tagged words and
-            from lists of targets; see `step_loading.load_steps`; or "trees": trees in brackets, each node with a label. With
-            `forecast` it is "forecast".
+            from lists of targets; see `step_loading.load_steps`; or "trees": trees in brackets, each node with a label; or
+            "generate": pictures to learn to draw from, see `drawing_loading.load_drawings`. With `forecast` it is "forecast".
         target: the column to learn (several separated by commas), by its name or its number from 1.
         valid: share of the rows (below 1) or their number, where the source does not bring its own.
         test: likewise.

@@ -17,6 +17,8 @@ from leadline.data.forecasts.forecast_answers import Forecasts
 from leadline.data.forecasts.forecasting import read_forecast
 from leadline.data.forecasts.windows import Windows
 from leadline.data.loading import understand
+from leadline.data.pictures.drawing_loading import read_drawings
+from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.enlarging import LargePictures, SmallPictures
 from leadline.data.pictures.pictures import Pictures
 from leadline.data.pictures.pictures_cache import rows_of
@@ -79,6 +81,8 @@ def read(
     check_source(source)
     if isinstance(inputs, SmallPictures):
         return read_pairs(source, schema, cache=cache, progress=progress)
+    if isinstance(schema.answers, Drawings):
+        return read_drawings(source, schema, targets=targets, cache=cache, progress=progress)
     if isinstance(inputs, Windows):
         return read_forecast(source, schema)
     if isinstance(inputs, Tokens):

@@ -61,6 +61,7 @@ from leadline.models.forecasters import forecaster
 from leadline.models.language_networks import recurrent_language
 from leadline.models.layer_rows import from_rows, row_notes, without_contained
 from leadline.models.linear_models import linear
+from leadline.models.making_inputs import Generates, made_inputs
 from leadline.models.perceptrons import mlp
 from leadline.models.published_weights import IMAGENET_MEAN, IMAGENET_STD, PUBLISHED, PublishedWeights, published_file
 from leadline.models.recurrent_cells import RecurrentStack
@@ -190,6 +191,7 @@ __all__ = [
     "ContrastiveDivergence",
     "DeepBeliefNet",
     "Ensemble",
+    "Generates",
     "GreedyDivergence",
     "LoadedWeights",
     "PartitionEstimate",
@@ -254,6 +256,7 @@ __all__ = [
     "load_weights",
     "log_likelihood",
     "log_likelihoods",
+    "made_inputs",
     "missing_indicators",
     "mlp",
     "named_changes",

@@ -30,6 +30,7 @@ from leadline.layers import MemberHeads, OneHot
 from leadline.models import (
     MODELS,
     OF_ANY_LENGTH,
+    OF_DRAWINGS,
     OF_INPUTS_ALONE,
     OF_STREAMS,
     OF_TREES,
@@ -126,6 +127,12 @@ def _check_task(name: str, wanted: Mapping[str, Any], schema: Schema) -> None:
         raise PlanError(
             f"The model {name!r} learns from inputs alone, and is not for the task {schema.task!r}",
             do="Take a model that gives answers, such as mlp.",
+        )
+    if (name in OF_DRAWINGS) != (schema.task == "generate"):
+        whether = "draws" if name in OF_DRAWINGS else "does not draw"
+        raise PlanError(
+            f"The model {name!r} {whether} pictures from noise, and is not for the task {schema.task!r}",
+            do=f"Take model={' or '.join(OF_DRAWINGS)} for the task generate, and for nothing else.",
         )
     if has_steps(schema.answers) and "every_step" not in wanted:
         raise PlanError(

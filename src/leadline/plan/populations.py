@@ -136,6 +136,8 @@ def _not_written(plan: Plan) -> str:
     training = plan.training
     if plan.data.task == "pairs":
         return "networks that enlarge pictures are trained one after another"
+    if plan.data.task == "generate":
+        return "networks that learn to draw are trained one after another"
     if plan.data.task == "forecast":
         return "networks that forecast are trained one after another"
     if plan.data.task == "sequence":

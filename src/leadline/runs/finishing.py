@@ -17,6 +17,7 @@ from leadline.plan import Built, Plan
 from leadline.report.restart_section import spread_text
 from leadline.runs import folder as folders
 from leadline.runs import results as judging
+from leadline.runs.drawings import finish_drawings, golden_seeds, tell_drawings
 from leadline.runs.examples import find_examples
 from leadline.runs.explaining_sequences import find_deciding
 from leadline.runs.forecasts import calibrated_forecasts, finish_forecasts, tell_forecasts
@@ -147,6 +148,11 @@ class _Apart:
 
 _APART: dict[str, _Apart] = {
     "pairs": _Apart(lambda path, plan, data, done, _, observer: finish_pairs(path, plan, data, done, observer), tell_pairs),
+    "generate": _Apart(
+        lambda path, plan, data, done, _, observer: finish_drawings(path, plan, data, done, observer),
+        tell_drawings,
+        golden=golden_seeds,
+    ),
     "forecast": _Apart(
         lambda path, plan, data, done, run, observer: finish_forecasts(path, plan, data, done, run.predictor, observer),
         tell_forecasts,

@@ -19,6 +19,7 @@ from leadline.data.forecasts.forecast_answers import Forecasts
 from leadline.data.forecasts.window_rows import WindowRows
 from leadline.data.input_files import FoundInputs
 from leadline.data.pictures.decoding import EXTENSIONS
+from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.enlarging import LargePictures
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Inputs, Schema
@@ -38,6 +39,7 @@ from leadline.data.trees.trees import Trees
 from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
 from leadline.language import NGramNetwork
 from leadline.layers.level_arrays import TreeLevels
+from leadline.models import made_inputs
 from leadline.plan.network_building import head_of
 from leadline.runs.node_labels import check_children, labelled_trees, most_children
 from leadline.text.vocabularies import UNKNOWN
@@ -163,7 +165,9 @@ class Predictor:
         self._most_children = most_children(model) if isinstance(schema.inputs, Trees) else 0
         answers = schema.answers
         self._finish: Callable[[Tensor], Tensor] = (
-            answers.values if isinstance(answers, (Numbers, LargePictures, Forecasts, StepNumbers)) else answers.probabilities
+            answers.values
+            if isinstance(answers, (Numbers, LargePictures, Forecasts, StepNumbers, Drawings))
+            else answers.probabilities
         )
 
     def one(self, raw: Any, name: str = "0") -> Prediction:
@@ -206,6 +210,8 @@ class Predictor:
         """Probabilities [N, K] or numbers [N, M] for encoded rows [N, …] that fit one batch."""
         if isinstance(self.schema.answers, NextToken):
             return self._next_token(stored)
+        if isinstance(self.schema.answers, Drawings):  # the rows are seeds
+            return self._finish(torch.cat([made_inputs(self.model, 1, seed=int(seed)) for seed in stored])).numpy(force=True)
         with torch.inference_mode():
             prepared = self._prepare(torch.from_numpy(stored).to(self.device))
             outputs = self.model(prepared)
@@ -250,6 +256,10 @@ class Predictor:
             raise ArgumentError(
                 "The network answers each step of a row, so a row has no features of its own",
                 expected="a Run of one answer a row",
+            )
+        if isinstance(self.schema.answers, Drawings):
+            raise ArgumentError(
+                "A network that draws has no features of a picture", expected="a Run whose network takes pictures in"
             )
         head = head_of(self.model)
         if head is None:

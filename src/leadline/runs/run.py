@@ -23,13 +23,14 @@ from leadline.data.sources import check_source
 from leadline.data.tables.table import Table
 from leadline.errors import ArgumentError, DataError, LeadlineError
 from leadline.plan.record import Plan
-from leadline.runs import pairs, tokens, trees
+from leadline.runs import drawings, pairs, tokens, trees
 from leadline.runs import results as judging
 from leadline.runs.ahead import DatedForecasts, foresee, rows_like
 from leadline.runs.answering_steps import StepAnswer, StepPredictions, answer_steps
 from leadline.runs.enlarging import EnlargedPicture, EnlargedPictures, enlarge, enlarge_several
 from leadline.runs.file_inputs import is_folder, several_in
 from leadline.runs.forecasts import judge_forecasts
+from leadline.runs.making_up import made_up
 from leadline.runs.predicting import Prediction, Predictions, Predictor, frames_for, inputs_below, joined
 from leadline.runs.reloading import load_for
 from leadline.runs.steps import judge_steps
@@ -100,6 +101,8 @@ class Run:
             raise ArgumentError(
                 "Word vectors answer nothing by themselves", do="Ask run.most_similar(WORD) or run.word_vectors."
             )
+        if self.schema.task == "generate":
+            raise ArgumentError("A network that draws answers nothing", do="Ask run.generate(64).")
         path = isinstance(inputs, (str, Path))
         of_tokens = self.schema.task in ("tokens", "ngram")
         if isinstance(inputs, str) and not inputs.strip() and not of_tokens:  # to which a space is one
@@ -148,6 +151,8 @@ class Run:
         check_source(source)
         if self.schema.task == "pairs":
             return pairs.evaluate(self.model, self.schema, self.device, self.plan, source)
+        if self.schema.task == "generate":
+            return drawings.evaluate(self.model, self.schema, self.device, self.plan, self.folder, source, targets)
         if self.schema.task == "words":
             return evaluate_words(self.word_vectors, source)
         if self.schema.task in ("tokens", "ngram"):
@@ -221,6 +226,23 @@ class Run:
             top_k=top_k,
             seed=seed,
         )
+
+    def generate(
+        self, number: int = 64, *, classes: Sequence[str] = (), seed: int = 0, steps: int | None = None
+    ) -> NDArray[Any]:
+        """Pictures that the network makes up, [number, H, W, C] like those that it learned from.
+
+        After a training of the task generate, and of variational autoencoders, Boltzmann machines and deep belief nets.
+
+        Args:
+            number: of pictures.
+            classes: names; they go round. A network that knows classes goes round all of them where none is named.
+            seed: the same one makes the same pictures.
+            steps: of the chains of a Boltzmann machine.
+
+        Errors: `ArgumentError` for a network that makes nothing up, or a class that it does not know.
+        """
+        return made_up(self.model, self.schema, number, seed=seed, classes=classes, steps=steps)
 
     def features(self, inputs: Any) -> NDArray[np.float32]:
         """What the last layer sees of some inputs, float32 [N, H]: numbers to give to another classifier.

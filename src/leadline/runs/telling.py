@@ -8,6 +8,7 @@ from typing import Any
 
 from leadline.data.dataset import Dataset
 from leadline.data.forecasts.windows import Windows
+from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.enlarging import SmallPictures
 from leadline.data.steps.step_answers import StepNumbers
 from leadline.data.steps.tagged_sentences import Sentences
@@ -76,6 +77,15 @@ def tell_data(dataset: Dataset, observer: Observer) -> None:
             "data",
             f"{inputs.describe()}, {labels}: {len(dataset.train):,} trees of {nodes} to learn from, {len(dataset.valid):,} to "
             f"choose by, {len(dataset.test):,} to judge by",
+        )
+        _tell_notes(dataset, observer)
+        return
+    if isinstance(answers := dataset.schema.answers, Drawings):
+        of = f"{answers.outputs} classes" if answers.outputs else "no class"
+        observer.note(
+            "data",
+            f"{inputs.describe()}, of {of}: {len(dataset.train):,} to learn to draw from, {len(dataset.valid):,} to choose by, "
+            f"{len(dataset.test):,} to judge by",
         )
         _tell_notes(dataset, observer)
         return

@@ -82,6 +82,17 @@ class DeepBeliefNet(nn.Module):
             x = machine.visible_means(x)
         return used[0].restored(x)
 
+    def generate(self, number: int, *, seed: int = 0, steps: int = 1000) -> Tensor:
+        """New rows, [number, *shape], from chains that a seed begins: `sample` with noise of its own on the net's device.
+
+        Args:
+            number: of rows.
+            seed: of all that is drawn; another kind of device draws other numbers.
+            steps: of each chain.
+        """
+        generator = Generator(self.machines[0].weight.device).manual_seed(seed)
+        return self.sample(number, steps=steps, generator=generator)
+
     def sample(
         self, number: int, *, steps: int = 1000, start: Tensor | None = None, generator: Generator | None = None
     ) -> Tensor:

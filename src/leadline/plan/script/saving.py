@@ -88,6 +88,11 @@ def save_script(plan: Plan, dataset: Dataset, path: Path | str) -> tuple[Path, P
         raise PlanError(
             "A training on texts or series is not written as a script", got=inputs.describe(), do="Its Plan says every choice."
         )
+    if dataset.task == "generate":
+        raise PlanError(
+            "A training of networks that draw is not written as a script",
+            do="Its Plan says every choice: leadline plan SOURCE --task generate.",
+        )
     if dataset.task == "forecast":
         raise PlanError(
             "A training of forecasts is not written as a script",
