@@ -21,6 +21,8 @@ from leadline.data.tables.table import Table
 from leadline.data.texts.texts import Texts
 from leadline.data.trees.tree_batches import TreeBatches
 from leadline.data.trees.trees import NodeClasses, Trees
+from leadline.data.unlabelled.reconstructions import Reconstructions
+from leadline.data.unlabelled.unit_inputs import UnitPictures, UnitVectors
 from leadline.data.vectors import Vectors
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Origin",
     "Pictures",
     "Ragged",
+    "Reconstructions",
     "Schema",
     "Sentences",
     "Series",
@@ -50,6 +53,8 @@ __all__ = [
     "Texts",
     "TreeBatches",
     "Trees",
+    "UnitPictures",
+    "UnitVectors",
     "Vectors",
     "Windows",
     "find_near_copies",

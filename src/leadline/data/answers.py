@@ -17,6 +17,7 @@ from leadline.data.pictures.enlarging import LargePictures
 from leadline.data.steps.step_answers import StepClasses, StepNumbers
 from leadline.data.tokens.tokens import NextByCounts, NextToken
 from leadline.data.trees.trees import NodeClasses
+from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.data.words.word_answers import Neighbors
 from leadline.errors import DataError, RunError, nearest, unknown
 from leadline.spelling import counted
@@ -190,6 +191,7 @@ Answers = (
     | StepClasses
     | StepNumbers
     | NodeClasses
+    | Reconstructions
     | Drawings
 )
 _KINDS = (
@@ -203,6 +205,7 @@ _KINDS = (
     Neighbors,
     StepClasses,
     NodeClasses,
+    Reconstructions,
     Drawings,
 )
 _ANSWERS: dict[str, type[Answers]] = {answers.task: answers for answers in _KINDS}

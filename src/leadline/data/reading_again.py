@@ -44,6 +44,8 @@ from leadline.data.tokens.token_loading import read_tokens
 from leadline.data.tokens.tokens import NextToken, Tokens
 from leadline.data.trees.tree_loading import read_trees
 from leadline.data.trees.trees import NodeClasses, Trees
+from leadline.data.unlabelled.reconstruction_loading import read_reconstruct
+from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.errors import ArgumentError, DataError, LeadlineError, nearest
 from leadline.spelling import counted
 
@@ -91,6 +93,8 @@ def read(
         return read_steps(source, schema, targets=targets, part=part)
     if isinstance(inputs, Trees):
         return read_trees(source, schema, part=part)
+    if isinstance(schema.answers, Reconstructions):
+        return read_reconstruct(source, schema, targets=targets, part=part, cache=cache, progress=progress)[0]
     shape = (inputs.height, inputs.width, inputs.channels) if isinstance(inputs, Pictures) else None
     reading = Reading(target=target, task=schema.task, shape=shape, cache=cache, progress=progress)
     if isinstance(inputs, Series) and len(inputs.channels) == 1:

@@ -30,6 +30,7 @@ from leadline.plan.generating import check_only_drawing
 from leadline.plan.listening import listeners
 from leadline.plan.loss_building import batch_accuracy, headline, higher_is_better, loss_of
 from leadline.plan.network_building import started
+from leadline.plan.reconstruct_building import reconstruct_parts
 from leadline.plan.record import Plan
 from leadline.plan.steps import has_steps, step_headline
 from leadline.plan.token_building import language_parts
@@ -97,6 +98,9 @@ def build(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None = 
         return Built(model, parts.step, parts.batches, parts.evaluate, parts.best, device)
     if isinstance(schema.inputs, Trees):
         parts = tree_parts(plan, dataset, model, device, precision_of(training.precision, device))
+        return Built(model, parts.step, parts.batches, parts.evaluate, parts.best, device)
+    if schema.task == "reconstruct":
+        parts = reconstruct_parts(plan, dataset, model, device, precision_of(training.precision, device))
         return Built(model, parts.step, parts.batches, parts.evaluate, parts.best, device)
     loss = loss_of(plan, dataset, device)
     loss = loss if has_steps(schema.answers) else losses.per_member(loss)

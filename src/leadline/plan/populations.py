@@ -144,6 +144,8 @@ def _not_written(plan: Plan) -> str:
         return "networks that answer each step are trained one after another"
     if plan.data.task == "tokens":
         return "language models are trained one after another"
+    if plan.data.task == "reconstruct":
+        return "networks that tell their inputs again are trained one after another"
     if plan.data.task == "trees":
         return "networks over trees are trained one after another"
     if plan.model.name == "perceptron":

@@ -28,6 +28,7 @@ from leadline.models import MODELS, named_changes
 from leadline.optim import Penalties, make_average, make_clip, make_optimizer, make_schedule
 from leadline.plan import changes as changing
 from leadline.plan.counted_models import COUNTED
+from leadline.plan.objective_texts import check_objective, is_objective
 from leadline.plan.starts import StartPlan as StartPlan
 from leadline.spelling import parse_call
 from leadline.text.tokenizers import TOKENIZERS
@@ -41,7 +42,8 @@ GIVEN = "from the plan you gave"
 class DataPlan:
     """What is learnt from: `source` as given, `hash` of its content, and the options of `data.load` (0 or "" = by itself).
 
-    `columns` gives the kind of each column of a table; `header` is "yes" or "no"; `forecast` is the steps ahead of a forecast.
+    `columns` gives the kind of each column of a table; `header` is "yes" or "no"; `forecast` is the steps ahead of a forecast;
+    `usual` are the classes that a network which tells its inputs again learns from, where rows of others are odd.
 
     Example:
         >>> Plan().but({"data.valid": 0.2}).data == DataPlan(valid=0.2)
@@ -71,6 +73,7 @@ class DataPlan:
     time: str = ""
     series: str = ""
     known: str = ""
+    usual: str = ""
     header: str = ""
     encoding: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -109,6 +112,8 @@ _SPELLED = ("loss", "optimizer", "schedule", "clip", "average")
 
 
 def _loss(text: str) -> object:
+    if is_objective(text):
+        return check_objective(text)
     if parse_call(text, "loss").name in ADVERSARIAL_LOSSES:
         return adversarial_loss(text)
     return samples_of(text) if text.startswith(SAMPLED) else losses.get(text)

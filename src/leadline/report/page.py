@@ -18,6 +18,7 @@ from leadline.report.sentences import Outcome, calibration_sentence, dependence_
 from leadline.report.sequence_section import sequence_view
 from leadline.report.steps_section import steps_view
 from leadline.report.tokens_section import tokens_view
+from leadline.report.told_again_section import told_again_view
 from leadline.report.transfer_section import solved, transfer_view
 from leadline.report.trees_section import trees_view
 from leadline.report.wording import as_setting
@@ -71,6 +72,7 @@ def render(record: Record) -> str:
             calibration=_calibration(results),
             residuals=_residuals(results),
             transfer=transfer_view(results),
+            told_again=told_again_view(results, record.get("examples") or {}),
             pairs=pairs_view(results, record.get("examples") or {}),
             drawn=drawings_view(results, record.get("examples") or {}),
             forecasts=_forecasts(results, record.get("examples") or {}),
@@ -145,6 +147,10 @@ def _curves(history: list[Record], results: Record) -> list[Any]:
     metric = results.get("headline") or _recorded_metric(history)
     if results.get("task") == "forecast":  # while it trains, each series is on a scale of its own
         return draw_curves(history, "scaled_error", "Mean absolute error, in deviations", mark_kept=_marks(results))
+    if results.get("task") == "reconstruct":  # what is judged in the end is not measured on the way
+        likely = any("valid_pseudo_likelihood" in row for row in history)
+        metric, title = ("pseudo_likelihood", "Pseudo-likelihood, nats a row") if likely else ("error", "Error of a value")
+        return draw_curves(history, metric, title, mark_kept=_marks(results))
     if results.get("task") == "generate":
         return [*draw_curves(history, "frechet", "Fréchet distance", mark_kept=_marks(results)), *draw_game(history)]
     score = (results.get("scores") or {}).get(metric) or {}

@@ -23,6 +23,7 @@ from leadline.runs.explaining_sequences import find_deciding
 from leadline.runs.forecasts import calibrated_forecasts, finish_forecasts, tell_forecasts
 from leadline.runs.observer import Observer
 from leadline.runs.pairs import finish_pairs, tell_pairs
+from leadline.runs.reconstructing.finishing_rows import calibrated_reconstruct, finish_reconstruct, tell_reconstruct
 from leadline.runs.restarts import Trained
 from leadline.runs.run import Run
 from leadline.runs.seeing_pictures import find_seeing
@@ -108,6 +109,7 @@ def _finish_apart(path: Path, plan: Plan, dataset: Dataset, trained: Trained, ob
     folders.save_model(path, run, apart.golden(dataset))
     run.report()
     folders.write_record(path, "finished", sha256=folders.hashes(path))
+    forget_first(path)
     if trained.restarts is not None:
         observer.note("restarts", spread_text(trained.restarts))
     apart.tell(results, observer)
@@ -157,6 +159,11 @@ _APART: dict[str, _Apart] = {
         lambda path, plan, data, done, run, observer: finish_forecasts(path, plan, data, done, run.predictor, observer),
         tell_forecasts,
         calibrated_forecasts,
+    ),
+    "reconstruct": _Apart(
+        lambda path, plan, data, done, run, observer: finish_reconstruct(path, plan, data, done, run.predictor, observer),
+        tell_reconstruct,
+        calibrated_reconstruct,
     ),
     "sequence": _Apart(
         lambda path, plan, data, done, run, observer: finish_steps(path, plan, data, done, run.predictor, observer),

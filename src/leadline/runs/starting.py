@@ -22,6 +22,7 @@ from leadline.plan.corpus_plans import check_words_plan
 from leadline.plan.generating import check_generate_plan
 from leadline.plan.ngrams import check_ngram_plan
 from leadline.plan.notes import plan_notes
+from leadline.plan.pretraining import check_pretraining
 from leadline.plan.restarts import candidates
 from leadline.plan.transferred_networks import as_known
 from leadline.plan.transferring import resolve
@@ -99,6 +100,7 @@ def train(
     plan = planned(known, dataset, changes, proposed=plan is None, observer=observer)
     if dataset.task == "ngram":
         check_ngram_plan(plan)
+    check_pretraining(plan)
     if dataset.task == "generate":
         check_generate_plan(plan)
     resolved = resolve(plan, dataset, observer.note)

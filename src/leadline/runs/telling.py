@@ -17,6 +17,7 @@ from leadline.data.tables.table import Table
 from leadline.data.tokens.token_loading import stream_of
 from leadline.data.tokens.tokens import Tokens
 from leadline.data.trees.trees import Trees
+from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.data.words.word_answers import CorpusWords
 from leadline.runs.observer import Observer
 
@@ -80,6 +81,9 @@ def tell_data(dataset: Dataset, observer: Observer) -> None:
         )
         _tell_notes(dataset, observer)
         return
+    if dataset.task == "reconstruct":
+        _tell_alone(dataset, observer)
+        return
     if isinstance(answers := dataset.schema.answers, Drawings):
         of = f"{answers.outputs} classes" if answers.outputs else "no class"
         observer.note(
@@ -98,6 +102,23 @@ def tell_data(dataset: Dataset, observer: Observer) -> None:
     observer.note("data", f"{table.describe()}, {kind}: {rows}")
     if isinstance(table, Table):
         _tell_columns(table.columns, observer)
+    _tell_notes(dataset, observer)
+
+
+def _tell_alone(dataset: Dataset, observer: Observer) -> None:
+    """Rows of each part, and which of them are odd."""
+    answers, inputs = dataset.schema.answers, dataset.schema.inputs
+    assert isinstance(answers, Reconstructions)
+    odd = [int(answers.is_odd(split.targets).sum()) for split in (dataset.valid, dataset.test)]
+    beside = [f" and {count:,} odd ones" if count else "" for count in odd]
+    classes = f"; its {len(answers.classes)} classes are not learned from" if answers.classes else ""
+    observer.note(
+        "data",
+        f"{inputs.describe()}, told again: {len(dataset.train):,} to learn from, {len(dataset.valid) - odd[0]:,}{beside[0]} to "
+        f"choose by, {len(dataset.test) - odd[1]:,}{beside[1]} to judge by{classes}",
+    )
+    if isinstance(inputs, Table):
+        _tell_columns(inputs.columns, observer)
     _tell_notes(dataset, observer)
 
 

@@ -98,6 +98,17 @@ def save_script(plan: Plan, dataset: Dataset, path: Path | str) -> tuple[Path, P
             "A training of forecasts is not written as a script",
             do="Its Plan says every choice: leadline plan SOURCE --forecast STEPS.",
         )
+    if dataset.task == "reconstruct":
+        raise PlanError(
+            "A training on inputs alone is not written as a script",
+            do="Its Plan says every choice: leadline plan SOURCE --task reconstruct.",
+        )
+    if plan.start.pretrain:
+        raise PlanError(
+            "A training whose layers are pre-trained is not written as a script",
+            got=f"start.pretrain = {plan.start.pretrain}",
+            do="Use the Run itself, or train without it.",
+        )
     if dataset.task == "trees":
         raise PlanError(
             "A training on trees is not written as a script",
