@@ -64,7 +64,7 @@ def test_it_imports_little_and_is_well_laid_out(name: str, changes: dict[str, An
 def test_the_digits_fit_on_a_few_pages(tmp_path: Path) -> None:
     digits = data.load("digits")
     text = save_script(propose(digits, SETTLED), digits, tmp_path / "digits.py")[0].read_text(encoding="utf-8")
-    assert len(text.splitlines()) < 230
+    assert len(text.splitlines()) < 250
     assert "nn.Conv2d(1, 32, 3, padding=1, bias=False),\n    nn.BatchNorm2d(32),\n    nn.ReLU(),\n" in text, "layer by layer"
 
 

@@ -171,7 +171,7 @@ def _surveyed(
             halves.passed = len(names)
             return digests, measures
     except (KeyError, TypeError, ValueError, IndexError):
-        pass
+        pass  # kept in another form, or of other photos: they are surveyed again
     paths = [root / name for name in names]
     surveyed = list(halves.through(pictures_cache.in_threads(pictures_cache.survey, paths, len(paths))))
     digests, measures = [digest for digest, _ in surveyed], [measure for _, measure in surveyed]
