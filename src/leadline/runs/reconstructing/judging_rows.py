@@ -165,10 +165,11 @@ def beside(answers: Reconstructions, rows: JudgedRows, targets: NDArray[Any], ba
     usual = ~odd if not odd.all() else np.ones(len(odd), bool)
     spread, ours = _column(rows.spread[usual]), _column(rows.errors[usual])
     found = []
-    rivals = [("mean", "the mean of the training rows, whatever the input", rows.spread, None)]
+    rivals: list[tuple[str, str, NDArray[np.float64], float | None]] = [
+        ("mean", "the mean of the training rows, whatever the input", rows.spread, None)
+    ]
     if baseline.tells:
-        seconds = round(baseline.components.seconds, 2)
-        rivals.insert(0, (COMPONENTS, baseline.detail, rows.of_components, seconds))
+        rivals.insert(0, (COMPONENTS, baseline.detail, rows.of_components, round(baseline.components.seconds, 2)))
     for name, detail, errors, seconds in rivals:
         theirs = _column(errors[usual])
         scores: dict[str, Any] = {"explained": _plain(EXPLAINED, theirs, spread)}
