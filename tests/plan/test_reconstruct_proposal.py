@@ -122,6 +122,8 @@ def test_an_autoencoder_begins_with_the_mean_picture(digits: data.Dataset) -> No
         ({"model": "mlp"}, "does not tell its inputs again"),
         ({"training.loss": "variational_bound"}, "is not how autoencoder learns"),
         ({"training.loss": "cross_entropy"}, "is not how autoencoder learns"),
+        ({"training.loss": "reconstuct"}, "persistent_divergence, reconstruct, variational_bound. Did you mean 'reconstruct'"),
+        ({"training.loss": "hinge"}, "Expected one of contrastive_divergence, .*variational_bound"),
         ({"model": "rbm", "training.loss": "reconstruct"}, "is not how rbm learns"),
         ({"training.augment.flip": True}, "augment"),
         ({"training.optimizer": "lbfgs"}, "optimizer"),

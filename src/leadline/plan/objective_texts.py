@@ -1,11 +1,21 @@
-"""What is learned from inputs alone, as `training.loss` spells it: an autoencoder's objective, or a machine's divergence."""
+"""What is learned from inputs alone, as `training.loss` spells it: an autoencoder's objective, or a machine's divergence.
+
+And the losses of tasks that have some of their own.
+"""
 
 from __future__ import annotations
 
-from leadline.errors import ArgumentError, PlanError
+from leadline.errors import ArgumentError, PlanError, unknown
+from leadline.losses import LOSSES
+from leadline.losses.adversarial import ADVERSARIAL_LOSSES
 from leadline.models import OBJECTIVES, OF_UNITS, objective_of
 from leadline.models.boltzmann.divergence_texts import DIVERGENCES, divergence_of
 from leadline.spelling import parse_call
+
+_OF_TASKS = {
+    "generate": ("adversarial loss", tuple(ADVERSARIAL_LOSSES)),
+    "reconstruct": ("loss without labels", (*OBJECTIVES, *DIVERGENCES)),
+}
 
 
 def is_objective(text: str) -> bool:
@@ -28,6 +38,31 @@ def check_objective(text: str) -> object:
         3
     """
     return divergence_of(text) if parse_call(text, "loss").name in DIVERGENCES else objective_of(text)
+
+
+def check_loss_of_task(text: str, task: str) -> None:
+    """Refuse what names no loss at all, with a list of those of the task where it has some of its own.
+
+    Args:
+        text: `training.loss`.
+        task: of the data.
+
+    Errors: `PlanError` that lists those of the task.
+
+    Example:
+        >>> check_loss_of_task("hing", "generate")
+        Traceback (most recent call last):
+        ...
+        leadline.errors.PlanError: There is no adversarial loss 'hing'. Expected one of hinge, minimax, non_saturating,
+        wasserstein. Did you mean 'hinge'?
+    """
+    kind, fitting = _OF_TASKS.get(task, ("", ()))
+    try:
+        name = parse_call(text, "loss").name
+    except ArgumentError as error:
+        raise PlanError(str(error)) from error
+    if fitting and name not in (*fitting, *LOSSES):  # one of another task is refused where the network is known
+        unknown(kind, name, fitting, PlanError)
 
 
 def check_objective_suits(loss: str, model: str, *, variational: bool) -> None:

@@ -28,7 +28,7 @@ from leadline.models import MODELS, named_changes
 from leadline.optim import Penalties, make_average, make_clip, make_optimizer, make_schedule
 from leadline.plan import changes as changing
 from leadline.plan.counted_models import COUNTED
-from leadline.plan.objective_texts import check_objective, is_objective
+from leadline.plan.objective_texts import check_loss_of_task, check_objective, is_objective
 from leadline.plan.starts import StartPlan as StartPlan
 from leadline.spelling import parse_call
 from leadline.text.tokenizers import TOKENIZERS
@@ -272,6 +272,8 @@ class Plan:
         Errors: `PlanError` for a key that does not exist or a value of the wrong kind, naming the nearest right key.
         """
         spelled = changing.spelled_out(changes)
+        if isinstance(loss := spelled.get("training.loss"), str):  # here, as a list of all losses would not help
+            check_loss_of_task(loss, spelled.get("data.task", self.data.task))
         plan = self._without_search([key for key in spelled if f"start.search.{key}" not in spelled])
         # The name comes first: it decides which arguments there are.
         for key, value in sorted(spelled.items(), key=lambda item: item[0] != "model.name"):
