@@ -19,11 +19,11 @@ from leadline.data.pictures.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.errors import ArgumentError, DataError, Interrupted, PlanError, RunError
 from leadline.metrics import frechet_distance, kernel_distance
-from leadline.models import MODELS, drawn_pictures, made_inputs
+from leadline.models import drawn_pictures
 from leadline.runs import Observer, Run
 from leadline.runs.drawing_runs import Watch, judging_features, sheet_of
 from leadline.runs.drawings import normal_of_pixels
-from leadline.runs.making_up import file_names, made_up, shown_bytes
+from leadline.runs.making_up import file_names, made_up
 
 QUICK = {
     "data.task": "generate",
@@ -252,22 +252,6 @@ def test_normal_pixels_have_the_mean_and_covariance_of_the_pictures() -> None:
     learned = rows.flatten(1)
     torch.testing.assert_close(drawn.mean(0), learned.mean(0), atol=0.01, rtol=0)
     torch.testing.assert_close(drawn.T.cov(), learned.T.cov() * 399 / 400, atol=0.01, rtol=0.05)
-
-
-@pytest.mark.parametrize("name", ["variational_autoencoder", "rbm", "deep_belief_net"])
-def test_other_networks_that_make_pictures_up_are_asked_alike(name: str) -> None:
-    """As Runs of their own tasks hold them: pictures prepared to lie between 0 and 1."""
-    torch.manual_seed(0)
-    model = MODELS[name](shape=(1, 8, 8), **({"hidden": "16"} if name != "rbm" else {"hidden": 16}))
-    schema = Schema(Pictures(8, 8, 1, "uint8", (0.0,), (255.0,)), Drawings())
-    pictures = made_up(model, schema, 5, seed=3)
-    assert pictures.dtype == np.uint8
-    expected = (255 * made_inputs(model, 5, seed=3)).permute(0, 2, 3, 1).numpy()
-    np.testing.assert_allclose(pictures, expected, atol=0.5001)
-    plain = Schema(schema.inputs, leadline.data.Classes(("a", "b")))
-    assert shown_bytes(pictures, plain).shape == (5, 8, 8, 1)
-    with pytest.raises(ArgumentError, match="no classes"):
-        made_up(model, plain, 5, classes=["a"])
 
 
 def test_what_makes_nothing_up_says_what_does() -> None:

@@ -66,7 +66,9 @@ def made_inputs(
     given: dict[str, Any] = {}
     if classes is not None:
         if not getattr(network, "classes", 0):
-            raise ArgumentError("The network knows no classes", do="Leave the class out, or train with labels.")
+            raise ArgumentError(
+                "The network knows no classes", do="Leave the class out; those of the task generate know the ones of pictures."
+            )
         given["classes"] = classes
     if steps is not None:
         if "steps" not in inspect.signature(network.generate).parameters:

@@ -1,4 +1,4 @@
-"""Pictures that a network of a Run makes up, as they are stored, as they are shown, and as files."""
+"""What a network of a Run makes up, pictures or rows: as it is stored, as it is shown, and as files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from torch import Tensor, nn
 from leadline import files
 from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.pictures import Pictures
-from leadline.data.schema import Schema
+from leadline.data.schema import Inputs, Schema
+from leadline.data.tables.table import Table
+from leadline.data.unlabelled.unit_inputs import UnitPictures
+from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, RunExistsError, unknown
 from leadline.explain.overlays import Bytes
 from leadline.models import Generates, made_inputs
 
-_DIM = 32  # bytes that never come above it are shades of their own, as those of digits, and are stretched
+Rows = NDArray[Any] | list[dict[str, str]]
+"""Pictures [N, H, W, C] or rows of numbers [N, D] as they are stored; of a table text by column."""
 
 
 def made_up(
@@ -31,34 +35,47 @@ def made_up(
     seed: int = 0,
     classes: Sequence[str] = (),
     steps: int | None = None,
-) -> NDArray[Any]:
-    """Pictures that a network makes up, [number, H, W, C], of the type and in the units of those that it learned from.
+) -> Rows:
+    """What a network makes up, of the type and in the units of what it learned from: pictures, or rows.
 
     Args:
         model: that makes inputs up: see `models.Generates`.
         schema: of its training.
-        number: of pictures.
-        seed: the same one gives the same pictures.
+        number: of pictures or rows.
+        seed: the same one gives the same again.
         classes: names; they go round, and a network that knows classes goes round all of them where none is named.
         steps: of the chains of a Boltzmann machine.
 
-    Errors: `ArgumentError` for a network that makes no pictures up, a class that it does not know, or steps where it has none.
+    Errors: `ArgumentError` for a network that makes nothing up, a class that it does not know, or steps where it has none.
     """
-    inputs = schema.inputs
     if not isinstance(model, Generates):
+        again = schema.task == "reconstruct"
         raise ArgumentError(
-            "The network of this Run makes nothing up",
+            f"The network of this Run {'tells its inputs again, but' if again else 'answers, and'} makes nothing up",
             expected="a Run of the task generate, of a variational autoencoder or of a Boltzmann machine",
-            got=f"a network of the task {schema.task!r}",
-            do="Train one: leadline train SOURCE --task generate.",
+            got=f"a network of the task {schema.task!r}: {type(model).__name__}",
+            do="Train one: leadline train SOURCE --task "
+            + ("reconstruct --set model=variational_autoencoder." if again else "generate."),
         )
-    if not isinstance(inputs, Pictures):
-        raise ArgumentError("Only pictures can be made up", expected="a Run on pictures", got=inputs.describe())
     made = made_inputs(model, number, seed=seed, classes=class_numbers(schema, classes, number), steps=steps)
-    if tuple(made.shape[1:]) != inputs.shape:
-        raise ArgumentError(
-            "What the network makes up has not the shape of its pictures", expected=inputs.shape, got=made.shape
-        )
+    return in_own_units(schema.inputs, made)
+
+
+def in_own_units(inputs: Inputs, made: Tensor) -> Rows:
+    """Inputs as a network tells them, in the units of the data: bytes of pictures, numbers, or of a table text by column.
+
+    Args:
+        inputs: of the Schema.
+        made: [N, *shape], on any device.
+
+    Example:
+        >>> import torch
+        >>> in_own_units(Vectors((1.0, 0.0), (2.0, 1.0)), torch.tensor([[0.5, 3.0]])).tolist()
+        [[2.0, 3.0]]
+    """
+    if isinstance(inputs, Table):
+        return [inputs.words(row) for row in made.float().cpu().numpy()]
+    assert isinstance(inputs, Pictures | Vectors)
     return inputs.restored(made)
 
 
@@ -79,7 +96,7 @@ def class_numbers(schema: Schema, names: Sequence[str], number: int) -> list[int
     """
     if not names:
         return None
-    known = list(getattr(schema.answers, "names", ()))
+    known = list(schema.answers.names) if isinstance(schema.answers, Drawings) else []
     for name in names:
         if known and name not in known:
             unknown("class", name, known)
@@ -89,7 +106,7 @@ def class_numbers(schema: Schema, names: Sequence[str], number: int) -> list[int
 
 
 def shown_bytes(stored: NDArray[Any], schema: Schema) -> Bytes:
-    """Stored pictures as bytes to be looked at, [N, H, W, C]: shades that do not fill the range are stretched over it.
+    """Stored pictures as bytes to be looked at, [N, H, W, C]: the range of what was learned from fills that of bytes.
 
     Args:
         stored: as `made_up` gives them.
@@ -103,12 +120,8 @@ def shown_bytes(stored: NDArray[Any], schema: Schema) -> Bytes:
     inputs = schema.inputs
     assert isinstance(inputs, Pictures)
     values = np.asarray(stored, np.float64)
-    if isinstance(schema.answers, Drawings):  # which lie between the least and the largest of what was learned from
-        low, high = inputs.mean[0] - inputs.std[0], inputs.mean[0] + inputs.std[0]
-    elif stored.dtype == np.uint8 and stored.max() > _DIM:
-        low, high = 0.0, 255.0
-    else:
-        low, high = float(values.min()), float(values.max())
+    # Drawings are seen from −1 to 1, pictures that are told again from 0 to 1.
+    low, high = inputs.mean[0] - (0 if isinstance(inputs, UnitPictures) else inputs.std[0]), inputs.mean[0] + inputs.std[0]
     shades: Bytes = np.floor((values - low) / max(high - low, 1e-12) * 255 + 0.5).clip(0, 255).astype(np.uint8)
     return shades
 

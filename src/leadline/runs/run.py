@@ -32,7 +32,7 @@ from leadline.runs.answering_steps import StepAnswer, StepPredictions, answer_st
 from leadline.runs.enlarging import EnlargedPicture, EnlargedPictures, enlarge, enlarge_several
 from leadline.runs.file_inputs import is_folder, several_in
 from leadline.runs.forecasts import judge_forecasts
-from leadline.runs.making_up import made_up
+from leadline.runs.making_up import Rows, made_up
 from leadline.runs.predicting import Prediction, Predictions, Predictor, frames_for, inputs_below, joined
 from leadline.runs.reconstructing.evaluating_rows import evaluate_rows
 from leadline.runs.reconstructing.telling_again import ToldAgain, ToldRows, tell_inputs_again
@@ -265,17 +265,15 @@ class Run:
             seed=seed,
         )
 
-    def generate(
-        self, number: int = 64, *, classes: Sequence[str] = (), seed: int = 0, steps: int | None = None
-    ) -> NDArray[Any]:
-        """Pictures that the network makes up, [number, H, W, C] like those that it learned from.
+    def generate(self, number: int = 64, *, classes: Sequence[str] = (), seed: int = 0, steps: int | None = None) -> Rows:
+        """What the network makes up, like what it learned from: pictures [number, H, W, C]; rows of numbers, or of a table.
 
         After a training of the task generate, and of variational autoencoders, Boltzmann machines and deep belief nets.
 
         Args:
-            number: of pictures.
+            number: of pictures or rows.
             classes: names; they go round. A network that knows classes goes round all of them where none is named.
-            seed: the same one makes the same pictures.
+            seed: the same one makes the same again.
             steps: of the chains of a Boltzmann machine.
 
         Errors: `ArgumentError` for a network that makes nothing up, or a class that it does not know.

@@ -15,15 +15,14 @@ from PIL import Image
 
 from leadline import files
 from leadline.data.dataset import Excluded
-from leadline.data.pictures.pictures import Pictures
 from leadline.data.tables.frame import Frame
 from leadline.data.tables.table import Table
 from leadline.data.unlabelled.reconstructions import Reconstructions
-from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, LeadlineError, RunExistsError
 from leadline.models import column_gains
 from leadline.models.autoencoders.table_autoencoders import MixedOutputs
 from leadline.models.told_rows import rows_told_again
+from leadline.runs.making_up import in_own_units
 from leadline.runs.predicting import Predictor, frames_for, table_of
 
 _BATCH = 256
@@ -156,30 +155,11 @@ def tell_again(predictor: Predictor, stored: NDArray[Any], ids: Sequence[str]) -
         x = predictor.prepared(rows)
         scores = predictor.values(rows)[:, 0].astype(np.float64)
         with torch.inference_mode():
-            again = rows_told_again(predictor.model, x).float().cpu().numpy()
+            again = in_own_units(predictor.schema.inputs, rows_told_again(predictor.model, x))
         rare, odd = answers.rarity(scores), _odd_columns(predictor, x, rows)
         for row, name in enumerate(ids[at : at + _BATCH]):
-            told = in_own_units(predictor, again[row])
-            found.append(ToldAgain(name, float(scores[row]), threshold, float(rare[row]), told, odd[row]))
+            found.append(ToldAgain(name, float(scores[row]), threshold, float(rare[row]), again[row], odd[row]))
     return found
-
-
-def in_own_units(predictor: Predictor, told: NDArray[np.float32]) -> Any:
-    """What was told of one row, in the units of the data: bytes of a picture, numbers, or text by column.
-
-    Args:
-        predictor: with its Schema.
-        told: as the network gives it.
-    """
-    inputs = predictor.schema.inputs
-    if isinstance(inputs, Table):
-        return inputs.words(told)
-    assert isinstance(inputs, Pictures | Vectors)
-    mean, std = (np.array(values, np.float32) for values in (inputs.mean, inputs.std))
-    if isinstance(inputs, Vectors):
-        return told * std + mean
-    values = told.transpose(1, 2, 0) * std + mean
-    return np.floor(values + 0.5).clip(0, 255).astype(np.uint8) if inputs.dtype == "uint8" else values
 
 
 def tell_inputs_again(predictor: Predictor, inputs: Any, ids: Sequence[str] | None = None) -> ToldAgain | ToldRows:
