@@ -173,3 +173,11 @@ def test_it_is_not_written_as_a_script(tmp_path: Any) -> None:
     dataset = pictures(150)
     with pytest.raises(PlanError, match="not written as a script"):
         save_script(propose(dataset), dataset, tmp_path / "gan.py")
+
+
+def test_networks_that_make_pictures_up_in_another_way_are_told_how() -> None:
+    with pytest.raises(PlanError, match="for the task reconstruct"):
+        check_generate_plan(propose(pictures(150), QUIET | {"model": "variational_autoencoder"}))
+    with pytest.raises(PlanError, match="dcgan") as found:
+        check_generate_plan(propose(pictures(150), QUIET | {"model": "convnet"}))
+    assert "reconstruct" not in str(found.value)

@@ -48,6 +48,8 @@ def test_the_page_says_what_was_told_and_beside_what() -> None:
     assert "javascript" not in text
     assert "&lt;i&gt;" in text
     assert "not learned from" in text
+    whole = page.render({"results": {**RESULTS, "code": {**RESULTS["code"], "active": 8}}, "history": []})
+    assert "say anything" not in whole
 
 
 def test_without_odd_rows_only_the_threshold_is_told() -> None:

@@ -17,7 +17,7 @@ from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.pictures import Pictures
 from leadline.errors import ArgumentError, PlanError
 from leadline.losses.adversarial import ADVERSARIAL_LOSSES, adversarial_loss
-from leadline.models import OF_DRAWINGS, check_training_pictures
+from leadline.models import OF_DRAWINGS, OF_INPUTS_ALONE, check_training_pictures
 from leadline.models.adversarial.adversarial_sizes import doubled_map
 from leadline.optim import Plateau, make_schedule
 from leadline.plan.changes import numbers_chosen
@@ -182,7 +182,14 @@ def check_generate_plan(plan: Plan) -> None:
     """
     training, start, kind = plan.training, plan.start, plan.training.optimizer.split("(")[0]
     if plan.model.name not in OF_DRAWINGS:
-        raise PlanError(f"The model {plan.model.name!r} draws no pictures", expected=f"model = {' or '.join(OF_DRAWINGS)}")
+        alone = plan.model.name in OF_INPUTS_ALONE
+        raise PlanError(
+            f"The model {plan.model.name!r} draws no pictures from noise",
+            expected=f"model = {' or '.join(OF_DRAWINGS)}",
+            do="Train it for the task reconstruct; variational autoencoders and machines make pictures up then, too."
+            if alone
+            else None,
+        )
     refused = {
         "training.accumulate": training.accumulate > 1,
         "training.step": training.step not in ("auto", "plain"),

@@ -80,8 +80,9 @@ def _code_sentence(results: Record) -> str:
     code = results.get("code") or {}
     if not code.get("numbers"):
         return ""
-    text = f"{counted(code['numbers'], 'number')} a row stand for {counted(code.get('values', 0), 'value')}."
-    if "active" in code:
+    stand = "stands" if code["numbers"] == 1 else "stand"
+    text = f"{counted(code['numbers'], 'number')} a row {stand} for {counted(code.get('values', 0), 'value')}."
+    if "active" in code and code["active"] < code["numbers"]:
         text += f" {code['active']:,} of them say anything; the others the decoder does without."
     return text
 

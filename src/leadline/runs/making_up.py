@@ -50,12 +50,12 @@ def made_up(
     """
     if not isinstance(model, Generates):
         again = schema.task == "reconstruct"
+        other = ".variational=true" if isinstance(schema.inputs, Table) else "=variational_autoencoder"
         raise ArgumentError(
             f"The network of this Run {'tells its inputs again, but' if again else 'answers, and'} makes nothing up",
             expected="a Run of the task generate, of a variational autoencoder or of a Boltzmann machine",
             got=f"a network of the task {schema.task!r}: {type(model).__name__}",
-            do="Train one: leadline train SOURCE --task "
-            + ("reconstruct --set model=variational_autoencoder." if again else "generate."),
+            do="Train one: leadline train SOURCE --task " + (f"reconstruct --set model{other}." if again else "generate."),
         )
     made = made_inputs(model, number, seed=seed, classes=class_numbers(schema, classes, number), steps=steps)
     return in_own_units(schema.inputs, made)

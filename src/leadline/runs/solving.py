@@ -72,7 +72,7 @@ def starting_weights(path: Path, plan: Plan, dataset: Dataset, observer: Observe
 
 def _pretrain(path: Path, plan: Plan, dataset: Dataset, observer: Observer) -> None:
     """Let the layers learn the inputs, and keep what they have learned in the folder of the Run."""
-    observer.note("pre-training", f"layer after layer, {plan.start.pretrain}")
+    observer.note("pretrain", f"layer after layer, {plan.start.pretrain}")
     with preserved():
         found = pretrained(plan, dataset)
     for layer in found.layers:

@@ -86,6 +86,10 @@ def test_an_autoencoder_makes_nothing_up_and_says_what_does(type_in: TypeIn, wor
     assert "makes nothing up" in " ".join(wrong.split())
     assert "model=variational_autoencoder" in " ".join(wrong.split())
     assert not Path("sheet.png").exists()
+    leadline.train("iris", changes={**QUICK, "training.epochs": 1}, folder="iris")
+    status, _, wrong = type_in("generate", "iris")
+    assert status == 2
+    assert "model.variational=true" in " ".join(wrong.split())
 
 
 def test_rows_of_numbers_in_their_own_units(type_in: TypeIn, workplace: Path) -> None:

@@ -246,7 +246,7 @@ def test_layers_are_pretrained_once_and_told(tmp_path: Path) -> None:
     }
     run = leadline.train("digits", changes=changes, folder=tmp_path / "run", observer=heard)
     assert "layer 2, 32 units" in heard.said("")
-    assert "rbm" in heard.said("pre-training")
+    assert "rbm" in heard.said("pretrain")
     assert any("Before the training layer 1" in note for note in run.results["notes"])
     assert leadline.open(run.folder).score == run.score
     assert not list((run.folder / "checkpoint").glob("first*"))

@@ -34,6 +34,7 @@ from leadline.runs.reconstructing.judging_rows import (
 from leadline.runs.reconstructing.telling_again import tell_again
 from leadline.runs.restarts import Trained
 from leadline.runs.results import more_epochs, training_record
+from leadline.spelling import counted
 
 _ODD_ROWS = 12  # rows of a table that the report shows
 _FEW_ACTIVE = 0.25  # of the numbers of a variational code: fewer say that the decoder has learned to do without it
@@ -91,7 +92,7 @@ def tell_reconstruct(results: dict[str, Any], observer: Observer) -> None:
     observer.note(
         "result",
         f"of the variance of the test rows {_percent(score['value'])}{_between(score)} is told by "
-        f"{results['code']['numbers']:,} numbers a row, from epoch {results['best_epoch']}",
+        f"{counted(results['code']['numbers'], 'number')} a row, from epoch {results['best_epoch']}",
     )
     observer.note("beside it", "; ".join(map(baseline_sentence, results["baselines"])))
     observer.note("odd", oddness_sentence(results))
