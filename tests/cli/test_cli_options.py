@@ -12,7 +12,7 @@ from leadline.cli.options import given_changes, plan_from
 from leadline.errors import LeadlineError, PlanError, SourceNotFoundError
 from leadline.plan import Plan
 
-OF_FORECASTS = ("forecast", "lookback", "series", "known")
+OF_FORECASTS = ("forecast", "lookback", "series", "known", "usual")
 NAMES = ("task", "target", "group", "time", *OF_FORECASTS, "size", "upscale", "seed", "device", "start", "restarts", "ensemble")
 NOTHING: dict[str, Any] = dict.fromkeys(NAMES) | {"settings": ()}
 
@@ -23,11 +23,11 @@ def test_what_was_not_given_changes_nothing() -> None:
 
 def test_every_option_is_a_key_that_a_plan_has() -> None:
     given = {"task": "classes", "target": "species", "group": "farm", "time": "day", "size": 64, "seed": 3, "device": "cpu"}
-    given |= {"forecast": 24, "lookback": 48, "series": "shop", "known": "holiday,price"}
+    given |= {"forecast": 24, "lookback": 48, "series": "shop", "known": "holiday,price", "usual": "good"}
     changes = given_changes({**given, "upscale": 2, "start": None, "restarts": 4, "ensemble": True, "settings": ()})
     plan = Plan().but(changes)
     assert (plan.start.restarts, plan.start.ensemble) == (4, True)
-    assert (plan.data.group, plan.data.time) == ("farm", "day")
+    assert (plan.data.group, plan.data.time, plan.data.usual) == ("farm", "day", "good")
     assert (plan.data.forecast, plan.data.lookback, plan.data.series, plan.data.known) == (24, 48, "shop", "holiday,price")
     assert (plan.data.task, plan.data.target, plan.data.size, plan.data.seed) == ("classes", "species", 64, 3)
     assert (plan.training.seed, plan.training.device) == (3, "cpu")

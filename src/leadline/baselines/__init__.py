@@ -7,5 +7,6 @@ set beforehand: where all rows would take too long, it uses as many as there is 
 """
 
 from leadline.baselines.fitting import Baseline, fit_baselines
+from leadline.baselines.principal_components import PrincipalComponents, fit_principal_components
 
-__all__ = ["Baseline", "fit_baselines"]
+__all__ = ["Baseline", "PrincipalComponents", "fit_baselines", "fit_principal_components"]

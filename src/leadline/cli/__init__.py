@@ -26,6 +26,7 @@ _VERBS = (
     "resume",
     "predict",
     "write",
+    "generate",
     "evaluate",
     "similar",
     "explain",

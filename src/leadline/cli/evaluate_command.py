@@ -30,8 +30,17 @@ if TYPE_CHECKING:
     help="Also together with another language model: a Run on the same text, or an ARPA file. May be given several times.",
 )
 @click.option("--cache", is_flag=True, help="Also together with a cache of the words that were just read.")
+@click.option("--usual", metavar="CLASS", help="After --task reconstruct: the classes that are not odd, a,b.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(run: str, source: str, samples: int | None, others: tuple[str, ...], cache: bool, as_json: bool) -> None:
+def command(
+    run: str,
+    source: str,
+    samples: int | None,
+    others: tuple[str, ...],
+    cache: bool,
+    usual: str | None,
+    as_json: bool,
+) -> None:
     """Score the network of RUN (a folder, or `last`) on SOURCE: its test part where it has one, else all of it.
 
     With --mix and --cache language models are judged alone and together, each apart; the weights are those that suit the
@@ -47,7 +56,8 @@ def command(run: str, source: str, samples: int | None, others: tuple[str, ...],
             raise click.UsageError("--samples is not for language models, which --mix and --cache are for.")
         result = runs.evaluate_mixed(opened, [_other(opened, path) for path in others], source, cache=cache)
     else:
-        result = (opened.sampled(samples) if samples else opened).evaluate(source)
+        judged = opened.sampled(samples) if samples else opened
+        result = judged.evaluate(source, usual=usual) if usual else judged.evaluate(source)
     click.echo(json.dumps(result) if as_json else "\n".join(_lines(result)))
 
 
@@ -75,6 +85,10 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"{score['title']:<{column}}{number(score['value'], metric):>9}{_interval(metric, score)}"
     for baseline in result.get("baselines", []):
         yield labelled("beside it", _beside(result, baseline))
+    if "oddness" in result:
+        from leadline.runs.reconstructing.finishing_rows import oddness_sentence
+
+        yield labelled("odd", oddness_sentence(result))
     for row in result.get("mixtures", [])[1:]:
         yield labelled("mixed" if len(row["names"]) > 1 else "beside it", _mixed(row, result["headline"]))
     if cache := result.get("cache"):
@@ -106,6 +120,10 @@ def _beside(result: dict[str, Any], baseline: dict[str, Any]) -> str:
     from leadline.runs.forecasts import naive_text
     from leadline.runs.pairs import beside_text
 
+    if result["task"] == "reconstruct":
+        from leadline.runs.reconstructing.finishing_rows import baseline_sentence
+
+        return baseline_sentence(baseline)
     return naive_text(baseline, result["headline"]) if result["task"] == "forecast" else beside_text(baseline)
 
 

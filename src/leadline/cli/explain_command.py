@@ -70,7 +70,9 @@ def command(
     After a training on texts it is a text, a text file, a folder of them, or - for one text a line: each is printed with what
     its words are worth to the answer, and drawn. After one on series it is a file as `leadline predict` takes it: the stretches
     that decided are named and drawn. Of recurrent networks the gates and some single units are drawn, too. After one on trees
-    it is a tree in brackets, or a file of them: each is drawn with what is said of every node, here and on a page.
+    it is a tree in brackets, or a file of them: each is drawn with what is said of every node, here and on a page. After one on
+    inputs alone each picture is drawn beside what is told of it, and without an INPUT the codes: as a map, a walk, number by
+    number, and the filters.
     """
     if not inputs and (methods or classes or units or window):
         raise click.UsageError("--method, --class, --window and --unit are for inputs; name at least one INPUT.")
@@ -81,6 +83,13 @@ def command(
     opened = runs.open(run)
     if opened.schema.task == "words":
         raise click.UsageError(f"Word vectors decide nothing that could be explained. Try: leadline similar {run} WORD")
+    if opened.schema.task == "reconstruct":
+        if methods or classes or top or layer or units or window:
+            raise click.UsageError("The network tells its inputs again, so only --source, --out and --json say something.")
+        from leadline.cli.explain_codes import show_codes
+
+        show_codes(opened, inputs, source=source, out=out, as_json=as_json)
+        return
     if opened.schema.inputs.kind in ("texts", "series"):
         if methods or source:
             raise click.UsageError("--method and --source are for pictures, and the network was trained on something else.")

@@ -17,9 +17,23 @@ if TYPE_CHECKING:
 
 Decorated = Callable[..., Any]
 _PLAN_FILE = "TOML as `leadline plan SOURCE` writes it, or the plan.json of a Run"
-TASKS = ("classes", "labels", "number", "sequence", "pairs", "forecast", "tokens", "ngram", "words", "trees")
+TASKS = (
+    "classes",
+    "labels",
+    "number",
+    "sequence",
+    "pairs",
+    "forecast",
+    "tokens",
+    "ngram",
+    "words",
+    "trees",
+    "reconstruct",
+    "generate",
+)
+_NAMED = ("pairs", "ngram", "words", "reconstruct", "generate")  # which no source tells by itself
 _OF_FORECASTS = ("forecast", "lookback", "series", "known")
-_OF_DATA = ("task", "target", "group", "time", *_OF_FORECASTS, "size", "upscale", "seed")
+_OF_DATA = ("task", "target", "group", "time", *_OF_FORECASTS, "usual", "size", "upscale", "seed")
 _OF_TRAINING = {
     "device": "training.device",
     "start": "start.weights",
@@ -45,7 +59,7 @@ def source_and_changes(function: Decorated) -> Decorated:
                 "--task",
                 type=click.Choice(TASKS),
                 metavar="TASK",
-                help=f"{', '.join(TASKS)}; told from the source otherwise, but for pairs, words and ngram.",
+                help=f"{', '.join(TASKS)}; told from the source otherwise, but for {', '.join(_NAMED[:-1])} and {_NAMED[-1]}.",
             ),
             click.option("--target", metavar="COLUMN", help="What to learn: a column, its number, or several: a,b,c."),
             click.option(
@@ -69,6 +83,7 @@ def source_and_changes(function: Decorated) -> Decorated:
             click.option(
                 "--known", metavar="COLUMN", help="For forecasts: columns whose future is known, such as holidays: a,b."
             ),
+            click.option("--usual", metavar="CLASS", help="For reconstruct: learn from these alone, a,b; others are odd."),
             click.option(
                 "--size", type=click.IntRange(min=4), metavar="PIXELS", help="Height and width that photos are scaled to."
             ),

@@ -17,6 +17,7 @@ from leadline.cli.forecast_rows import write_forecasts
 from leadline.cli.inputs import check_inputs, frames_from, inputs_from
 from leadline.cli.printing import labelled, paragraph, printable
 from leadline.cli.step_rows import write_steps
+from leadline.cli.told_rows import write_told
 from leadline.errors import DataError, RunExistsError
 from leadline.spelling import counted
 
@@ -47,7 +48,7 @@ _AT_ONCE = 64  # inputs in one go: few enough for the first answers to come soon
     "folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where enlarged pictures go, after a training on pairs.",
+    help="Where enlarged pictures go, after a training on pairs; or pictures as they are told again.",
 )
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the N likeliest classes (3 when left out).")
 def command(
@@ -71,7 +72,8 @@ def command(
     After a training on pairs each picture is enlarged into a file of the folder --out, never over another. After a training of
     forecasts the INPUTs are table files that together hold the series up to now, and what comes next is told with its dates.
     After a training with an answer for each step an INPUT is a sentence, a file of them, or a table of steps; each step stands
-    on a line with its answer, and a blank line behind each row.
+    on a line with its answer, and a blank line behind each row. After a training on inputs alone (--task reconstruct) it is
+    said how odd each INPUT is, and with --out each picture is drawn beside what the network tells of it.
     """
     if as_json + as_csv + features > 1:
         raise click.UsageError("Give one of --json, --csv and --features.")
@@ -88,6 +90,8 @@ def command(
     opened, words = runs.open(run), inputs or ("-",)
     if isinstance(opened.schema.inputs, CorpusWords):
         raise click.UsageError(f"Word vectors answer nothing by themselves. Try: leadline similar {run} WORD")
+    if opened.schema.task == "generate":
+        raise click.UsageError(f"A network that draws answers nothing. Try: leadline generate {run}")
     check_inputs(words, run)
     opened = opened.sampled(samples) if samples else opened
     if isinstance(opened.schema.inputs, SmallPictures):
@@ -104,6 +108,11 @@ def command(
         if features or top or folder is not None:
             raise click.UsageError("The network answers each step, so --features, --top and --out say nothing.")
         write_steps(opened, words, as_json=as_json, as_csv=as_csv)
+        return
+    if opened.schema.task == "reconstruct" and not features:
+        if top:
+            raise click.UsageError("The network tells its inputs again, so --top says nothing.")
+        write_told(opened, words, folder, as_json=as_json, as_csv=as_csv)
         return
     if folder is not None:
         raise click.UsageError("--out is for enlarged pictures; to keep answers, write them to a file with >.")

@@ -68,7 +68,7 @@ def number(value: float, metric: str = "") -> str:
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
-_SHARES = {"accuracy", "f1", "auroc", "precision", "recall", "match"}
+_SHARES = {"accuracy", "f1", "auroc", "precision", "recall", "match", "explained"}
 
 
 def clock(seconds: float) -> str:

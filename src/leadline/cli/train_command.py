@@ -54,7 +54,8 @@ def command(
     iris, wine, breast-cancer, diabetes. From a text file, or from `python`, the text of its own library, a network learns to
     foretell each character or word, and so to write; with --task words each word of it gets a vector by the words around it.
     From a file of words with a tag beside each (CoNLL, CoNLL-U) one learns to tag; from files of trees in brackets (train.txt,
-    dev.txt, test.txt with lines like (3 (2 good) (4 film))) the label of each node. Nothing needs to be configured;
+    dev.txt, test.txt with lines like (3 (2 good) (4 film))) the label of each node. With --task generate a network learns
+    to draw pictures like those of SOURCE. Nothing needs to be configured;
     `leadline plan SOURCE` shows what would be done and why. With --from RUN what another network has learned serves these
     photos: how much of it does, and whether it should train on, is measured and said. Ctrl-C saves a checkpoint, and
     `leadline resume last` goes on from there.
@@ -95,7 +96,7 @@ def closing(run: Run, *, quiet: bool, as_json: bool) -> None:
     else:
         click.echo(labelled("saved", f"{run.folder} (to look at: {run.folder / 'report.html'})"))
         # Not wrapped, so that it can be copied whole.
-        verb = {"tokens": "write", "ngram": "write", "words": "similar"}.get(run.schema.task, "predict")
+        verb = {"tokens": "write", "ngram": "write", "words": "similar", "generate": "generate"}.get(run.schema.task, "predict")
         click.echo(f"{'next':<{LABEL}}leadline {verb} {printable(shlex.quote(str(run.folder)))} {_inputs_of(run)}")
 
 
@@ -111,5 +112,6 @@ def _inputs_of(run: Run) -> str:
         "tokens": '"A beginning"',
         "ngram": '"A beginning"',
         "trees": '"(TREE)"',
+        "generate": "--number 64 --out sheet.png",
         "words": printable(shlex.quote(str(run.results.get("example", "WORD")))),
     }.get(run.schema.task, "INPUT…")

@@ -7,6 +7,7 @@ from leadline.data.forecasts.forecast_answers import Forecasts
 from leadline.data.forecasts.windows import Windows
 from leadline.data.loading import load
 from leadline.data.pictures.augment import Augment
+from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.enlarging import LargePictures, SmallPictures
 from leadline.data.pictures.near_copies import NearCopies, find_near_copies
 from leadline.data.pictures.pictures import Pictures
@@ -20,6 +21,8 @@ from leadline.data.tables.table import Table
 from leadline.data.texts.texts import Texts
 from leadline.data.trees.tree_batches import TreeBatches
 from leadline.data.trees.trees import NodeClasses, Trees
+from leadline.data.unlabelled.reconstructions import Reconstructions
+from leadline.data.unlabelled.unit_inputs import UnitPictures, UnitVectors
 from leadline.data.vectors import Vectors
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "Batches",
     "Classes",
     "Dataset",
+    "Drawings",
     "Excluded",
     "Forecasts",
     "Labels",
@@ -37,6 +41,7 @@ __all__ = [
     "Origin",
     "Pictures",
     "Ragged",
+    "Reconstructions",
     "Schema",
     "Sentences",
     "Series",
@@ -48,6 +53,8 @@ __all__ = [
     "Texts",
     "TreeBatches",
     "Trees",
+    "UnitPictures",
+    "UnitVectors",
     "Vectors",
     "Windows",
     "find_near_copies",

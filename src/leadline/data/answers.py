@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leadline.data.forecasts.forecast_answers import Forecasts
+from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.enlarging import LargePictures
 from leadline.data.steps.step_answers import StepClasses, StepNumbers
 from leadline.data.tokens.tokens import NextByCounts, NextToken
 from leadline.data.trees.trees import NodeClasses
+from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.data.words.word_answers import Neighbors
 from leadline.errors import DataError, RunError, nearest, unknown
 from leadline.spelling import counted
@@ -179,9 +181,33 @@ def _transformed(targets: Tensor, units: Tensor | None) -> Tensor:
 
 
 Answers = (
-    Classes | Labels | Numbers | LargePictures | Forecasts | NextToken | Neighbors | StepClasses | StepNumbers | NodeClasses
+    Classes
+    | Labels
+    | Numbers
+    | LargePictures
+    | Forecasts
+    | NextToken
+    | Neighbors
+    | StepClasses
+    | StepNumbers
+    | NodeClasses
+    | Reconstructions
+    | Drawings
 )
-_KINDS = (Classes, Labels, Numbers, LargePictures, Forecasts, NextToken, NextByCounts, Neighbors, StepClasses, NodeClasses)
+_KINDS = (
+    Classes,
+    Labels,
+    Numbers,
+    LargePictures,
+    Forecasts,
+    NextToken,
+    NextByCounts,
+    Neighbors,
+    StepClasses,
+    NodeClasses,
+    Reconstructions,
+    Drawings,
+)
 _ANSWERS: dict[str, type[Answers]] = {answers.task: answers for answers in _KINDS}
 
 

@@ -58,7 +58,8 @@ def interpret(targets: NDArray[Any], task: str | None = None, columns: tuple[str
         ('number', 'classes', 'labels')
     """
     if task is not None and task not in TASKS:
-        unknown("task", task, (*TASKS, "pairs", "tokens", "ngram", "words", "sequence", "trees"))
+        others = ("pairs", "tokens", "ngram", "words", "sequence", "trees", "reconstruct", "generate")
+        unknown("task", task, (*TASKS, *others))
     if targets.dtype.kind == "O":
         targets = np.array(
             [[as_text(v) for v in row] if isinstance(row, (list, tuple, np.ndarray)) else as_text(row) for row in targets]

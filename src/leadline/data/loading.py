@@ -59,6 +59,7 @@ def load(
     min_count: int | None = None,
     longest: int | None = None,
     vectors: Path | str | None = None,
+    usual: str | None = None,
     name: str | None = None,
     cache: Path | str | None = None,
     progress: Progress | None = None,
@@ -76,8 +77,9 @@ def load(
         task: "classes", "labels" or "number", told from the targets when None; or "pairs": photos to learn enlarging from;
             or "tokens": a text of which each token is foretold; or "ngram": the same by counts; or "words": one whose words are
             learned by their neighbours; or "sequence": an answer for each step of a row, told from files of tagged words and
-            from lists of targets; see `step_loading.load_steps`; or "trees": trees in brackets, each node with a label. With
-            `forecast` it is "forecast".
+            from lists of targets; see `step_loading.load_steps`; or "trees": trees in brackets, each node with a label; or
+            "reconstruct": rows, with labels or without, that are told again from a short code; or "generate": pictures to learn
+            to draw from, see `drawing_loading.load_drawings`. With `forecast` it is "forecast".
         target: the column to learn (several separated by commas), by its name or its number from 1.
         valid: share of the rows (below 1) or their number, where the source does not bring its own.
         test: likewise.
@@ -101,6 +103,7 @@ def load(
         series: for forecasts, the columns that tell several series apart; found when None.
         known: for forecasts, columns, separated by commas, whose future is known when a forecast is made.
         vectors: of trees, a file of word vectors, whose words are known besides those of the trees.
+        usual: for reconstruct, the classes to learn from, separated by commas; rows of others are odd, and judged by.
         name: what the Dataset is called; the source's own name when None.
         cache: where downloads and decoded photos are kept; by default LEADLINE_CACHE or the user's cache folder.
         progress: told (done, in all) while photos are decoded or a file is downloaded.
@@ -140,6 +143,7 @@ def load(
         "min_count": min_count,
         "longest": longest,
         "vectors": vectors,
+        "usual": usual,
         "name": name,
         "cache": cache,
         "progress": progress,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leadline.data.arrays import from_mapping
 from leadline.data.raw import Raw
@@ -19,9 +21,18 @@ def read_npz(path: Path) -> Raw:
     Raises:
         DataError: it is damaged, holds Python objects, or its keys are not understood.
     """
+    return from_mapping(arrays_of_npz(path), name=path.stem)
+
+
+def arrays_of_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of a .npz file by their keys.
+
+    Raises:
+        DataError: it is damaged, or holds Python objects.
+    """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
+            return {key: archive[key] for key in archive.files}
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, AttributeError) as error:
         raise DataError(f"{path} is not a whole .npz file", expected="what numpy.savez writes", got=str(error)[:80]) from error
     except ValueError as error:
@@ -32,4 +43,3 @@ def read_npz(path: Path) -> Raw:
                 do="Save the arrays with a number or text type.",
             ) from error
         raise DataError(f"{path} is not a whole .npz file", got=str(error)[:80]) from error
-    return from_mapping(arrays, name=path.stem)

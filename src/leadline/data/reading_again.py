@@ -17,6 +17,8 @@ from leadline.data.forecasts.forecast_answers import Forecasts
 from leadline.data.forecasts.forecasting import read_forecast
 from leadline.data.forecasts.windows import Windows
 from leadline.data.loading import understand
+from leadline.data.pictures.drawing_loading import read_drawings
+from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.enlarging import LargePictures, SmallPictures
 from leadline.data.pictures.pictures import Pictures
 from leadline.data.pictures.pictures_cache import rows_of
@@ -42,6 +44,8 @@ from leadline.data.tokens.token_loading import read_tokens
 from leadline.data.tokens.tokens import NextToken, Tokens
 from leadline.data.trees.tree_loading import read_trees
 from leadline.data.trees.trees import NodeClasses, Trees
+from leadline.data.unlabelled.reconstruction_loading import read_reconstruct
+from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.errors import ArgumentError, DataError, LeadlineError, nearest
 from leadline.spelling import counted
 
@@ -79,6 +83,8 @@ def read(
     check_source(source)
     if isinstance(inputs, SmallPictures):
         return read_pairs(source, schema, cache=cache, progress=progress)
+    if isinstance(schema.answers, Drawings):
+        return read_drawings(source, schema, targets=targets, cache=cache, progress=progress)
     if isinstance(inputs, Windows):
         return read_forecast(source, schema)
     if isinstance(inputs, Tokens):
@@ -87,6 +93,8 @@ def read(
         return read_steps(source, schema, targets=targets, part=part)
     if isinstance(inputs, Trees):
         return read_trees(source, schema, part=part)
+    if isinstance(schema.answers, Reconstructions):
+        return read_reconstruct(source, schema, targets=targets, part=part, cache=cache, progress=progress)[0]
     shape = (inputs.height, inputs.width, inputs.channels) if isinstance(inputs, Pictures) else None
     reading = Reading(target=target, task=schema.task, shape=shape, cache=cache, progress=progress)
     if isinstance(inputs, Series) and len(inputs.channels) == 1:

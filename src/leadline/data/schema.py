@@ -15,12 +15,27 @@ from leadline.data.tables.table import Table
 from leadline.data.texts.texts import Texts
 from leadline.data.tokens.tokens import Tokens
 from leadline.data.trees.trees import Trees
+from leadline.data.unlabelled.unit_inputs import UnitPictures, UnitVectors
 from leadline.data.vectors import Vectors
 from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import RunError, unknown
 
 Inputs = Pictures | Vectors | Table | Texts | Series | Windows | SmallPictures | Tokens | CorpusWords | Sentences | Trees
-_KINDS = (Pictures, Vectors, Table, Texts, Series, Windows, SmallPictures, Tokens, CorpusWords, Sentences, Trees)
+_KINDS = (
+    Pictures,
+    UnitPictures,
+    Vectors,
+    UnitVectors,
+    Table,
+    Texts,
+    Series,
+    Windows,
+    SmallPictures,
+    Tokens,
+    CorpusWords,
+    Sentences,
+    Trees,
+)
 _INPUTS: dict[str, type[Inputs]] = {kind.kind: kind for kind in _KINDS}
 
 

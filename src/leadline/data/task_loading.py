@@ -10,11 +10,13 @@ from typing import Any
 
 from leadline.data.dataset import Dataset
 from leadline.data.forecasts.forecasting import load_forecast
+from leadline.data.pictures.drawing_loading import load_drawings
 from leadline.data.pictures.super_resolution import load_pairs
 from leadline.data.steps.step_loading import load_steps
 from leadline.data.steps.step_sources import is_step_source
 from leadline.data.tokens.token_loading import is_token_source, load_tokens
 from leadline.data.trees.tree_loading import is_tree_source, load_trees
+from leadline.data.unlabelled.reconstruction_loading import load_reconstruct
 from leadline.data.words.word_loading import load_words
 from leadline.errors import ArgumentError
 
@@ -108,6 +110,8 @@ def _alone(given: Mapping[str, Any]) -> bool:
 TASK_LOADERS: dict[str, TaskLoader] = {
     "forecast": TaskLoader(_forecast, "a forecast has", lambda _, given: "forecast" in given),
     "pairs": TaskLoader(load_pairs, "pairs have"),
+    "reconstruct": TaskLoader(load_reconstruct, "inputs that are told again have"),
+    "generate": TaskLoader(load_drawings, "pictures to draw from have"),
     "words": TaskLoader(load_words, "words have"),
     "trees": TaskLoader(load_trees, "trees have", lambda source, given: _alone(given) and is_tree_source(source)),
     "sequence": TaskLoader(

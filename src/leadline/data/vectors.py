@@ -88,3 +88,8 @@ class Vectors:
             return (rows - mean).div_(std)
 
         return prepare
+
+    def restored(self, prepared: Tensor) -> NDArray[np.float32]:
+        """What `preparer` did, undone: numbers [N, D] → rows [N, D] as stored."""
+        mean, std = (torch.tensor(values, dtype=torch.float64) for values in (self.mean, self.std))
+        return (prepared.detach().cpu().double() * std + mean).float().numpy()

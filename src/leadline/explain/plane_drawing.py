@@ -60,7 +60,7 @@ def plane_png(
     Args:
         points: [N, 2], as `feature_plane` gives them.
         group: what the rows are, and what was said of them.
-        thumbnails: a small picture for each row, uint8 [h, w, 3].
+        thumbnails: a small picture for each row, uint8 [h, w, 3]; none where the rows are no pictures.
         by: "class" or "error".
         heading: above it.
 
@@ -73,7 +73,11 @@ def plane_png(
     """
     if np.ndim(points) != 2 or not len(points):
         raise ArgumentError("There is no map to draw", expected="points [N, 2] with N ≥ 1", got=list(np.shape(points)))
-    if not len(points) == len(group.truth) == len(thumbnails) or len(group.said) not in (0, len(points)):
+    if (
+        not len(points) == len(group.truth)
+        or len(thumbnails) not in (0, len(points))
+        or len(group.said) not in (0, len(points))
+    ):
         raise ArgumentError("The parts of the map differ in length", got=(len(points), len(group.truth), len(thumbnails)))
     if by not in ("class", "error"):
         raise ArgumentError("The map cannot be drawn so", expected="by 'class' or by 'error'", got=repr(by))
@@ -106,10 +110,10 @@ def _by_class(axes: Axes, points: NDArray[Any], group: Group, thumbnails: Sequen
     for number in range(len(group.names)):
         own = points[group.truth == number]
         axes.scatter(own[:, 0], own[:, 1], s=_MARK, c=_color(number), marker=_mark(number), alpha=0.75, linewidths=0, zorder=2)
-    shown = _apart(points, np.arange(len(points)))
+    shown = _apart(points, np.arange(len(points))) if thumbnails else []
     for row in shown:
         _thumbnail(axes, points[row], thumbnails[row], _color(int(group.truth[row])))
-    return np.asarray(points[shown])
+    return np.asarray(points[shown]).reshape(-1, 2)
 
 
 def _by_error(axes: Axes, points: NDArray[Any], group: Group, thumbnails: Sequence[Bytes]) -> NDArray[Any]:
@@ -118,7 +122,7 @@ def _by_error(axes: Axes, points: NDArray[Any], group: Group, thumbnails: Sequen
     axes.scatter(points[~wrong, 0], points[~wrong, 1], s=12, c="#c9ced3", linewidths=0, zorder=1)
     rows = np.flatnonzero(wrong)
     above = points + np.array([0, 0.034])
-    shown = _apart(above, rows)
+    shown = _apart(above, rows) if thumbnails else []
     for row in shown:
         _thumbnail(axes, above[row], thumbnails[row], _color(int(group.said[row])))
     for row in rows.tolist():
@@ -133,7 +137,7 @@ def _by_error(axes: Axes, points: NDArray[Any], group: Group, thumbnails: Sequen
             linewidths=_RING,
             zorder=5,
         )
-    return np.asarray(above[shown])
+    return np.asarray(above[shown]).reshape(-1, 2)
 
 
 def _apart(points: NDArray[Any], rows: NDArray[np.int64]) -> list[int]:

@@ -50,6 +50,7 @@ from leadline.models.boltzmann.belief_nets import (
 from leadline.models.boltzmann.binarized_rows import BinarizedRows
 from leadline.models.boltzmann.boltzmann_machines import VISIBLE_UNITS, RestrictedBoltzmannMachine, hidden_filters, rbm
 from leadline.models.boltzmann.boltzmann_steps import ContrastiveDivergence
+from leadline.models.boltzmann.divergence_texts import DIVERGENCES, Divergence, divergence_of
 from leadline.models.boltzmann.pseudo_likelihoods import BoltzmannEvaluation, pseudo_log_likelihood
 from leadline.models.classic_convnets import lenet5, three_convolutions
 from leadline.models.convnets import convnet
@@ -61,6 +62,7 @@ from leadline.models.forecasters import forecaster
 from leadline.models.language_networks import recurrent_language
 from leadline.models.layer_rows import from_rows, row_notes, without_contained
 from leadline.models.linear_models import linear
+from leadline.models.making_inputs import Generates, made_inputs
 from leadline.models.perceptrons import mlp
 from leadline.models.published_weights import IMAGENET_MEAN, IMAGENET_STD, PUBLISHED, PublishedWeights, published_file
 from leadline.models.recurrent_cells import RecurrentStack
@@ -78,6 +80,7 @@ from leadline.models.tabular_networks import tabular
 from leadline.models.text_convnets import TextConvnet, text_convnet
 from leadline.models.tfidf_networks import TfidfLinear, tfidf_linear
 from leadline.models.timm_backbones import BuilderTable
+from leadline.models.told_rows import encoding_layers, row_codes, row_oddness, rows_of_codes, rows_told_again
 from leadline.models.vggs import vgg11, vgg13, vgg16, vgg19
 from leadline.models.weight_files import read_weights
 from leadline.models.weight_loading import LoadedWeights, last_layer, load_weights
@@ -160,6 +163,7 @@ OF_INPUTS_ALONE = (*OF_CODES, *OF_UNITS, *OF_DRAWINGS)
 __all__ = [
     "CHANGES",
     "CORRUPTIONS",
+    "DIVERGENCES",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "LEAST_PICTURES",
@@ -189,7 +193,9 @@ __all__ = [
     "ColumnGains",
     "ContrastiveDivergence",
     "DeepBeliefNet",
+    "Divergence",
     "Ensemble",
+    "Generates",
     "GreedyDivergence",
     "LoadedWeights",
     "PartitionEstimate",
@@ -232,7 +238,9 @@ __all__ = [
     "corruption_of",
     "dcgan",
     "deep_belief_net",
+    "divergence_of",
     "drawn_pictures",
+    "encoding_layers",
     "errors_of",
     "espcn",
     "exact_log_partition",
@@ -254,6 +262,7 @@ __all__ = [
     "load_weights",
     "log_likelihood",
     "log_likelihoods",
+    "made_inputs",
     "missing_indicators",
     "mlp",
     "named_changes",
@@ -279,7 +288,11 @@ __all__ = [
     "resnet101",
     "resnet110",
     "resnet152",
+    "row_codes",
     "row_notes",
+    "row_oddness",
+    "rows_of_codes",
+    "rows_told_again",
     "series_convnet",
     "small_transformer",
     "spherical_path",

@@ -15,6 +15,7 @@ from leadline import losses
 from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset
 from leadline.data.padding import RaggedRows
+from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.enlarging import SmallPictures
 from leadline.data.pictures.pictures import Pictures
 from leadline.data.schema import Schema
@@ -24,9 +25,12 @@ from leadline.data.trees.trees import Trees
 from leadline.errors import PlanError, unknown
 from leadline.models.rosenblatt import PerceptronRule
 from leadline.optim import Plateau, Schedule, make_average, make_clip, make_optimizer, make_schedule
+from leadline.plan.generate_building import drawing_parts
+from leadline.plan.generating import check_only_drawing
 from leadline.plan.listening import listeners
 from leadline.plan.loss_building import batch_accuracy, headline, higher_is_better, loss_of
 from leadline.plan.network_building import started
+from leadline.plan.reconstruct_building import reconstruct_parts
 from leadline.plan.record import Plan
 from leadline.plan.steps import has_steps, step_headline
 from leadline.plan.token_building import language_parts
@@ -85,11 +89,18 @@ def build(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None = 
     model = started(plan, dataset, first=first).to(
         device, memory_format=torch.channels_last if channels_last else torch.contiguous_format
     )  # type: ignore[call-overload]
+    if isinstance(schema.answers, Drawings):
+        parts: Any = drawing_parts(plan, dataset, model, device, precision_of(training.precision, device))
+        return Built(model, parts.step, parts.batches, parts.evaluate, parts.best, device)
+    check_only_drawing(plan)
     if isinstance(schema.inputs, Tokens):
-        parts: Any = language_parts(plan, dataset, model, device, precision_of(training.precision, device))
+        parts = language_parts(plan, dataset, model, device, precision_of(training.precision, device))
         return Built(model, parts.step, parts.batches, parts.evaluate, parts.best, device)
     if isinstance(schema.inputs, Trees):
         parts = tree_parts(plan, dataset, model, device, precision_of(training.precision, device))
+        return Built(model, parts.step, parts.batches, parts.evaluate, parts.best, device)
+    if schema.task == "reconstruct":
+        parts = reconstruct_parts(plan, dataset, model, device, precision_of(training.precision, device))
         return Built(model, parts.step, parts.batches, parts.evaluate, parts.best, device)
     loss = loss_of(plan, dataset, device)
     loss = loss if has_steps(schema.answers) else losses.per_member(loss)

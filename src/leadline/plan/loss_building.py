@@ -15,6 +15,7 @@ from leadline import losses, metrics
 from leadline.data.answers import Numbers
 from leadline.data.dataset import Dataset
 from leadline.data.forecasts.forecast_answers import Forecasts
+from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.enlarging import LargePictures
 from leadline.data.schema import Schema
 from leadline.data.steps.step_answers import StepClasses, StepNumbers
@@ -95,6 +96,7 @@ def headline(schema: Schema) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
         return {"scaled_error": forecast_absolute_error}
     if isinstance(answers, (StepClasses, StepNumbers)):
         return step_headline(answers)
+    assert not isinstance(answers, Drawings)  # which have an evaluation of their own
     name, metric = next(iter(metrics.for_task(schema.task, answers.outputs).items()))
     if isinstance(answers, LargePictures):
         shades = answers.shades

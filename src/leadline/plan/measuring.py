@@ -15,8 +15,11 @@ import torch
 
 from leadline.data.dataset import Dataset
 from leadline.errors import ArgumentError, PlanError
+from leadline.models import OF_UNITS
 from leadline.plan.building import Built, build, precision_of
+from leadline.plan.generating import check_generate_plan
 from leadline.plan.populations import BuiltPopulation, build_population, reason_not_to_stack
+from leadline.plan.reconstructions import check_reconstruct_plan
 from leadline.plan.record import Plan
 from leadline.plan.restarts import candidates
 from leadline.plan.stacked_convolutions import AUTO, times_as_text, ways_as_text
@@ -70,6 +73,10 @@ def measure(plan: Plan, dataset: Dataset) -> Measured:
         check_language_plan(plan)
     if dataset.task == "trees":
         check_tree_plan(plan)
+    if dataset.task == "reconstruct":
+        check_reconstruct_plan(plan, dataset)
+    if dataset.task == "generate":
+        check_generate_plan(plan)
     asked, device = plan.training, choose_device(plan.training.device)
     precision = str(precision_of(plan.training.precision, device)).removeprefix("torch.")
     plan = _with(plan, {"device": str(device), "precision": precision})
@@ -96,7 +103,7 @@ def _fitting_memory(plan: Plan, dataset: Dataset, device: torch.device) -> Plan:
     """The Plan with as many micro-batches as memory asks for, found with real steps, where that is left open."""
     if plan.training.accumulate:
         return plan
-    if plan.model.name == "perceptron" or dataset.task in ("tokens", "trees"):
+    if plan.model.name in ("perceptron", *OF_UNITS) or dataset.task in ("tokens", "trees", "generate"):
         return _with(plan, {"accumulate": 1})
     layout = "contiguous" if plan.training.layout == "auto" else plan.training.layout
     built = build(_with(candidates(plan)[0], {"accumulate": 1, "step": "plain", "layout": layout}), dataset)

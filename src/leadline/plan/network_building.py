@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from leadline.data.tables.table import Table
 from leadline.data.texts.texts import Texts
 from leadline.data.tokens.tokens import Tokens
 from leadline.data.trees.trees import Trees
+from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, PlanError
 from leadline.initialize import set_prior_bias
@@ -30,17 +32,25 @@ from leadline.layers import MemberHeads, OneHot
 from leadline.models import (
     MODELS,
     OF_ANY_LENGTH,
+    OF_CODES,
+    OF_DRAWINGS,
     OF_INPUTS_ALONE,
     OF_STREAMS,
     OF_TREES,
+    OF_UNITS,
     OF_WORDS,
+    DeepBeliefNet,
+    RestrictedBoltzmannMachine,
     load_weights,
     missing_indicators,
 )
 from leadline.models.enlarging import BesideBicubic
 from leadline.models.tfidf_networks import learn_frequencies
+from leadline.models.told_rows import encoding_layers
 from leadline.plan.counted_models import COUNTED, no_network
 from leadline.plan.first_weights import set_first_weights
+from leadline.plan.reconstruct_building import start_of_reconstruct
+from leadline.plan.reconstructions import check_tells_again
 from leadline.plan.record import Plan
 from leadline.plan.starts import StartPlan
 from leadline.plan.steps import class_numbers, has_steps
@@ -58,8 +68,12 @@ _OF_LOG_PROBABILITIES = ("cross_entropy", "kl_divergence", "binary_cross_entropy
 def network(plan: Plan, schema: Schema) -> nn.Module:
     """The network of a Plan for inputs and answers of this Schema, freshly initialized, on the CPU."""
     if plan.start.transfers:
-        return transferred_network(plan.start, schema, functools.partial(network, dataclasses.replace(plan, start=StartPlan())))
+        return transferred_network(
+            plan.start, schema, functools.partial(known_network, dataclasses.replace(plan, start=StartPlan()))
+        )
     inputs, name = schema.inputs, plan.model.name
+    if plan.start.transfer == "scratch" and name in (*OF_CODES, *OF_UNITS) and schema.task != "reconstruct":
+        return _with_fresh_head(plan, schema)
     if name in COUNTED:
         raise no_network(name)
     builder = MODELS[name]
@@ -75,6 +89,43 @@ def network(plan: Plan, schema: Schema) -> nn.Module:
     if isinstance(inputs, SmallPictures):
         return BesideBicubic(model, inputs.upscale)
     return model if one_hot is None else nn.Sequential(one_hot, model)
+
+
+def known_network(plan: Plan, schema: Schema) -> nn.Module:
+    """The network that weights are of, as another one is made of it: of one that tells its inputs again the way to the code.
+
+    Args:
+        plan: with its name and arguments.
+        schema: of what it was trained on, as far as `start.known` tells.
+    """
+    if plan.model.name not in (*OF_CODES, *OF_UNITS):
+        return network(plan, schema)
+    return layers_to_code(network(plan, Schema(schema.inputs, Reconstructions())))
+
+
+def layers_to_code(model: nn.Module) -> nn.Module:
+    """The way from inputs to code, which can be cut like any other network.
+
+    Of a machine the code comes as maps of one pixel: else its only layer would be taken for the head.
+
+    Example:
+        >>> from leadline.models import rbm
+        >>> layers_to_code(rbm((1, 4, 4), hidden=3))(torch.rand(2, 1, 4, 4)).shape
+        torch.Size([2, 3, 1, 1])
+    """
+    layers = encoding_layers(model)
+    if isinstance(model, RestrictedBoltzmannMachine | DeepBeliefNet):
+        linear = [layer for layer in layers.modules() if isinstance(layer, nn.Linear)]
+        return nn.Sequential(*layers.children(), nn.Unflatten(1, (linear[-1].out_features, 1, 1)))
+    return layers
+
+
+def _with_fresh_head(plan: Plan, schema: Schema) -> nn.Module:
+    """The way to the code and a linear head, both with fresh weights: what the same layers learn from nothing."""
+    alone = dataclasses.replace(plan, start=StartPlan())
+    layers = encoding_layers(network(alone, Schema(schema.inputs, Reconstructions())))
+    width = [layer for layer in layers.modules() if isinstance(layer, nn.Linear)][-1].out_features
+    return nn.Sequential(OrderedDict(backbone=layers, head=nn.Linear(width, schema.answers.outputs)))
 
 
 def _given(schema: Schema, one_hot: OneHot | None) -> dict[str, Any]:
@@ -122,10 +173,18 @@ def _check_task(name: str, wanted: Mapping[str, Any], schema: Schema) -> None:
             f"The model {name!r} {whether} {does}, and is not for the task {schema.task!r}",
             do=f"Take model={' or '.join(fitting)} for the task {task}, and for nothing else.",
         )
+    if schema.task == "reconstruct":
+        check_tells_again(name, schema)
     if name in OF_INPUTS_ALONE and schema.task not in _WITHOUT_ANSWERS:
         raise PlanError(
             f"The model {name!r} learns from inputs alone, and is not for the task {schema.task!r}",
-            do="Take a model that gives answers, such as mlp.",
+            do="Take a model that gives answers, such as mlp; it can start from this one's Run: --from RUN.",
+        )
+    if (name in OF_DRAWINGS) != (schema.task == "generate"):
+        whether = "draws" if name in OF_DRAWINGS else "does not draw"
+        raise PlanError(
+            f"The model {name!r} {whether} pictures from noise, and is not for the task {schema.task!r}",
+            do=f"Take model={' or '.join(OF_DRAWINGS)} for the task generate, and for nothing else.",
         )
     if has_steps(schema.answers) and "every_step" not in wanted:
         raise PlanError(
@@ -194,6 +253,9 @@ def started(plan: Plan, dataset: Dataset, *, first: Mapping[str, Tensor] | None 
         return model
     if isinstance(schema.inputs, Trees):
         start_of_trees(model, dataset)
+        return model
+    if schema.task == "reconstruct":
+        start_of_reconstruct(model, dataset)
         return model
     learn_frequencies(model, Batches(dataset.train, dataset.schema, batch_size=_COUNTED_ROWS))
     head = head_of(model)

@@ -18,7 +18,7 @@ from leadline.errors import ArgumentError, PlanError, RunError, SourceNotFoundEr
 from leadline.models import IMAGENET_MEAN, IMAGENET_STD, PUBLISHED, last_layer, load_weights, read_weights
 from leadline.models.published_weights import check_published
 from leadline.models.timm_backbones import PREFIX
-from leadline.plan.network_building import network
+from leadline.plan.network_building import layers_to_code, network
 from leadline.plan.record import ModelPlan, Plan
 from leadline.plan.starts import StartPlan
 from leadline.plan.transferred_networks import known_row, schema_of
@@ -171,6 +171,7 @@ def load_known(origin: Origin, plan: Plan, data: Pictures) -> tuple[nn.Module, l
             )
         model = network(origin.plan, origin.schema)
         _load(model, origin, head="same")
+        model = layers_to_code(model) if origin.schema.task == "reconstruct" else model
         rows = [dict(row) for row in origin.plan.start.known] if origin.plan.start.transfers else []
         made = {"layer": origin.plan.start.layer, "grid": origin.plan.start.grid} if rows else {}
         return unfreeze(model, training=False), [*rows, {**known_row(known, origin.schema.answers.outputs), **made}]

@@ -136,12 +136,16 @@ def _not_written(plan: Plan) -> str:
     training = plan.training
     if plan.data.task == "pairs":
         return "networks that enlarge pictures are trained one after another"
+    if plan.data.task == "generate":
+        return "networks that learn to draw are trained one after another"
     if plan.data.task == "forecast":
         return "networks that forecast are trained one after another"
     if plan.data.task == "sequence":
         return "networks that answer each step are trained one after another"
     if plan.data.task == "tokens":
         return "language models are trained one after another"
+    if plan.data.task == "reconstruct":
+        return "networks that tell their inputs again are trained one after another"
     if plan.data.task == "trees":
         return "networks over trees are trained one after another"
     if plan.model.name == "perceptron":

@@ -18,6 +18,7 @@ from leadline.data.texts.texts import Texts
 from leadline.plan.changes import spelled_out
 from leadline.plan.mirror import mirrored_agreement
 from leadline.plan.network_costs import NetworkCost, cost_of_network
+from leadline.plan.pretraining import pretrained_arguments
 from leadline.plan.record import DataPlan, ModelPlan, Plan, TrainingPlan
 from leadline.plan.sequences import sequence_arguments, sequence_network, sequence_training, texts_facts
 from leadline.plan.small_pictures import FAST, fast_epochs, fast_network, fast_reason, fast_start, fast_suits, fast_training
@@ -96,6 +97,8 @@ def _model(dataset: Dataset, changes: Mapping[str, Any], why: dict[str, str]) ->
     inputs, rows = dataset.schema.inputs, len(dataset.train)
     if dataset.task in TASKS:
         name, reason = TASKS[dataset.task].network(dataset)
+    elif changes.get("start.pretrain"):
+        name, reason = "mlp", f"a stack of layers, each of which can learn {rows:,} rows before all of them learn the answers"
     elif isinstance(inputs, Pictures):
         side = min(inputs.height, inputs.width)
         small = f"{inputs.height} × {inputs.width} pixels"
@@ -136,7 +139,8 @@ def _arguments(name: str, dataset: Dataset, changes: Mapping[str, Any], why: dic
         why["model.width"] = f"about √(4 · {rows:,} rows), a power of two between 32 and 512"
         why["model.depth"] = f"two hidden layers, as {rows:,} rows seldom repay more"
         why["model.dropout"] = f"{rows:,} rows are {'fewer' if rows < 50_000 else 'no fewer'} than 50,000"
-        return {"width": width, "depth": 2, "dropout": dropout}
+        stack = pretrained_arguments(str(changes["start.pretrain"]), why) if changes.get("start.pretrain") else {}
+        return {"width": width, "depth": 2, "dropout": dropout, **stack}
     if name == FAST and len(shape) == 3:
         return fast_network(dataset, why)
     if name == "convnet" and len(shape) == 3:

@@ -15,6 +15,7 @@ from leadline.plan.record import Plan
 
 _FEW = 20_000  # photos; from more of them a network of its own learns filters as good as those that are published
 _SMALL_SIDE = 64  # pictures up to this side are not photos, and networks for photos see little in them
+_WITHOUT_ANSWERS = ("reconstruct", "generate")  # tasks whose networks no published weights are of
 _PREFERRED = ("resnet18", "resnet50", "resnet34", "squeezenet")  # what they give for their time, on a processor
 # One core: 470 photos of 64 pixels through fast_convnet for 16 epochs, 157 validation photos, mean of two divisions; beside it
 # a head on the features of SqueezeNet for 516 photos of 96 pixels, by 110 test photos.
@@ -38,6 +39,8 @@ def proposed_weights(plan: Plan, dataset: Dataset, changes: Mapping[str, Any]) -
     """
     inputs, rows = dataset.schema.inputs, len(dataset.train)
     photos = isinstance(inputs, Pictures) and inputs.dtype == "uint8" and min(inputs.height, inputs.width) > _SMALL_SIDE
+    if dataset.task in _WITHOUT_ANSWERS:
+        return {}, ""
     if not photos or rows >= _FEW or any(key.startswith("start.") for key in changes) or plan.start.networks > 1:
         return {}, ""
     wanted = _fitting(changes)

@@ -22,11 +22,13 @@ from leadline import losses
 from leadline.data.pictures.augment import Augment
 from leadline.data.tables.kinds import CHOICES as COLUMN_KINDS
 from leadline.errors import ArgumentError, PlanError, unknown
+from leadline.losses.adversarial import ADVERSARIAL_LOSSES, adversarial_loss
 from leadline.losses.sampled_words import SAMPLED, samples_of
-from leadline.models import MODELS
+from leadline.models import MODELS, named_changes
 from leadline.optim import Penalties, make_average, make_clip, make_optimizer, make_schedule
 from leadline.plan import changes as changing
 from leadline.plan.counted_models import COUNTED
+from leadline.plan.objective_texts import check_loss_of_task, check_objective, is_objective
 from leadline.plan.starts import StartPlan as StartPlan
 from leadline.spelling import parse_call
 from leadline.text.tokenizers import TOKENIZERS
@@ -40,7 +42,8 @@ GIVEN = "from the plan you gave"
 class DataPlan:
     """What is learnt from: `source` as given, `hash` of its content, and the options of `data.load` (0 or "" = by itself).
 
-    `columns` gives the kind of each column of a table; `header` is "yes" or "no"; `forecast` is the steps ahead of a forecast.
+    `columns` gives the kind of each column of a table; `header` is "yes" or "no"; `forecast` is the steps ahead of a forecast;
+    `usual` are the classes that a network which tells its inputs again learns from, where rows of others are odd.
 
     Example:
         >>> Plan().but({"data.valid": 0.2}).data == DataPlan(valid=0.2)
@@ -70,6 +73,7 @@ class DataPlan:
     time: str = ""
     series: str = ""
     known: str = ""
+    usual: str = ""
     header: str = ""
     encoding: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -108,6 +112,10 @@ _SPELLED = ("loss", "optimizer", "schedule", "clip", "average")
 
 
 def _loss(text: str) -> object:
+    if is_objective(text):
+        return check_objective(text)
+    if parse_call(text, "loss").name in ADVERSARIAL_LOSSES:
+        return adversarial_loss(text)
     return samples_of(text) if text.startswith(SAMPLED) else losses.get(text)
 
 
@@ -137,6 +145,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "weight_decay": (lambda value: 0 <= value < math.inf, "0 or more"),
     "warm_up": (lambda value: 0 <= value < 1, "a share in [0, 1)"),
     "batch": (lambda value: value >= 0, "at least 1, or 0 for all rows"),
+    "critic_steps": (lambda value: value >= 1, "at least 1"),
     "truncation": (lambda value: value >= 0, "at least 1, or 0 for the usual length"),
     "accumulate": (lambda value: value >= 0, "at least 1, or 0 for as many as memory asks for"),
     "epochs": (lambda value: value >= 1, "at least 1"),
@@ -168,6 +177,9 @@ class TrainingPlan:
     own choice. `layout` (contiguous, channels_last) and `step` (plain, recorded, and on a GPU captured or compiled, which is
     captured too) are measured beforehand where left at auto.
 
+    Of networks that learn to draw, `critic_steps` are the batches of the discriminator for one step of the generator, and
+    `changes` what real and drawn pictures alike go through before they are told apart: words of "color, shift, cutout".
+
     Example:
         >>> Plan().but({"training.epochs": 5}).training == TrainingPlan(epochs=5)
         True
@@ -192,6 +204,8 @@ class TrainingPlan:
     class_weights: str = "none"
     entropy_bonus: float = 0.0
     average: str = ""
+    critic_steps: int = 1
+    changes: str = ""
     penalties: Penalties = Penalties()  # noqa: RUF009 - frozen, so one instance serves all
     augment: Augment = Augment()  # noqa: RUF009
     precision: str = "auto"
@@ -208,6 +222,10 @@ class TrainingPlan:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 unknown(name, getattr(self, name), choices, PlanError)
+        try:
+            named_changes(self.changes)
+        except ArgumentError as error:
+            raise PlanError(f"training.changes: {error}") from error
         _check_spelling(self.epochs, tuple((name, getattr(self, name)) for name in _SPELLED))
 
 
@@ -254,6 +272,8 @@ class Plan:
         Errors: `PlanError` for a key that does not exist or a value of the wrong kind, naming the nearest right key.
         """
         spelled = changing.spelled_out(changes)
+        if isinstance(loss := spelled.get("training.loss"), str):  # here, as a list of all losses would not help
+            check_loss_of_task(loss, spelled.get("data.task", self.data.task))
         plan = self._without_search([key for key in spelled if f"start.search.{key}" not in spelled])
         # The name comes first: it decides which arguments there are.
         for key, value in sorted(spelled.items(), key=lambda item: item[0] != "model.name"):

@@ -10,6 +10,7 @@ from typing import Any
 from leadline.errors import ArgumentError, PlanError, unknown
 from leadline.plan import changes as changing
 from leadline.plan.first_weights import check_first_weights
+from leadline.plan.pretraining_texts import check_pretraining_text
 from leadline.plan.stacked_convolutions import check_ways
 from leadline.transfer.deciding import STRATEGIES
 
@@ -27,6 +28,9 @@ class StartPlan:
 
     `vectors` is a Run of the task words, or a file of word vectors, from which the first layer of a network for texts or trees
     begins; of trees its words are known as well.
+
+    `pretrain` lets layer after layer of a network learn the inputs before anything else: "rbm", "autoencoder", or either with
+    arguments, such as "autoencoder(epochs=20, corruption='masking(0.25)')".
 
     `initialize` draws the weights by one of `initialize.INITIALIZERS` in place of the layers' own way. `restarts` networks
     differ in their seeds; `search` gives lists of values for some choices, and every combination of them starts so many
@@ -48,6 +52,7 @@ class StartPlan:
     grid: int = 0
     known: Sequence[Mapping[str, Any]] = field(default_factory=list)
     initialize: str = ""
+    pretrain: str = ""
     restarts: int = 1
     ensemble: bool = False
     together: str = "auto"
@@ -64,6 +69,8 @@ class StartPlan:
         if self.together not in ("auto", "stacked", "one by one"):
             unknown("start.together", self.together, ("auto", "stacked", "one by one"), PlanError)
         check_ways(self.convolutions)
+        if self.pretrain:
+            check_pretraining_text(self.pretrain)
         if self.initialize:
             try:
                 check_first_weights(self.initialize)

@@ -23,6 +23,8 @@ def table_facts(table: Table, answers: Answers, options: Mapping[str, Any], why:
         kinds[column.name] = "leave out" if column.kind == "left out" else column.kind
         why[f"data.columns.{column.name}"] = column.why
     why["data.target"] = "the column with a usual name for it" if not options.get("target") else ""
+    if answers.task == "reconstruct":
+        why["data.target"] = "kept to judge by, not learned from" if table.targets else "every column is learned"
     facts: dict[str, Any] = {"columns": kinds, "target": ",".join(table.targets)}
     facts["header"] = {None: "", True: "yes", False: "no"}[options.get("header")]
     if isinstance(answers, Numbers):

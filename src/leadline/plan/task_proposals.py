@@ -10,8 +10,15 @@ from typing import Any, NamedTuple
 from leadline.data.dataset import Dataset
 from leadline.plan.corpus_plans import words_arguments, words_facts, words_network, words_training
 from leadline.plan.forecasts import forecast_facts, forecast_network, forecast_training
+from leadline.plan.generating import generate_arguments, generate_facts, generate_network, generate_training
 from leadline.plan.ngrams import counted_arguments, counted_model, counted_training
 from leadline.plan.pairs import pairs_facts, pairs_network, pairs_training
+from leadline.plan.reconstructions import (
+    reconstruct_arguments,
+    reconstruct_facts,
+    reconstruct_network,
+    reconstruct_training,
+)
 from leadline.plan.record import ModelPlan, TrainingPlan
 from leadline.plan.steps import steps_arguments, steps_facts, steps_network, steps_training
 from leadline.plan.tokens import tokens_arguments, tokens_facts, tokens_network, tokens_training
@@ -49,7 +56,7 @@ class TaskProposal:
 
     Example:
         >>> sorted(TASKS)
-        ['forecast', 'ngram', 'pairs', 'sequence', 'tokens', 'trees', 'words']
+        ['forecast', 'generate', 'ngram', 'pairs', 'reconstruct', 'sequence', 'tokens', 'trees', 'words']
     """
 
     facts: Callable[[Dataset, Reasons], dict[str, Any]]
@@ -79,6 +86,12 @@ TASKS: dict[str, TaskProposal] = {
         _enlarging,
         lambda name, dataset, _, why: pairs_network(dataset, why) if name == "espcn" else {},
         lambda dataset, _, changes, why, chosen: pairs_training(dataset, changes, why, rate_beside_adam=chosen.rate),
+    ),
+    "generate": TaskProposal(
+        generate_facts,
+        generate_network,
+        generate_arguments,
+        lambda dataset, _, changes, why, chosen: generate_training(dataset, changes, why, rate_beside_adam=chosen.rate),
     ),
     "forecast": TaskProposal(
         forecast_facts,
@@ -114,6 +127,14 @@ TASKS: dict[str, TaskProposal] = {
         lambda name, dataset, _, why: steps_arguments(name, dataset, why),
         lambda dataset, _, changes, why, chosen: _with_decay(
             steps_training(dataset, changes, why, rate_beside_adam=chosen.rate), chosen
+        ),
+    ),
+    "reconstruct": TaskProposal(
+        reconstruct_facts,
+        reconstruct_network,
+        reconstruct_arguments,
+        lambda dataset, network, changes, why, chosen: reconstruct_training(
+            dataset, network, changes, why, rate_beside_adam=chosen.rate, decoupled=chosen.decoupled
         ),
     ),
     "trees": TaskProposal(

@@ -67,9 +67,10 @@ def resolve(plan: Plan, dataset: Dataset, note: Note | None = None) -> Resolved:
     if not start.weights:
         return _without_weights(plan, dataset)
     origin = origin_of(start.weights)
-    if start.transfer == "whole" or (start.transfer == "auto" and not isinstance(inputs, Pictures)):
+    goes_on = not isinstance(inputs, Pictures) or dataset.task == "reconstruct"
+    if start.transfer == "whole" or (start.transfer == "auto" and goes_on):
         return Resolved(_whole(plan, origin, dataset), dataset)
-    if not isinstance(inputs, Pictures):
+    if not isinstance(inputs, Pictures) or (goes_on and start.transfer != "scratch"):
         raise PlanError(
             f"start.transfer = {start.transfer} is for networks on pictures",
             got=inputs.describe(),
@@ -104,6 +105,12 @@ def _without_weights(plan: Plan, dataset: Dataset) -> Resolved:
 
 
 def _whole(plan: Plan, origin: Origin, dataset: Dataset) -> Plan:
+    if origin.schema is not None and origin.schema.task == "reconstruct" != dataset.task:
+        raise PlanError(
+            f"{origin.told[0].upper()}{origin.told[1:]} tells its inputs again, and its layers begin others only for pictures",
+            do="Give its codes to another method (leadline predict RUN INPUT… --features), or train with "
+            "start.pretrain=autoencoder.",
+        )
     if origin.schema is not None and origin.schema.inputs.kind != dataset.schema.inputs.kind:
         raise PlanError(
             f"{origin.told[0].upper()}{origin.told[1:]} was trained on other inputs",

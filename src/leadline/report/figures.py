@@ -60,6 +60,31 @@ def draw_curves(history: History, metric: str = "accuracy", title: str = "Accura
     return drawn
 
 
+def draw_game(history: History) -> list[Panel]:
+    """Of two networks that play against each other: who is right, how various the drawings are, and the generator's loss.
+
+    Args:
+        history: one record a log point.
+
+    Example:
+        >>> record = {"epoch": 1, "real_right": 0.8, "fake_right": 0.7, "valid_pairwise": 0.9}
+        >>> [panel.title for panel in draw_game([record])]
+        ['Told apart rightly', 'Variety, 1 is that of pictures']
+    """
+    axis = "epoch" if all("epoch" in record for record in history) else "step"
+    drawn = []
+    for title, keys, kind in (
+        ("Told apart rightly", {"pictures": "real_right", "drawings": "fake_right"}, "accuracy"),
+        ("Variety, 1 is that of pictures", {"among all": "valid_pairwise", "to the next": "valid_nearest"}, "variety"),
+        ("Loss of the generator", {"": "generator_loss"}, "loss of the generator"),
+    ):
+        lines = {line: _series(history, axis, key) for line, key in keys.items()}
+        lines = {line: points for line, points in lines.items() if points.x}
+        if lines:
+            drawn.append(_curve_panel(title, lines, axis, None, kind))
+    return drawn
+
+
 def _penalties(history: History) -> list[tuple[str, str]]:
     """Title and column of each penalty; each has a scale of its own, as their sizes may differ a thousandfold."""
     keys = sorted({key for record in history[-200:] for key in record if key.startswith("penalty_")})

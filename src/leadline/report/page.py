@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from leadline.files import write_text
 from leadline.report import data_sections, result_sections, table_sections
 from leadline.report.augmentation_section import augmentation_view
+from leadline.report.drawings_section import drawings_outcome, drawings_view
 from leadline.report.ngrams_section import ngrams_view
 from leadline.report.pairs_section import pairs_view
 from leadline.report.seeing_section import seeing_view
-from leadline.report.sentences import calibration_sentence, dependence_sentence, outcome
+from leadline.report.sentences import Outcome, calibration_sentence, dependence_sentence, outcome
 from leadline.report.sequence_section import sequence_view
 from leadline.report.steps_section import steps_view
 from leadline.report.tokens_section import tokens_view
+from leadline.report.told_again_section import told_again_view
 from leadline.report.transfer_section import solved, transfer_view
 from leadline.report.trees_section import trees_view
 from leadline.report.wording import as_setting
@@ -52,7 +54,7 @@ def render(record: Record) -> str:
             name=str(results.get("name") or ""),
             version=str(record.get("leadline") or ""),
             style=(files("leadline.report") / "style.css").read_text(encoding="utf-8"),
-            outcome=outcome(results, _noun(results, bool(examples["data"]))) if results else None,
+            outcome=_outcome(results, _noun(results, bool(examples["data"]))) if results else None,
             scores=result_sections.score_view(results),
             facts=result_sections.fact_list(results),
             diagnosis=_diagnosis(record),
@@ -71,7 +73,9 @@ def render(record: Record) -> str:
             calibration=_calibration(results),
             residuals=_residuals(results),
             transfer=transfer_view(results),
+            told_again=told_again_view(results, record.get("examples") or {}),
             pairs=pairs_view(results, record.get("examples") or {}),
+            drawn=drawings_view(results, record.get("examples") or {}),
             forecasts=_forecasts(results, record.get("examples") or {}),
             trees=trees_view(record.get("examples") or {}),
             ngrams=ngrams_view(results),
@@ -120,11 +124,15 @@ def summary_card(record: Record) -> str:
         .get_template("card.html")
         .render(
             name=str(results.get("name") or ""),
-            outcome=outcome(results, noun),
+            outcome=_outcome(results, noun),
             scores=result_sections.score_view(results),
             facts=result_sections.fact_list(results),
         )
     )
+
+
+def _outcome(results: Record, noun: str) -> Outcome:
+    return drawings_outcome(results) if results.get("task") == "generate" else outcome(results, noun)
 
 
 def _noun(results: Record, pictures: bool) -> str:
@@ -133,13 +141,19 @@ def _noun(results: Record, pictures: bool) -> str:
 
 
 def _curves(history: list[Record], results: Record) -> list[Any]:
-    from leadline.report.figures import draw_curves
+    from leadline.report.figures import draw_curves, draw_game
 
     if solved(results) or results.get("task") == "ngram":
         return []
     metric = results.get("headline") or _recorded_metric(history)
     if results.get("task") == "forecast":  # while it trains, each series is on a scale of its own
         return draw_curves(history, "scaled_error", "Mean absolute error, in deviations", mark_kept=_marks(results))
+    if results.get("task") == "reconstruct":  # what is judged in the end is not measured on the way
+        likely = any("valid_pseudo_likelihood" in row for row in history)
+        metric, title = ("pseudo_likelihood", "Pseudo-likelihood, nats a row") if likely else ("error", "Error of a value")
+        return draw_curves(history, metric, title, mark_kept=_marks(results))
+    if results.get("task") == "generate":
+        return [*draw_curves(history, "frechet", "Fréchet distance", mark_kept=_marks(results)), *draw_game(history)]
     score = (results.get("scores") or {}).get(metric) or {}
     title = str(score.get("title") or metric.replace("_", " ").capitalize())
     return draw_curves(history, metric, title, mark_kept=_marks(results))

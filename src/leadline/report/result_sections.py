@@ -132,6 +132,8 @@ def _noun(part: str, results: Record) -> str:
         return "windows" if part == "train" else "moments"
     if results.get("task") == "trees":
         return "trees"
+    if results.get("task") == "generate":
+        return "pictures"
     if results.get("task") in ("tokens", "ngram", "words", "sequence"):
         return str(results.get("noun") or "tokens")
     if results.get("task") != "pairs":

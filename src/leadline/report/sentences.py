@@ -182,6 +182,8 @@ def _claim(metric: str, score: dict[str, Any], rows: int | None, noun: str) -> s
         return f"It is right on all {rows:,} {noun} of the test split"
     if metric == "accuracy":
         return f"It is right on {shown} of the {noun} it had never seen"
+    if metric == "explained":
+        return f"It tells {shown} of the variance of {noun} it had never seen"
     if metric == "mae":
         return f"Its answers are off by {shown} on average on {noun} it had never seen"
     if metric == "perplexity":

@@ -19,6 +19,7 @@ PERCENT_SCORES = frozenset(
         "labels_accuracy",
         "calibration_error",
         "clipped",
+        "explained",
         "node_accuracy",
         "polar_accuracy",
     }

@@ -7,6 +7,7 @@ from leadline.runs.folder import open_run as open
 from leadline.runs.mixed_scoring import evaluate_mixed
 from leadline.runs.observer import Observer
 from leadline.runs.predicting import Prediction, Predictions
+from leadline.runs.reconstructing.telling_again import OddColumn, ToldAgain, ToldRows
 from leadline.runs.run import Run
 from leadline.runs.scripting import Scripted, script_plan, script_run
 from leadline.runs.starting import resume, train
@@ -14,12 +15,15 @@ from leadline.runs.starting import resume, train
 __all__ = [
     "DatedForecasts",
     "Observer",
+    "OddColumn",
     "Prediction",
     "Predictions",
     "Run",
     "Scripted",
     "StepAnswer",
     "StepPredictions",
+    "ToldAgain",
+    "ToldRows",
     "evaluate_mixed",
     "fit",
     "open",

@@ -266,6 +266,11 @@ def pictures_of(run: Run) -> Pictures:
             f"The network in {run.folder} makes pictures, and has no classes whose places could be shown",
             do=f"See what it makes of one: leadline predict {run.folder} PICTURE.",
         )
+    if run.schema.task == "generate":
+        raise ArgumentError(
+            f"The network in {run.folder} draws pictures, and decides nothing that could be explained",
+            do=f"See what it draws: leadline generate {run.folder}.",
+        )
     if run.schema.task == "sequence":
         raise ArgumentError(
             f"The network in {run.folder} answers each step of a row, and has no one answer that could be traced to its parts",

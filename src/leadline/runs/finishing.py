@@ -19,11 +19,13 @@ from leadline.runs import folder as folders
 from leadline.runs import results as judging
 from leadline.runs.diagnoses import tell_verdict
 from leadline.runs.diagnosing import concluded
+from leadline.runs.drawings import finish_drawings, golden_seeds, tell_drawings
 from leadline.runs.examples import find_examples
 from leadline.runs.explaining_sequences import find_deciding
 from leadline.runs.forecasts import calibrated_forecasts, finish_forecasts, tell_forecasts
 from leadline.runs.observer import Observer
 from leadline.runs.pairs import finish_pairs, tell_pairs
+from leadline.runs.reconstructing.finishing_rows import calibrated_reconstruct, finish_reconstruct, tell_reconstruct
 from leadline.runs.restarts import Trained
 from leadline.runs.run import Run
 from leadline.runs.seeing_pictures import find_seeing
@@ -114,6 +116,7 @@ def _finish_apart(path: Path, plan: Plan, dataset: Dataset, trained: Trained, ob
     diagnosis.keep(path, dataset)
     run.report()
     folders.write_record(path, "finished", sha256=folders.hashes(path))
+    forget_first(path)
     if trained.restarts is not None:
         observer.note("restarts", spread_text(trained.restarts))
     apart.tell(results, observer)
@@ -155,10 +158,20 @@ class _Apart:
 
 _APART: dict[str, _Apart] = {
     "pairs": _Apart(lambda path, plan, data, done, _, observer: finish_pairs(path, plan, data, done, observer), tell_pairs),
+    "generate": _Apart(
+        lambda path, plan, data, done, _, observer: finish_drawings(path, plan, data, done, observer),
+        tell_drawings,
+        golden=golden_seeds,
+    ),
     "forecast": _Apart(
         lambda path, plan, data, done, run, observer: finish_forecasts(path, plan, data, done, run.predictor, observer),
         tell_forecasts,
         calibrated_forecasts,
+    ),
+    "reconstruct": _Apart(
+        lambda path, plan, data, done, run, observer: finish_reconstruct(path, plan, data, done, run.predictor, observer),
+        tell_reconstruct,
+        calibrated_reconstruct,
     ),
     "sequence": _Apart(
         lambda path, plan, data, done, run, observer: finish_steps(path, plan, data, done, run.predictor, observer),

@@ -19,6 +19,7 @@ from leadline.data.forecasts.forecast_answers import Forecasts
 from leadline.data.forecasts.window_rows import WindowRows
 from leadline.data.input_files import FoundInputs
 from leadline.data.pictures.decoding import EXTENSIONS
+from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.enlarging import LargePictures
 from leadline.data.ragged import Ragged
 from leadline.data.schema import Inputs, Schema
@@ -35,9 +36,12 @@ from leadline.data.tables.table_files import is_table, read_file, table_files_in
 from leadline.data.texts.texts import Texts
 from leadline.data.tokens.tokens import NextToken, Tokens
 from leadline.data.trees.trees import Trees
+from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.errors import ArgumentError, LeadlineError, SourceNotFoundError
 from leadline.language import NGramNetwork
 from leadline.layers.level_arrays import TreeLevels
+from leadline.models import made_inputs
+from leadline.models.told_rows import row_codes, row_oddness
 from leadline.plan.network_building import head_of
 from leadline.runs.node_labels import check_children, labelled_trees, most_children
 from leadline.text.vocabularies import UNKNOWN
@@ -147,7 +151,7 @@ def joined(parts: Sequence[Predictions], ids: Sequence[str] | None = None) -> Pr
 def prediction(name: str, values: NDArray[Any], answers: Answers, notes: tuple[str, ...] = (), *, tree: str = "") -> Prediction:
     """One row of probabilities or numbers in words."""
     row = dict(zip(answers.names, values.tolist(), strict=True))
-    if isinstance(answers, Numbers):
+    if isinstance(answers, (Numbers, Reconstructions)):
         return Prediction(name, row if len(row) > 1 else float(values[0]), {}, notes)
     if answers.task == "labels":
         return Prediction(name, [label for label, probability in row.items() if probability >= 0.5], row, notes)
@@ -163,7 +167,9 @@ class Predictor:
         self._most_children = most_children(model) if isinstance(schema.inputs, Trees) else 0
         answers = schema.answers
         self._finish: Callable[[Tensor], Tensor] = (
-            answers.values if isinstance(answers, (Numbers, LargePictures, Forecasts, StepNumbers)) else answers.probabilities
+            answers.values
+            if isinstance(answers, (Numbers, LargePictures, Forecasts, StepNumbers, Drawings))
+            else answers.probabilities
         )
 
     def one(self, raw: Any, name: str = "0") -> Prediction:
@@ -206,8 +212,12 @@ class Predictor:
         """Probabilities [N, K] or numbers [N, M] for encoded rows [N, …] that fit one batch."""
         if isinstance(self.schema.answers, NextToken):
             return self._next_token(stored)
+        if isinstance(self.schema.answers, Drawings):  # the rows are seeds
+            return self._finish(torch.cat([made_inputs(self.model, 1, seed=int(seed)) for seed in stored])).numpy(force=True)
         with torch.inference_mode():
             prepared = self._prepare(torch.from_numpy(stored).to(self.device))
+            if isinstance(self.schema.answers, Reconstructions):
+                return row_oddness(self.model, prepared)[:, None].float().numpy(force=True)
             outputs = self.model(prepared)
             if isinstance(prepared, TreeLevels):
                 outputs = outputs[prepared.roots]  # the answer for a whole tree
@@ -251,6 +261,12 @@ class Predictor:
                 "The network answers each step of a row, so a row has no features of its own",
                 expected="a Run of one answer a row",
             )
+        if isinstance(self.schema.answers, Reconstructions):
+            return self._codes(stored)
+        if isinstance(self.schema.answers, Drawings):
+            raise ArgumentError(
+                "A network that draws has no features of a picture", expected="a Run whose network takes pictures in"
+            )
         head = head_of(self.model)
         if head is None:
             raise ArgumentError("The network has no linear layer whose inputs could be features", got=type(self.model).__name__)
@@ -264,6 +280,19 @@ class Predictor:
             hook.remove()
         parts = [part.mean(dim=1) if part.ndim == 3 else part.flatten(1) for part in seen]
         return np.concatenate([part.numpy(force=True) for part in parts]) if parts else np.zeros((0, 0), np.float32)
+
+    def _codes(self, stored: Any) -> NDArray[np.float32]:
+        """The codes of rows, from which a network tells them again."""
+        parts = []
+        for at in range(0, len(stored), _BATCH):
+            with torch.inference_mode():
+                prepared = self.prepared(self.together(stored[at : at + _BATCH]))
+                parts.append(row_codes(self.model, prepared).float().numpy(force=True))
+        return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+
+    def prepared(self, stored: NDArray[Any]) -> Any:
+        """Encoded rows as the network takes them, on its device."""
+        return self._prepare(torch.from_numpy(np.ascontiguousarray(stored)).to(self.device))
 
     def _of_roots(self, stored: Any) -> NDArray[np.float32]:
         """The same of the roots of trees."""

@@ -29,7 +29,7 @@ def load_for(plan: Plan, source: Any = None, targets: Any = None, observer: Obse
     if source is None and plan.data.source == "arrays":
         raise ArgumentError("The network was trained on arrays, which no name leads to", do="Give the same arrays again.")
     of_forecasts, of_texts = ("forecast", "lookback", "series", "known"), ("unit", "vocabulary", "min_count", "longest")
-    of_tables = ("transform", "group", "time", "encoding")
+    of_tables = ("transform", "group", "time", "encoding", "usual")
     names = ("task", "target", "size", "channels", "upscale", *of_texts, *of_tables, *of_forecasts)
     options: dict[str, Any] = {name: getattr(plan.data, name) or None for name in names}
     options |= {"valid": plan.data.valid, "test": plan.data.test, "seed": plan.data.seed}

@@ -21,6 +21,7 @@ from leadline.data.pictures.pictures import Pictures
 from leadline.plan import Plan
 from leadline.report.sentences import better_baseline
 from leadline.runs.restarts import Trained, best_epoch
+from leadline.runs.solving import pretrained_words
 from leadline.spelling import parse_call
 
 _RESAMPLES = 1000
@@ -146,13 +147,15 @@ def training_record(path: Path, plan: Plan, dataset: Dataset, trained: Trained) 
         trained: what it came to.
     """
     history = trained.history
+    before = files.read_json(path / "run.json").get("pretraining") or []
+    layers = [f"Before the training {pretrained_words(layer)}." for layer in before]
     record = {
         "name": dataset.name,
         "epochs": None if plan.start.solves else int(history["epoch"][-1]),
         "best_epoch": 0 if plan.start.solves else best_epoch(history),
         "stopped": history.stopped,
         "parameters": sum(parameter.numel() for parameter in trained.built.model.parameters()),
-        "notes": [*dataset.notes, *history.notes],
+        "notes": [*dataset.notes, *layers, *history.notes],
         "excluded": [dataclasses.asdict(row) for row in dataset.excluded],
         "device": plan.training.device,
         "threads": plan.training.threads,

@@ -21,10 +21,12 @@ from leadline.data.forecasts.windows import Windows
 from leadline.data.schema import Schema
 from leadline.data.sources import check_source
 from leadline.data.tables.table import Table
+from leadline.data.unlabelled.reconstruction_loading import read_reconstruct
+from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.diagnose.findings import Verdict
 from leadline.errors import ArgumentError, DataError, LeadlineError, RunError
 from leadline.plan.record import Plan
-from leadline.runs import pairs, tokens, trees
+from leadline.runs import drawings, pairs, tokens, trees
 from leadline.runs import results as judging
 from leadline.runs.ahead import DatedForecasts, foresee, rows_like
 from leadline.runs.answering_steps import StepAnswer, StepPredictions, answer_steps
@@ -32,7 +34,10 @@ from leadline.runs.diagnosis_file import kept_diagnosis, verdict_in, with_comman
 from leadline.runs.enlarging import EnlargedPicture, EnlargedPictures, enlarge, enlarge_several
 from leadline.runs.file_inputs import is_folder, several_in
 from leadline.runs.forecasts import judge_forecasts
+from leadline.runs.making_up import Rows, made_up
 from leadline.runs.predicting import Prediction, Predictions, Predictor, frames_for, inputs_below, joined
+from leadline.runs.reconstructing.evaluating_rows import evaluate_rows
+from leadline.runs.reconstructing.telling_again import ToldAgain, ToldRows, tell_inputs_again
 from leadline.runs.reloading import load_for
 from leadline.runs.steps import judge_steps
 from leadline.runs.word_runs import evaluate_words, vectors_of
@@ -90,12 +95,23 @@ class Run:
 
     def predict(
         self, inputs: Any, ids: Sequence[str] | None = None
-    ) -> Prediction | Predictions | EnlargedPicture | EnlargedPictures | DatedForecasts | StepAnswer | StepPredictions:
+    ) -> (
+        Prediction
+        | Predictions
+        | EnlargedPicture
+        | EnlargedPictures
+        | DatedForecasts
+        | StepAnswer
+        | StepPredictions
+        | ToldAgain
+        | ToldRows
+    ):
         """Answers for one raw input (a `Prediction`) or for several (`Predictions`); after a training on pairs, pictures.
 
         After a training of forecasts what comes after the end of each series of a table: files, a data frame, columns by name.
         After a training on a text the answer is the token that most likely comes next; after one of answers to each step, a
-        `StepAnswer` holds those of a row.
+        `StepAnswer` holds those of a row; after one on inputs alone a `ToldAgain` holds the input as it is told, and how odd it
+        is.
 
         Args:
             inputs: a path, a PIL image, a text, an array like those of the training, or several of these; a folder stands for
@@ -112,6 +128,8 @@ class Run:
             raise ArgumentError(
                 "Word vectors answer nothing by themselves", do="Ask run.most_similar(WORD) or run.word_vectors."
             )
+        if self.schema.task == "generate":
+            raise ArgumentError("A network that draws answers nothing", do="Ask run.generate(64).")
         path = isinstance(inputs, (str, Path))
         of_tokens = self.schema.task in ("tokens", "ngram")
         if isinstance(inputs, str) and not inputs.strip() and not of_tokens:  # to which a space is one
@@ -120,6 +138,10 @@ class Run:
             return foresee(self.predictor, self.plan, inputs)
         if self.schema.task == "sequence":
             return answer_steps(self.predictor, inputs, ids)
+        if self.schema.task == "reconstruct":
+            if path and is_folder(inputs) and not isinstance(self.schema.inputs, Table):
+                inputs = inputs_below(Path(inputs), self.schema.inputs)
+            return tell_inputs_again(self.predictor, inputs, ids)
         if self.schema.task in ("tokens", "ngram") and self.schema.inputs.is_one(inputs):
             return self.predictor.one(inputs, ids[0] if ids else "0")
         if isinstance(table := self.schema.inputs, Table) and not table.is_one(inputs):
@@ -144,28 +166,37 @@ class Run:
 
         Errors: `ArgumentError` for a network without dropout.
         """
+        if self.schema.task == "reconstruct":
+            raise ArgumentError("A network that tells its inputs again does so whole", got=f"samples = {samples}")
         task = "classes" if self.schema.task == "trees" else self.schema.task  # of each node
         return Run(self.folder, self.plan, self.schema, Thinned(self.model, task, samples=samples), self.device)
 
-    def evaluate(self, source: Any, targets: Any = None) -> dict[str, Any]:
+    def evaluate(self, source: Any, targets: Any = None, *, usual: str | None = None) -> dict[str, Any]:
         """Scores with intervals on labelled data that the network has not seen.
 
         Args:
             source: whatever `leadline.train` takes. The source of the training itself stands for its test split. After a
                 training on words: a file of analogies (four words a line) or of similarities (two words and a number).
             targets: for arrays.
+            usual: after a training on inputs alone, the classes that are not odd, separated by commas.
 
         Errors: `DataError` when the classes are not those of the training, or nothing can be read.
         """
         check_source(source)
         if self.schema.task == "pairs":
             return pairs.evaluate(self.model, self.schema, self.device, self.plan, source)
+        if self.schema.task == "generate":
+            return drawings.evaluate(self.model, self.schema, self.device, self.plan, self.folder, source, targets)
         if self.schema.task == "words":
             return evaluate_words(self.word_vectors, source)
         if self.schema.task in ("tokens", "ngram"):
             return tokens.evaluate(self.model, self.schema, self.device, self.plan, source)
         if self.schema.task == "trees":
             return trees.evaluate(self.model, self.schema, self.device, self.plan, source)
+        if self.schema.task == "reconstruct":
+            return self._told_again(source, targets, usual)
+        if usual is not None:
+            raise ArgumentError("Only a network that tells its inputs again knows usual rows", got=f"usual = {usual}")
         split, note = self._rows_of(source, targets)
         if isinstance(split, WindowSplit):
             judged, rows, *_ = judge_forecasts(self.predictor, split)
@@ -174,6 +205,18 @@ class Run:
             return {"note": note, "rows": len(split), **judge_steps(self.predictor, split)[0]}
         values = self.predictor.all_values(split.inputs)
         return {"note": note, "rows": len(split), **judging.judge(self.schema.answers, values, split.targets)}
+
+    def _told_again(self, source: Any, targets: Any, usual: str | None) -> dict[str, Any]:
+        """Scores of a network that tells its inputs again, by the classes of the source where it was trained without any."""
+        answers = self.schema.answers
+        assert isinstance(answers, Reconstructions)
+        if usual is None and (own := self._own_rows(source, targets)) is not None:
+            split, note = own, _OWN
+        else:
+            split, answers = read_reconstruct(source, self.schema, targets=targets, usual=usual)
+            note = " ".join(split.notes)
+        detail = self.results["baselines"][0]["detail"]
+        return {"note": note, "rows": len(split), **evaluate_rows(self.predictor, split, self.folder, detail, answers)}
 
     @cached_property
     def word_vectors(self) -> WordVectors:
@@ -234,6 +277,21 @@ class Run:
             seed=seed,
         )
 
+    def generate(self, number: int = 64, *, classes: Sequence[str] = (), seed: int = 0, steps: int | None = None) -> Rows:
+        """What the network makes up, like what it learned from: pictures [number, H, W, C]; rows of numbers, or of a table.
+
+        After a training of the task generate, and of variational autoencoders, Boltzmann machines and deep belief nets.
+
+        Args:
+            number: of pictures or rows.
+            classes: names; they go round. A network that knows classes goes round all of them where none is named.
+            seed: the same one makes the same again.
+            steps: of the chains of a Boltzmann machine.
+
+        Errors: `ArgumentError` for a network that makes nothing up, or a class that it does not know.
+        """
+        return made_up(self.model, self.schema, number, seed=seed, classes=classes, steps=steps)
+
     def features(self, inputs: Any) -> NDArray[np.float32]:
         """What the last layer sees of some inputs, float32 [N, H]: numbers to give to another classifier.
 
@@ -258,21 +316,27 @@ class Run:
         return self.predictor.features(self.predictor.together([self.predictor.encode(raw) for raw in several]))
 
     def _rows_of(self, source: Any, targets: Any) -> tuple[data.Split, str]:
-        own = self.plan.data
-        if isinstance(source, (str, Path)) and targets is None and _same(str(source), own.source):
-            dataset = load_for(self.plan)
-            if dataset.fingerprint() == own.hash:
-                return dataset.test, _OWN
-        if own.source == "arrays" and not isinstance(source, (str, Path)):
-            with suppress(LeadlineError):  # rows that could not have been learned from are other rows
-                dataset = load_for(self.plan, source, targets)
-                if dataset.fingerprint() == own.hash:
-                    return dataset.test, _OWN
+        if (own := self._own_rows(source, targets)) is not None:
+            return own, _OWN
         if isinstance(self.schema.inputs, Windows):
             split: data.Split = read_forecast(rows_like(self.plan, source), self.schema)
         else:
             split = data.read(source, self.schema, targets=targets)
         return split, " ".join(split.notes)
+
+    def _own_rows(self, source: Any, targets: Any) -> data.Split | None:
+        """The test rows of the training, where this is its source; None for other rows."""
+        own = self.plan.data
+        if isinstance(source, (str, Path)) and targets is None and _same(str(source), own.source):
+            dataset = load_for(self.plan)
+            if dataset.fingerprint() == own.hash:
+                return dataset.test
+        if own.source == "arrays" and not isinstance(source, (str, Path)):
+            with suppress(LeadlineError):  # rows that could not have been learned from are other rows
+                dataset = load_for(self.plan, source, targets)
+                if dataset.fingerprint() == own.hash:
+                    return dataset.test
+        return None
 
     def report(self, path: Path | str | None = None) -> Path:
         """Write the report as one HTML file (by default `report.html` in the folder) and return its path."""

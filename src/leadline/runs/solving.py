@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from leadline.data.dataset import Dataset
 from leadline.plan import Built, Plan, build
 from leadline.plan.network_building import head_of, network
+from leadline.plan.pretraining import pretrained
 from leadline.plan.transferring import Resolved
 from leadline.runs import folder as folders
 from leadline.runs.observer import Observer
@@ -48,10 +49,12 @@ def starting_weights(path: Path, plan: Plan, dataset: Dataset, observer: Observe
         observer: is told how good the head is.
     """
     if not (path / _FIRST).exists():
-        return None
+        if not plan.start.pretrain:
+            return None
+        _pretrain(path, plan, dataset, observer)
     weights: dict[str, Tensor] = saved.load(path / _FIRST)["weights"]
     record: dict[str, Any] = folders.read_record(path).get("transfer") or {}
-    if "grid_table" in record:
+    if "grid_table" in record or plan.start.pretrain:
         return weights
     started = time.perf_counter()
     with preserved():
@@ -65,6 +68,31 @@ def starting_weights(path: Path, plan: Plan, dataset: Dataset, observer: Observe
     table["head_seconds"] = round(time.perf_counter() - started, 2)
     folders.write_record(path, "training", transfer={**record, **table})
     return {name: value.cpu() for name, value in model.state_dict().items()}
+
+
+def _pretrain(path: Path, plan: Plan, dataset: Dataset, observer: Observer) -> None:
+    """Let the layers learn the inputs, and keep what they have learned in the folder of the Run."""
+    observer.note("pretrain", f"layer after layer, {plan.start.pretrain}")
+    with preserved():
+        found = pretrained(plan, dataset)
+    for layer in found.layers:
+        observer.note("", pretrained_words(layer))
+    folders.write_record(path, "training", pretraining=found.layers)
+    saved.save(path / _FIRST, {"weights": found.weights})
+
+
+def pretrained_words(layer: dict[str, Any]) -> str:
+    """What one layer has learned before the others.
+
+    Example:
+        >>> record = {"layer": 1, "units": 256, "epochs": 20, "first_loss": 60.0, "last_loss": 20.5, "seconds": 4.25}
+        >>> pretrained_words(record)
+        'layer 1, 256 units: a loss of 60 became 20.5 in 20 epochs (4.2 s)'
+    """
+    return (
+        f"layer {layer['layer']}, {layer['units']:,} units: a loss of {layer['first_loss']:.4g} became "
+        f"{layer['last_loss']:.4g} in {layer['epochs']:,} epochs ({layer['seconds']:.1f} s)"
+    )
 
 
 def _solve(model: nn.Module, plan: Plan, dataset: Dataset) -> tuple[GridHead, list[str]]:

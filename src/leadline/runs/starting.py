@@ -19,12 +19,15 @@ from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, RunError, SourceNotFoundError
 from leadline.plan import Plan, measure
 from leadline.plan.corpus_plans import check_words_plan
+from leadline.plan.generating import check_generate_plan
 from leadline.plan.ngrams import check_ngram_plan
 from leadline.plan.notes import plan_notes
+from leadline.plan.pretraining import check_pretraining
 from leadline.plan.restarts import candidates
 from leadline.plan.transferred_networks import as_known
 from leadline.plan.transferring import resolve
 from leadline.runs import folder as folders
+from leadline.runs.drawing_runs import fit_drawings
 from leadline.runs.environment import describe_environment
 from leadline.runs.failing import check_worth_resuming, write_failure
 from leadline.runs.finishing import finish
@@ -97,6 +100,9 @@ def train(
     plan = planned(known, dataset, changes, proposed=plan is None, observer=observer)
     if dataset.task == "ngram":
         check_ngram_plan(plan)
+    check_pretraining(plan)
+    if dataset.task == "generate":
+        check_generate_plan(plan)
     resolved = resolve(plan, dataset, observer.note)
     tell_untried(resolved.record, plan.training.epochs, observer)
     seen = about_seen_rows(resolved.plan.start, dataset)
@@ -260,6 +266,8 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
         with preserved(), keeping_buffers(), noting_nondeterminism() as noted:
             if dataset.task == "words":
                 trained = fit_words(path, plan, dataset, observer, interruption)
+            elif dataset.task == "generate":
+                trained = fit_drawings(path, plan, dataset, observer, interruption, every=checkpoint_every)
             else:
                 trained = Fitting(path, plan, dataset, observer, [interruption], every=checkpoint_every).fit()
             files.write_json(path / "environment.json", describe_environment(trained.built.device, noted))

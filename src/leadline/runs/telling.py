@@ -8,6 +8,7 @@ from typing import Any
 
 from leadline.data.dataset import Dataset
 from leadline.data.forecasts.windows import Windows
+from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.enlarging import SmallPictures
 from leadline.data.steps.step_answers import StepNumbers
 from leadline.data.steps.tagged_sentences import Sentences
@@ -16,6 +17,7 @@ from leadline.data.tables.table import Table
 from leadline.data.tokens.token_loading import stream_of
 from leadline.data.tokens.tokens import Tokens
 from leadline.data.trees.trees import Trees
+from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.data.words.word_answers import CorpusWords
 from leadline.runs.observer import Observer
 
@@ -79,6 +81,18 @@ def tell_data(dataset: Dataset, observer: Observer) -> None:
         )
         _tell_notes(dataset, observer)
         return
+    if dataset.task == "reconstruct":
+        _tell_alone(dataset, observer)
+        return
+    if isinstance(answers := dataset.schema.answers, Drawings):
+        of = f"{answers.outputs} classes" if answers.outputs else "no class"
+        observer.note(
+            "data",
+            f"{inputs.describe()}, of {of}: {len(dataset.train):,} to learn to draw from, {len(dataset.valid):,} to choose by, "
+            f"{len(dataset.test):,} to judge by",
+        )
+        _tell_notes(dataset, observer)
+        return
     rows = f"{len(dataset.train):,} to learn from, {len(dataset.valid):,} to choose by, {len(dataset.test):,} to judge by"
     count, table = dataset.schema.answers.outputs, dataset.schema.inputs
     kind = {"classes": f"{count} classes", "labels": f"{count} labels", "number": "numbers to predict"}[dataset.task]
@@ -88,6 +102,23 @@ def tell_data(dataset: Dataset, observer: Observer) -> None:
     observer.note("data", f"{table.describe()}, {kind}: {rows}")
     if isinstance(table, Table):
         _tell_columns(table.columns, observer)
+    _tell_notes(dataset, observer)
+
+
+def _tell_alone(dataset: Dataset, observer: Observer) -> None:
+    """Rows of each part, and which of them are odd."""
+    answers, inputs = dataset.schema.answers, dataset.schema.inputs
+    assert isinstance(answers, Reconstructions)
+    odd = [int(answers.is_odd(split.targets).sum()) for split in (dataset.valid, dataset.test)]
+    beside = [f" and {count:,} odd ones" if count else "" for count in odd]
+    classes = f"; its {len(answers.classes)} classes are not learned from" if answers.classes else ""
+    observer.note(
+        "data",
+        f"{inputs.describe()}, told again: {len(dataset.train):,} to learn from, {len(dataset.valid) - odd[0]:,}{beside[0]} to "
+        f"choose by, {len(dataset.test) - odd[1]:,}{beside[1]} to judge by{classes}",
+    )
+    if isinstance(inputs, Table):
+        _tell_columns(inputs.columns, observer)
     _tell_notes(dataset, observer)
 
 

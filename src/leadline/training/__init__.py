@@ -1,6 +1,6 @@
 """The loop, its steps, and what surrounds a training; names no model and no data source."""
 
-from leadline.training.best import Best
+from leadline.training.best import Best, LastWeights
 from leadline.training.callbacks import Callback, Checkpoint, Interruption
 from leadline.training.captured import Captured
 from leadline.training.closures import ClosureStep
@@ -39,6 +39,7 @@ __all__ = [
     "Evaluation",
     "History",
     "Interruption",
+    "LastWeights",
     "Population",
     "PopulationBatches",
     "PopulationBest",

@@ -113,3 +113,46 @@ class Best:
 
     def load(self, state: dict[str, Any]) -> None:
         self.value, self.waited, self._weights = state["value"], state["waited"], state["weights"]
+
+
+class LastWeights:
+    """Keeps the weights of the last evaluation, where what is measured cannot be compared from one to the next.
+
+    Args:
+        monitor: the column that is told as the value.
+
+    Example:
+        >>> model, last = nn.Linear(1, 1), LastWeights("valid_reconstruction")
+        >>> [last.update({"valid_reconstruction": error}, {"model": model}) for error in (0.3, 0.5)], last.value
+        ([True, True], 0.5)
+    """
+
+    higher_is_better = False
+
+    def __init__(self, monitor: str) -> None:
+        self.monitor = monitor
+        self._kept = Best(monitor)
+
+    @property
+    def value(self) -> float | None:
+        return self._kept.value
+
+    def update(self, record: Mapping[str, Any], modules: Mapping[str, nn.Module]) -> bool:
+        """Keep these weights, whatever was measured."""
+        self._kept.value = None
+        return self._kept.update(record, modules)
+
+    def keep(self, modules: Mapping[str, nn.Module]) -> None:
+        self._kept.keep(modules)
+
+    def exhausted(self) -> str:
+        return ""
+
+    def restore(self, modules: Mapping[str, nn.Module]) -> None:
+        self._kept.restore(modules)
+
+    def state(self) -> dict[str, Any]:
+        return self._kept.state()
+
+    def load(self, state: dict[str, Any]) -> None:
+        self._kept.load(state)

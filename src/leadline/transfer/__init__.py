@@ -8,6 +8,7 @@ from leadline.transfer.grids import GridHead, GridRow, fit_head_grid, fit_vector
 from leadline.transfer.kept import KeptFeatures, check_features, keep_features
 from leadline.transfer.last_features import before_head, features_of
 from leadline.transfer.networks import redrawn, schema_for, set_head, with_new_head
+from leadline.transfer.own_features import OwnFeatures, learn_own_features
 from leadline.transfer.rates import GradualUnfreezing, TrainedStage, stages_of, with_depth_rates
 from leadline.transfer.situation import Situation, measure_situation
 from leadline.transfer.skills import Skill
@@ -20,6 +21,7 @@ __all__ = [
     "GridHead",
     "GridRow",
     "KeptFeatures",
+    "OwnFeatures",
     "Situation",
     "Skill",
     "TrainedStage",
@@ -33,6 +35,7 @@ __all__ = [
     "freeze",
     "frozen",
     "keep_features",
+    "learn_own_features",
     "measure_situation",
     "redrawn",
     "schema_for",

@@ -145,6 +145,13 @@ class Pictures:
 
         return prepare
 
+    def restored(self, prepared: Tensor) -> NDArray[Any]:
+        """What `preparer` did, undone: numbers [N, C, H, W] → pictures [N, H, W, C] as stored, bytes rounded and cut off."""
+        mean, std = (torch.tensor(values, dtype=torch.float64).reshape(1, -1, 1, 1) for values in (self.mean, self.std))
+        shades = (prepared.detach().cpu().double() * std + mean).permute(0, 2, 3, 1).numpy()
+        # A half goes up, whatever the platform.
+        return np.floor(shades + 0.5).clip(0, 255).astype(np.uint8) if self.dtype == "uint8" else shades.astype(np.float32)
+
 
 def whole_bytes(array: NDArray[Any]) -> bool:
     """Whether every value is a whole number from 0 to 255, so that uint8 holds it exactly.

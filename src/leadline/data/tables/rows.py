@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,22 +59,10 @@ def table_rows(frame: Frame, reading: _Reading, usual: str | None = None) -> Raw
     frame, unlabelled = _with_targets(frame, names)
     targets = read_targets(frame.data, names, reading.task)
     targets, dots = _without_dots(targets, frame)
-    if reading.group and reading.time:
-        raise ArgumentError("Rows are divided by groups or by time, not by both", expected="group or time")
-    bad = dict(targets.bad)
-    apart = list(names)
-    groups = order = None
-    copies, alike = _copies(frame.data.drop(names), len(frame.ids))
-    if reading.group:
-        group = _there(frame, reading.group, "group", names)
-        groups, without = _groups(frame.data[group], group)
-        bad = without | bad
-        apart.append(group)
-        targets_note = f"The rows are grouped by {group!r}, which is not learned from: new groups have other names."
-        note = f"{note} {targets_note}" if note else targets_note
-    if reading.time:
-        order, without = _order(frame, [_there(frame, name, "time", names) for name in _split(reading.time, frame)])
-        bad = without | bad
+    kept = _kept_together(frame, reading, names)
+    bad = kept.bad | dict(targets.bad)
+    note = " ".join(filter(None, (note, kept.note))) or None
+    apart, copies, alike = [*names, *kept.apart], *_copies(frame.data.drop(names), len(frame.ids))
     _check_left(frame, apart)
     return Raw(
         name=frame.name,
@@ -89,10 +77,65 @@ def table_rows(frame: Frame, reading: _Reading, usual: str | None = None) -> Raw
         lost=frame.excluded,
         copies=copies,
         digest=frame.digest,
-        groups=groups,
-        order=order,
+        groups=kept.groups,
+        order=kept.order,
         table=TableSource(names, frame.header, () if frame.header else tuple(frame.data.columns), targets.decimals),
     )
+
+
+def rows_alone(frame: Frame, reading: _Reading, labels: tuple[str, ...]) -> Raw:
+    """The rows of a table from which nothing but themselves is learned; the targets of the Raw are empty texts.
+
+    Args:
+        frame: as read.
+        reading: how rows are divided, as the caller says.
+        labels: columns that are not learned from.
+
+    Raises:
+        DataError: the group or time is not there, or no column is left.
+    """
+    kept = _kept_together(frame, reading, labels)
+    apart, copies, alike = [*labels, *kept.apart], *_copies(frame.data.drop(labels), len(frame.ids))
+    _check_left(frame, apart)
+    return Raw(
+        name=frame.name,
+        inputs=frame.data.drop(apart),
+        targets=np.full(len(frame.ids), "", dtype="<U1"),
+        ids=frame.ids,
+        parts=frame.parts,
+        notes=tuple(each for each in (*frame.notes, kept.note, alike) if each),
+        bad=kept.bad,
+        lost=frame.excluded,
+        copies=copies,
+        digest=frame.digest,
+        groups=kept.groups,
+        order=kept.order,
+        table=TableSource(labels, frame.header, () if frame.header else tuple(frame.data.columns), ()),
+    )
+
+
+class _Kept(NamedTuple):
+    """Who must stay together or in order, the columns that say so and are not learned from, and a note on it."""
+
+    groups: NDArray[np.int64] | None
+    order: NDArray[np.int64] | None
+    apart: tuple[str, ...]
+    bad: dict[int, str]
+    note: str | None
+
+
+def _kept_together(frame: Frame, reading: _Reading, names: tuple[str, ...]) -> _Kept:
+    if reading.group and reading.time:
+        raise ArgumentError("Rows are divided by groups or by time, not by both", expected="group or time")
+    if reading.group:
+        group = _there(frame, reading.group, "group", names)
+        groups, without = _groups(frame.data[group], group)
+        note = f"The rows are grouped by {group!r}, which is not learned from: new groups have other names."
+        return _Kept(groups, None, (group,), without, note)
+    if reading.time:
+        order, without = _order(frame, [_there(frame, name, "time", names) for name in _split(reading.time, frame)])
+        return _Kept(None, order, (), without, None)
+    return _Kept(None, None, (), {}, None)
 
 
 def rows_again(frame: Frame, answers: Answers, names: tuple[str, ...], decimals: tuple[str, ...]) -> Raw:

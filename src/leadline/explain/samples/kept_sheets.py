@@ -31,6 +31,7 @@ class KeptSheets(Callback):
     Args:
         folder: for the sheets; it is made where it is missing.
         count: pictures on a sheet.
+        columns: pictures a row; 0 for about a square.
         classes: a class number for each picture, for a generator that knows classes; they go round when left out.
         seed: of the noise.
         every: epochs from one sheet to the next; the last epoch's is always kept.
@@ -53,11 +54,19 @@ class KeptSheets(Callback):
     """
 
     def __init__(
-        self, folder: Path, *, count: int = 64, classes: Sequence[int] | None = None, seed: int = 0, every: int = 1
+        self,
+        folder: Path,
+        *,
+        count: int = 64,
+        columns: int = 0,
+        classes: Sequence[int] | None = None,
+        seed: int = 0,
+        every: int = 1,
     ) -> None:
         if count < 1 or every < 1:
             raise ArgumentError("The sheets cannot be kept", expected="count and every of at least 1", got=(count, every))
         self.folder, self.count, self.classes, self.seed, self.every = Path(folder), count, classes, seed, every
+        self.columns = columns
 
     def fit_start(self, now: Training) -> None:
         with files.storage(self.folder / "epoch-0000.png"):
@@ -78,7 +87,7 @@ class KeptSheets(Callback):
             pair = now.runner.modules()["model"]
             pictures = drawn_pictures(pair, self.count, seed=self.seed, classes=self.classes)
         file = io.BytesIO()
-        Image.fromarray(sample_sheet(drawn_bytes(pictures))).save(file, format="PNG", optimize=True)
+        Image.fromarray(sample_sheet(drawn_bytes(pictures), columns=self.columns)).save(file, format="PNG", optimize=True)
         with files.writing(self._path(now)) as out:
             out.write(file.getvalue())
 

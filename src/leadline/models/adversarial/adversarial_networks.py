@@ -198,6 +198,29 @@ class AdversarialPair(nn.Module):
     def forward(self, noise: Tensor, classes: Tensor | None = None) -> Tensor:
         return cast(Tensor, self.generator(noise, classes) if self.classes else self.generator(noise))
 
+    def generate(
+        self, number: int, *, seed: int = 0, classes: Sequence[int] | Tensor | None = None, batch_size: int = 256
+    ) -> Tensor:
+        """Drawn pictures, float32 [number, C, H, W] in [−1, 1], on the CPU; the noise is the same on every device.
+
+        Args:
+            number: of pictures.
+            seed: of the noise.
+            classes: a class number for each picture; when left out, they go round: 0, 1, … K − 1, 0, …
+            batch_size: pictures at a time.
+
+        Errors: `ArgumentError` for classes that do not fit.
+        """
+        noise = torch.randn(number, self.latent, generator=torch.Generator().manual_seed(seed))
+        asked = _asked(self.classes, number, classes)
+        device = next(self.parameters()).device
+        drawn = []
+        for start in range(0, number, batch_size):
+            part = slice(start, start + batch_size)
+            numbers = None if asked is None else asked[part].to(device)
+            drawn.append(self(noise[part].to(device), numbers).float().cpu())
+        return torch.cat(drawn)
+
     def judged(self, pictures: Tensor, classes: Tensor | None) -> Tensor:
         """The discriminator's logits [B], without their last axis where it has one of one number."""
         logits = self.discriminator(pictures, classes) if self.classes else self.discriminator(pictures)
@@ -211,7 +234,13 @@ class AdversarialPair(nn.Module):
 
 
 def dcgan(
-    shape: Sequence[int], *, classes: int = 0, latent: int = 100, width: int = 64, norm: str = "spectral"
+    shape: Sequence[int],
+    *,
+    classes: int = 0,
+    latent: int = 100,
+    width: int = 64,
+    norm: str = "spectral",
+    conditional: bool = True,
 ) -> AdversarialPair:
     """A DCGAN for pictures of 8 to 128 pixels: `PictureGenerator` and `PictureDiscriminator`, drawn as published, N(0, 0.02²).
 
@@ -225,6 +254,7 @@ def dcgan(
         latent: D, numbers of noise.
         width: filters of the largest hidden maps.
         norm: of the discriminator: "spectral", "batch", "layer" or "none".
+        conditional: whether both are told the classes, where there are some.
 
     Errors: `ArgumentError` for a size that it cannot make, with those that it can, or an argument out of range.
 
@@ -237,6 +267,7 @@ def dcgan(
     adversarial networks.
     """
     doubled_map("dcgan", shape)
+    classes = classes if conditional else 0
     return AdversarialPair(
         PictureGenerator(shape, classes=classes, latent=latent, width=width),
         PictureDiscriminator(shape, classes=classes, width=width, norm=norm),
@@ -244,6 +275,18 @@ def dcgan(
         latent=latent,
         classes=classes,
     )
+
+
+def _asked(known: int, count: int, classes: Sequence[int] | Tensor | None) -> Tensor | None:
+    if not known:
+        if classes is not None:
+            raise ArgumentError("The generator knows no classes", do="Leave the classes out, or train it with labels.")
+        return None
+    asked = torch.arange(count) % known if classes is None else torch.as_tensor(classes)
+    if asked.shape != (count,):
+        got = list(asked.shape)
+        raise ArgumentError("There must be a class for each picture", expected=f"{count} class numbers", got=got)
+    return asked.to("cpu", torch.int64)
 
 
 def _filters(width: int, doublings: int) -> list[int]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from leadline.errors import ArgumentError
 from leadline.layers.arguments import check_whole
 from leadline.models.adversarial.adversarial_networks import AdversarialPair
+from leadline.models.making_inputs import in_evaluation
 
 
 def drawn_pictures(
@@ -38,16 +38,8 @@ def drawn_pictures(
     """
     pair = as_pair(pair)
     check_whole("The drawing of pictures", {"count": count, "batch_size": batch_size})
-    noise = torch.randn(count, pair.latent, generator=torch.Generator().manual_seed(seed))
-    asked = _asked(pair.classes, count, classes)
-    device = next(pair.parameters()).device
-    drawn = []
-    with torch.inference_mode(), _in_evaluation(pair):
-        for start in range(0, count, batch_size):
-            part = slice(start, start + batch_size)
-            numbers = None if asked is None else asked[part].to(device)
-            drawn.append(pair(noise[part].to(device), numbers).float().cpu())
-    return torch.cat(drawn)
+    with torch.no_grad(), in_evaluation(pair):
+        return pair.generate(count, seed=seed, classes=classes, batch_size=batch_size)
 
 
 def as_pair(network: nn.Module) -> AdversarialPair:
@@ -61,26 +53,3 @@ def as_pair(network: nn.Module) -> AdversarialPair:
             expected="an AdversarialPair, such as dcgan makes",
         )
     return network
-
-
-def _asked(known: int, count: int, classes: Sequence[int] | Tensor | None) -> Tensor | None:
-    if not known:
-        if classes is not None:
-            raise ArgumentError("The generator knows no classes", do="Leave the classes out, or train it with labels.")
-        return None
-    asked = torch.arange(count) % known if classes is None else torch.as_tensor(classes)
-    if asked.shape != (count,):
-        got = list(asked.shape)
-        raise ArgumentError("There must be a class for each picture", expected=f"{count} class numbers", got=got)
-    return asked.to("cpu", torch.int64)
-
-
-@contextmanager
-def _in_evaluation(module: nn.Module) -> Iterator[None]:
-    modes = [(each, each.training) for each in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for each, training in modes:
-            each.training = training

@@ -181,7 +181,9 @@ class ReconstructionEvaluation:
             inputs = inputs_of(batch)
             with torch.inference_mode():
                 judged = self.objective.judge(self.model, inputs, -1 - number)  # noise that no step of the training has
-                judged["error"] = self.model.errors(inputs).flatten(1).mean(dim=1)  # type: ignore[operator]
+                errors = self.model.errors(inputs).flatten(1).mean(dim=1)  # type: ignore[operator]
+                # Behind the loss, where a bar looks for what to show.
+                judged = {"loss": judged["loss"], "error": errors, **judged}
                 for name, value in judged.items():
                     total = value.double().sum() if value.device.type != "mps" else value.sum()
                     sums[name] = sums[name] + total if name in sums else total

@@ -119,13 +119,13 @@ class MixedOutputs(OutputDistribution):
         total = self._surprises(logits, x).sum(dim=1)
         if self.spread is not None:
             values = x[:, : self.numbers]
-            total = total + (gaussian_surprises(means, values, self.spread()) * self._weights(values)).sum(dim=1)
+            total = total + (gaussian_surprises(means, values, self.spread()) * self.present_numbers(values)).sum(dim=1)
         return total
 
     def errors(self, outputs: Tensor, x: Tensor) -> Tensor:
         means, logits = self._parts(outputs, x)
         values = x[:, : self.numbers]
-        squares = (means - values).square() * self._weights(values) if self.numbers else values
+        squares = (means - values).square() * self.present_numbers(values) if self.numbers else values
         return torch.cat([squares, self._surprises(logits, x)], dim=1)
 
     def reconstruction(self, outputs: Tensor) -> Tensor:
@@ -166,8 +166,8 @@ class MixedOutputs(OutputDistribution):
             columns.append(F.cross_entropy(part, torch.where(known, codes, 0).long(), reduction="none"))
         return torch.stack(columns, dim=1)
 
-    def _weights(self, values: Tensor) -> Tensor:
-        """1 for a number whose cell is there, 0 where it is missing: [B, F]."""
+    def present_numbers(self, values: Tensor) -> Tensor:
+        """1 for a number whose cell is there, 0 where it is missing: [B, F] → [B, F]."""
         there = values[:, self.present] < 0.5
         return (there | self.always).to(values.dtype)
 

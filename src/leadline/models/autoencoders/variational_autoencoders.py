@@ -164,6 +164,10 @@ class VariationalAutoencoder(nn.Module):
         """What the features go into: so `leadline predict --features` and look-alikes find the mean code."""
         return self.decoder
 
+    def generate(self, number: int, *, seed: int = 0) -> Tensor:
+        """New inputs, [number, *shape]: what the decoder expects of codes that are drawn from the prior; see `generated`."""
+        return generated(self, number, seed=seed)
+
     def reconstruct(self, x: Tensor) -> Tensor:
         """The inputs as the network tells them from the mean code."""
         return self.distribution.reconstruction(self(x))

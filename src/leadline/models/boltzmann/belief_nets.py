@@ -82,6 +82,17 @@ class DeepBeliefNet(nn.Module):
             x = machine.visible_means(x)
         return used[0].restored(x)
 
+    def generate(self, number: int, *, seed: int = 0, steps: int = 1000) -> Tensor:
+        """New rows, [number, *shape], from chains that a seed begins: `sample` with noise of its own on the net's device.
+
+        Args:
+            number: of rows.
+            seed: of all that is drawn; another kind of device draws other numbers.
+            steps: of each chain.
+        """
+        generator = Generator(self.machines[0].weight.device).manual_seed(seed)
+        return self.sample(number, steps=steps, generator=generator)
+
     def sample(
         self, number: int, *, steps: int = 1000, start: Tensor | None = None, generator: Generator | None = None
     ) -> Tensor:
@@ -162,7 +173,7 @@ def feed_forward_network(net: DeepBeliefNet, outputs: int, *, dropout: float = 0
     nn.init.normal_(head.weight, 0.0, _HEAD_DEVIATION)
     nn.init.zeros_(head.bias)
     weight = net.machines[0].weight
-    return nn.Sequential(*_upwards(net, dropout), head.to(weight.device, weight.dtype))
+    return nn.Sequential(*upward_layers(net.machines, dropout=dropout), head.to(weight.device, weight.dtype))
 
 
 def unrolled_network(net: DeepBeliefNet) -> nn.Sequential:
@@ -184,7 +195,7 @@ def unrolled_network(net: DeepBeliefNet) -> nn.Sequential:
     Source: Hinton and Salakhutdinov (2006), Reducing the dimensionality of data with neural networks.
     """
     first = net.machines[0]
-    layers = _upwards(net)
+    layers = upward_layers(net.machines)
     for machine in reversed(net.machines):
         weight, bias = machine.weight.detach().t(), machine.visible_bias.detach()
         if machine.visible == "gaussian":
@@ -218,9 +229,19 @@ def belief_filters(net: DeepBeliefNet, layer: int) -> NDArray[np.float32]:
     return found.float().cpu().numpy().reshape(-1, *machines[0].shape)
 
 
-def _upwards(net: DeepBeliefNet, dropout: float = 0.0) -> list[nn.Module]:
+def upward_layers(machines: Sequence[RestrictedBoltzmannMachine], *, dropout: float = 0.0) -> list[nn.Module]:
+    """The way up through machines as ordinary layers: flatten, then linear → sigmoid → dropout for each; copies of the weights.
+
+    Args:
+        machines: from the data upwards.
+        dropout: share of hidden units dropped in training; 0 leaves those layers out.
+
+    Example:
+        >>> [type(layer).__name__ for layer in upward_layers([RestrictedBoltzmannMachine((4,), 3)])]
+        ['Flatten', 'Linear', 'Sigmoid']
+    """
     layers: list[nn.Module] = [nn.Flatten()]
-    for machine in net.machines:
+    for machine in machines:
         weight, bias = machine.weight.detach(), machine.hidden_bias.detach()
         if machine.visible == "gaussian":
             weight = weight / machine.scale

@@ -199,6 +199,17 @@ class RestrictedBoltzmannMachine(nn.Module):
             hidden = drawn(torch.sigmoid(self.hidden_inputs(z)), generator)
             return self.restored(self.visible_means(hidden))
 
+    def generate(self, number: int, *, seed: int = 0, steps: int = 1000) -> Tensor:
+        """New rows, [number, *shape], from chains that a seed begins: `sample` with noise of its own on the machine's device.
+
+        Args:
+            number: of rows.
+            seed: of all that is drawn; another kind of device draws other numbers.
+            steps: of each chain.
+        """
+        generator = Generator(self.weight.device).manual_seed(seed)
+        return self.sample(number, steps=steps, generator=generator)
+
     def chain(self, z: Tensor, steps: int, generator: Generator | None = None) -> Tensor:
         """Visible units after so many steps of alternating Gibbs sampling, [B, D] → [B, D], Gaussian units as z."""
         with torch.no_grad():

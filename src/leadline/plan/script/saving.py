@@ -88,10 +88,26 @@ def save_script(plan: Plan, dataset: Dataset, path: Path | str) -> tuple[Path, P
         raise PlanError(
             "A training on texts or series is not written as a script", got=inputs.describe(), do="Its Plan says every choice."
         )
+    if dataset.task == "generate":
+        raise PlanError(
+            "A training of networks that draw is not written as a script",
+            do="Its Plan says every choice: leadline plan SOURCE --task generate.",
+        )
     if dataset.task == "forecast":
         raise PlanError(
             "A training of forecasts is not written as a script",
             do="Its Plan says every choice: leadline plan SOURCE --forecast STEPS.",
+        )
+    if dataset.task == "reconstruct":
+        raise PlanError(
+            "A training on inputs alone is not written as a script",
+            do="Its Plan says every choice: leadline plan SOURCE --task reconstruct.",
+        )
+    if plan.start.pretrain:
+        raise PlanError(
+            "A training whose layers are pre-trained is not written as a script",
+            got=f"start.pretrain = {plan.start.pretrain}",
+            do="Use the Run itself, or train without it.",
         )
     if dataset.task == "trees":
         raise PlanError(
