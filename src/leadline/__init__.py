@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from leadline import (
         baselines,
         data,
+        diagnose,
         errors,
         explain,
         initialize,
@@ -43,6 +44,7 @@ __all__ = [
     "__version__",
     "baselines",
     "data",
+    "diagnose",
     "errors",
     "explain",
     "fit",

@@ -2,34 +2,38 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from leadline.cli import main
-from leadline.runs import mending_runs, starting
+from leadline import runs
+from leadline.cli.train_command import command
+from leadline.runs import mending_runs
 
 
 def test_mend_hands_the_training_to_what_mends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, Any] = {}
+    called: list[tuple[str, str, dict[str, Any]]] = []
+    run = SimpleNamespace(folder=tmp_path, results={"headline": "accuracy"}, schema=SimpleNamespace(task="classes"))
 
-    def train_mended(source: str, plan: Any, **more: Any) -> Any:
-        seen.update(more, source=source)
-        return starting.train(source, plan, **more)
+    def standing_for(name: str) -> Any:
+        def train(source: str, plan: Any, **more: Any) -> Any:
+            called.append((name, source, more["changes"]))
+            return run
 
-    monkeypatch.setattr(mending_runs, "train_mended", train_mended)
-    words = ["train", "iris", "--folder", str(tmp_path / "run"), "--epochs", "1", "--set", "model=linear", "--json"]
-    plain = CliRunner().invoke(main, words)
-    assert plain.exit_code == 0
-    assert seen == {}
-    words[3] = str(tmp_path / "mended")
-    mended = CliRunner().invoke(main, [*words, "--mend"])
-    assert mended.exit_code == 0, mended.output
-    assert seen["source"] == "iris"
-    assert seen["changes"] == {"training.epochs": 1, "model": "linear"}
-    assert json.loads(mended.output)["folder"] == str(tmp_path / "mended")
+        return train
+
+    monkeypatch.setattr(runs, "train", standing_for("train"))
+    monkeypatch.setattr(mending_runs, "train_mended", standing_for("train_mended"))
+    words = ["iris", "--epochs", "1", "--set", "model=linear", "--json"]
+    changes = {"training.epochs": 1, "model": "linear"}
+    for flags, name in (([], "train"), (["--mend"], "train_mended")):
+        result = CliRunner().invoke(command, [*words, *flags])
+        assert result.exit_code == 0, result.output
+        assert called.pop() == (name, "iris", changes)
+        assert json.loads(result.output)["folder"] == str(tmp_path)
 
 
 def test_mend_is_in_the_help() -> None:
-    assert "--mend" in CliRunner().invoke(main, ["train", "--help"]).output
+    assert "--mend" in CliRunner().invoke(command, ["--help"]).output

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from leadline.diagnose.watched_steps import WatchedStep
 from leadline.diagnose.probing import Probe, watch
+from leadline.diagnose.watched_steps import WatchedStep
 from leadline.errors import ArgumentError
 from leadline.training import Supervised, run_loop
 

@@ -19,8 +19,8 @@ from leadline.diagnose.readings import Readings
 from leadline.errors import RunError, TrainingError
 from leadline.runs import Observer, Run, diagnosing
 from leadline.runs.diagnosed_rows import named_rows, rows_spoken_of
-from leadline.runs.diagnosing import diagnose_run
 from leadline.runs.diagnosis_file import kept_diagnosis, readings_in
+from leadline.runs.run_diagnosis import diagnose_run
 
 PLAIN = {"model": "mlp", "training.epochs": 4, "training.threads": 1}
 

@@ -36,8 +36,8 @@ def command(run: str, confirm: float, anew: bool, as_json: bool) -> None:
         opening(f"diagnosing {run}")
     from leadline.cli.terminal import watching
     from leadline.runs import folder as folders
-    from leadline.runs.diagnosing import diagnose_run
     from leadline.runs.diagnosis_file import kept_diagnosis, with_commands, writable
+    from leadline.runs.run_diagnosis import diagnose_run
 
     with watching(silent=as_json) as observer:
         diagnose_run(run, confirm=confirm, anew=anew, observer=observer)

@@ -2,7 +2,7 @@
 
 from leadline.diagnose.findings import Finding, Measure, Remedy, Verdict
 from leadline.diagnose.kinds import KINDS
-from leadline.diagnose.readings import Readings
 from leadline.diagnose.probing import Probe, watch
+from leadline.diagnose.readings import Readings
 
 __all__ = ["KINDS", "Finding", "Measure", "Probe", "Readings", "Remedy", "Verdict", "watch"]

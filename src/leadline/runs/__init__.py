@@ -9,6 +9,7 @@ from leadline.runs.observer import Observer
 from leadline.runs.predicting import Prediction, Predictions
 from leadline.runs.reconstructing.telling_again import OddColumn, ToldAgain, ToldRows
 from leadline.runs.run import Run
+from leadline.runs.run_diagnosis import diagnose_run
 from leadline.runs.scripting import Scripted, script_plan, script_run
 from leadline.runs.starting import resume, train
 
@@ -24,6 +25,7 @@ __all__ = [
     "StepPredictions",
     "ToldAgain",
     "ToldRows",
+    "diagnose_run",
     "evaluate_mixed",
     "fit",
     "open",

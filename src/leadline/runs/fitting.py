@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from leadline.diagnose.watched_steps import WatchedStep
 from leadline.diagnose.probing import Probe
+from leadline.diagnose.watched_steps import WatchedStep
 from leadline.errors import ArgumentError, SourceNotFoundError
 from leadline.optim import Clip, ClipNorm, Penalties, Plateau, make_optimizer
 from leadline.runs.array_batches import ArrayBatches, is_pair_of_arrays

@@ -31,11 +31,11 @@ from leadline.errors import Interrupted, LeadlineError, RunError, TrainingError
 from leadline.plan import Plan
 from leadline.plan.record import CHOSEN, GIVEN
 from leadline.runs import folder as folders
-from leadline.runs.diagnosing import diagnose_run
 from leadline.runs.diagnosis_file import keep_diagnosis, kept_diagnosis, readings_in, verdict_in
 from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
 from leadline.runs.run import Run
+from leadline.runs.run_diagnosis import diagnose_run
 from leadline.runs.starting import train
 
 BEFORE = "before_mending"

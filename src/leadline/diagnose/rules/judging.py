@@ -9,8 +9,8 @@ from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
 from leadline.diagnose.rules import of_data, of_fit, of_layers, of_losses, of_rates
-from leadline.diagnose.rules.suspicions import Candidate, Change
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
+from leadline.diagnose.rules.suspicions import Candidate, Change
 
 RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.non_finite,

@@ -9,8 +9,8 @@ import numpy as np
 
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import Readings
-from leadline.diagnose.rules.suspicions import Candidate, ramp
 from leadline.diagnose.rules.outcomes import Outcome
+from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 
 def underfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:

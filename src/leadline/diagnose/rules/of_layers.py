@@ -9,8 +9,8 @@ import numpy as np
 
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import LayerFacts, Readings
-from leadline.diagnose.rules.suspicions import Candidate, ramp
 from leadline.diagnose.rules.outcomes import Outcome
+from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 VANISHED = 1e-3  # first over last gradient per √parameter
 DEAD, SATURATED = 0.4, 0.5

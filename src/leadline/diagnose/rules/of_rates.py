@@ -9,8 +9,8 @@ import numpy as np
 
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import Readings
-from leadline.diagnose.rules.suspicions import Candidate, ramp
 from leadline.diagnose.rules.outcomes import Outcome
+from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 NO_GRADIENT = 1e-9
 LOW, HIGH = 1e-4, 3e-2  # of ‖Δw‖/‖w‖ a step: below, a network stands still; above, it forgets itself
