@@ -19,6 +19,7 @@ from leadline.diagnose.readings import Readings
 from leadline.errors import RunError, TrainingError
 from leadline.runs import Observer, Run, diagnosing
 from leadline.runs.diagnosed_rows import named_rows, rows_spoken_of
+from leadline.runs.diagnoses import Diagnosis, with_collapse
 from leadline.runs.diagnosis_file import kept_diagnosis, readings_in
 from leadline.runs.run_diagnosis import diagnose_run
 
@@ -231,3 +232,15 @@ def test_the_record_of_a_run_has_commands(run: Run) -> None:
     finally:
         (run.folder / "diagnosis.json").write_text(text)
     assert command == f"leadline train digits --plan {run.folder / 'plan.json'} --set training.learning_rate=0.0001"
+
+
+def test_a_generator_that_collapsed_is_the_first_finding() -> None:
+    told = (
+        "The generator has collapsed: two of its drawings differ 0.02 times as much as two real pictures do (about 1 is sound)."
+    )
+    sound = Diagnosis(Verdict(outcome="…"), Readings())
+    assert with_collapse(sound, "") is sound
+    verdict = with_collapse(sound, told).verdict
+    assert [finding.kind for finding in verdict] == ["adversarial_collapse"]
+    assert verdict[0].cause == told
+    assert verdict[0].remedy.says

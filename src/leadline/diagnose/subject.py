@@ -110,7 +110,7 @@ class Subject:
             for group in optimizer.param_groups:
                 parts = [own[names[id(each)]] for each in group["params"] if id(each) in names]
                 plain = {key: value for key, value in group.items() if key not in ("params", "initial_lr")}
-                lr = float(plain.get("initial_lr", plain["lr"])) * rate
+                lr = float(group.get("initial_lr", group["lr"])) * rate  # the first, where a schedule has changed it
                 groups.append({**plain, **settings, "params": parts, "lr": lr})
         held = {id(part) for group in groups for part in group["params"]}
         if everything and (rest := [part for part in own.values() if id(part) not in held]):

@@ -4,6 +4,7 @@ from leadline.runs.ahead import DatedForecasts
 from leadline.runs.answering_steps import StepAnswer, StepPredictions
 from leadline.runs.fitting import fit
 from leadline.runs.folder import open_run as open
+from leadline.runs.mending_runs import mend_run, train_mended
 from leadline.runs.mixed_scoring import evaluate_mixed
 from leadline.runs.observer import Observer
 from leadline.runs.predicting import Prediction, Predictions
@@ -28,9 +29,11 @@ __all__ = [
     "diagnose_run",
     "evaluate_mixed",
     "fit",
+    "mend_run",
     "open",
     "resume",
     "script_plan",
     "script_run",
     "train",
+    "train_mended",
 ]

@@ -51,6 +51,16 @@ class Diagnosis:
         files.write_json(path / "examples.json", examples)
 
 
+def with_collapse(diagnosis: Diagnosis, told: str) -> Diagnosis:
+    """The diagnosis of a training to draw, with the collapse of its generator, if there is one, as the first finding."""
+    if not told:
+        return diagnosis
+    remedy = remedy_for("adversarial_collapse", diagnosis.readings)
+    finding = Finding("adversarial_collapse", "severe", 0.9, (), told, remedy, confirmed=True)
+    verdict = dataclasses.replace(diagnosis.verdict, findings=(finding, *diagnosis.verdict.findings))
+    return dataclasses.replace(diagnosis, verdict=verdict)
+
+
 def with_plan(verdict: Verdict, readings: Readings, plan: Plan) -> Verdict:
     """The verdict with remedies that change this Plan, where its network and its methods have what is needed."""
 

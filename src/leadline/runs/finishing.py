@@ -17,7 +17,7 @@ from leadline.plan import Built, Plan
 from leadline.report.restart_section import spread_text
 from leadline.runs import folder as folders
 from leadline.runs import results as judging
-from leadline.runs.diagnoses import tell_verdict
+from leadline.runs.diagnoses import tell_verdict, with_collapse
 from leadline.runs.diagnosing import concluded
 from leadline.runs.drawings import finish_drawings, golden_seeds, tell_drawings
 from leadline.runs.examples import find_examples
@@ -113,6 +113,7 @@ def _finish_apart(path: Path, plan: Plan, dataset: Dataset, trained: Trained, ob
     results = apart.finish(path, plan, dataset, trained, run, observer)
     folders.save_model(path, run, apart.golden(dataset))
     diagnosis = concluded(plan, dataset, trained.built, trained.history, trained.watching)
+    diagnosis = with_collapse(diagnosis, results.get("collapse") or "")
     diagnosis.keep(path, dataset)
     run.report()
     folders.write_record(path, "finished", sha256=folders.hashes(path))

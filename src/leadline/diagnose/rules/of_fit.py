@@ -22,7 +22,7 @@ def underfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         strength,
         "Not even the training rows are learned as well as a simple method knows new ones.",
         (Measure("training error", outcome.train_error, high=best),),
-        (("wider", 2), ("optimizer", "adam")),
+        (("wider", 2), ("activation", "relu"), ("optimizer", "adam")),
         severity="moderate",
     )
 
