@@ -2,7 +2,8 @@
 
 from leadline.diagnose.findings import Finding, Measure, Remedy, Verdict
 from leadline.diagnose.kinds import KINDS
+from leadline.diagnose.lightning_probes import lightning_callback
 from leadline.diagnose.probing import Probe, watch
 from leadline.diagnose.readings import Readings
 
-__all__ = ["KINDS", "Finding", "Measure", "Probe", "Readings", "Remedy", "Verdict", "watch"]
+__all__ = ["KINDS", "Finding", "Measure", "Probe", "Readings", "Remedy", "Verdict", "lightning_callback", "watch"]

@@ -24,6 +24,11 @@ class Measure:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def usual(self) -> bool:
+        """Whether the value lies in its healthy range."""
+        return (self.low is None or self.value >= self.low) and (self.high is None or self.value <= self.high)
+
     def __str__(self) -> str:
         if self.low is None and self.high is None:
             healthy = ""
@@ -136,8 +141,10 @@ class Verdict(Sequence[Finding]):
 
     def __str__(self) -> str:
         parts = [f"Healthy. {self.outcome}".rstrip()] if self.healthy else [self.outcome] if self.outcome else []
+        said: dict[str, int] = {}
         for number, finding in enumerate(self.findings, 1):
-            parts.append(f"{number}. {told(finding)}")
+            parts.append(f"{number}. {told(finding, mended_by=said.get(finding.remedy.says, 0))}")
+            said.setdefault(finding.remedy.says, number)
         if self.checked and self.healthy:
             parts.append("Checked: " + ", ".join(self.checked) + ".")
         if self.unchecked:
@@ -171,8 +178,8 @@ class Verdict(Sequence[Finding]):
         )
 
 
-def told(finding: Finding) -> str:
-    """A finding in one paragraph.
+def told(finding: Finding, *, mended_by: int = 0) -> str:
+    """A finding in one paragraph; where the remedy of an earlier one mends it too, its number stands for it.
 
     Example:
         >>> print(told(Finding("input_ignored", "severe", 0.8, (), "Inputs and targets do not belong together.")))
@@ -180,6 +187,9 @@ def told(finding: Finding) -> str:
     """
     where = f" ({finding.where})" if finding.where else ""
     numbers = "; ".join(map(str, finding.evidence))
-    pieces = [f"{finding.title}{where}: {finding.cause}", f"Seen: {numbers}." if numbers else "", finding.remedy.says]
+    pieces = [f"{finding.title}{where}: {finding.cause}", f"Seen: {numbers}." if numbers else ""]
+    if mended_by:
+        return " ".join(piece for piece in [*pieces, f"What mends {mended_by} mends this."] if piece)
+    pieces += [finding.remedy.says]
     pieces += [f"`{finding.remedy.code}`" if finding.remedy.code else "", finding.tried]
     return " ".join(piece for piece in pieces if piece)

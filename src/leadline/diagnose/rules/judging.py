@@ -11,6 +11,7 @@ from leadline.diagnose.remedies import remedy_for
 from leadline.diagnose.rules import of_data, of_fit, of_layers, of_losses, of_rates
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
 from leadline.diagnose.rules.suspicions import Candidate, Change
+from leadline.diagnose.trials.changes import said
 
 RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.non_finite,
@@ -117,13 +118,13 @@ def judge_readings(readings: Readings) -> Verdict:
     outcome = outcome_of(readings)
     weighed = [_weighed(each, readings, outcome) for each in candidates_of(readings, outcome)]
     weighed = _one_a_kind(sorted(weighed, key=lambda each: -each.score))
-    said = [each for each in weighed if _is_finding(each, outcome, readings)]
-    said = [each for each in said if not _contradicted(each, said)]
-    remarks = [each for each in weighed if each not in said and (each.candidate.strength >= ALONE or each.confirmed)]
-    if not said and outcome.bad:
-        said = [_fallback(weighed, outcome)]
+    found = [each for each in weighed if _is_finding(each, outcome, readings)]
+    found = [each for each in found if not _contradicted(each, found)]
+    if not found and outcome.bad:
+        found = [_fallback(weighed, outcome)]
+    remarks = [each for each in weighed if each not in found and (each.candidate.strength >= ALONE or each.confirmed)]
     return Verdict(
-        tuple(_finding(each, readings) for each in said),
+        tuple(_finding(each, readings) for each in found),
         tuple(_finding(each, readings, remark=True) for each in remarks),
         told_outcome(readings, outcome),
         tuple(_checked(readings)),
@@ -172,10 +173,10 @@ def confirms(branch: Branch, outcome: Outcome) -> bool:
 _OPPOSITES = {"rate_too_high": "rate_too_low", "rate_too_low": "rate_too_high", "underfitting": "overfitting"}
 
 
-def _contradicted(weighed: _Weighed, said: list[_Weighed]) -> bool:
+def _contradicted(weighed: _Weighed, found: list[_Weighed]) -> bool:
     """Whether the opposite is said with more weight."""
     opposite = _OPPOSITES.get(weighed.candidate.kind)
-    return any(each.candidate.kind == opposite and each.score > weighed.score for each in said)
+    return any(each.candidate.kind == opposite and each.score > weighed.score for each in found)
 
 
 def _settles(branch: Branch, readings: Readings) -> bool:
@@ -219,7 +220,8 @@ def _finding(weighed: _Weighed, readings: Readings, *, remark: bool = False) -> 
         candidate.kind,
         "remark" if remark else candidate.severity,
         round(min(1.0, max(0.05, weighed.score)), 3),
-        tuple(candidate.measures),
+        # What is as it should be speaks for nothing.
+        tuple(each for each in candidate.measures if not each.usual) or tuple(candidate.measures),
         candidate.cause,
         remedy_for(candidate.kind, readings, extra=candidate.extra, branch=branch if weighed.confirmed else None),
         candidate.where,
@@ -229,11 +231,10 @@ def _finding(weighed: _Weighed, readings: Readings, *, remark: bool = False) -> 
 
 
 def _told_trial(branch: Branch, confirmed: bool) -> str:
-    seeds = f"{len(branch.losses)} seeds, {branch.steps:,} steps"
-    change = branch.change.replace("_", " ") + (f" {branch.argument:g}" if isinstance(branch.argument, float) else "")
-    if confirmed:
-        return f"Confirmed: with {change} a copy gained {branch.gain:.3g} ± {branch.gain_se:.2g} of error ({seeds})."
-    return f"Tried: with {change} a copy gained {branch.gain:.3g} ± {branch.gain_se:.2g} of error ({seeds}): not enough."
+    copies = f"{len(branch.losses)} copies" if len(branch.losses) > 1 else "a copy"
+    gain = f"{branch.gain:.3g} ± {branch.gain_se:.2g} less error than unchanged ones after {branch.steps:,} steps"
+    made = f"with {said(branch.change, branch.argument)} {copies} had {gain}"
+    return f"Confirmed: {made}." if confirmed else f"Tried: {made}, which is not enough to tell."
 
 
 def _checked(readings: Readings) -> Iterator[str]:

@@ -9,11 +9,13 @@ import numpy as np
 
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import LayerFacts, Readings
+from leadline.diagnose.rules.of_rates import weight_growth
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 VANISHED = 1e-3  # first over last gradient per √parameter
 DEAD, SATURATED = 0.4, 0.5
+GROWN = 5.0
 
 
 def vanishing_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -39,9 +41,13 @@ def dead_units(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         where, share = _typical(
             {name: [s.dead[name] for s in readings.steps.samples if name in s.dead] for name in _names(readings, "dead")}
         )
+    strength = ramp(share, DEAD, 0.9)
+    begun = max((max(sample.dead.values(), default=0.0) for sample in readings.steps.samples[:1]), default=share)
+    if begun < share / 2 and weight_growth(readings) > GROWN:
+        strength *= 0.7  # steps that are too long have killed them
     yield Candidate(
         "dead_units",
-        ramp(share, DEAD, 0.9),
+        strength,
         "Units of a rectifier gave 0 for every row: no gradient passes them, so they never learn again.",
         (Measure("share of dead units", share, high=DEAD),) if where else (),
         (("initialize", "auto"), ("activation", "leaky_relu"), ("rate", 0.1), ("standardize", None)),

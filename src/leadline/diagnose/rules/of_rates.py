@@ -10,9 +10,10 @@ import numpy as np
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.outcomes import Outcome
-from leadline.diagnose.rules.suspicions import Candidate, ramp
+from leadline.diagnose.rules.suspicions import Candidate, Change, ramp
 
 NO_GRADIENT = 1e-9
+USUAL = 4e-3
 LOW, HIGH = 1e-4, 3e-2  # of ‖Δw‖/‖w‖ a step: below, a network stands still; above, it forgets itself
 
 
@@ -50,7 +51,7 @@ def rate_too_high(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         strength,
         "Each step changes the weights so much that what was learned before is lost.",
         (Measure("update ratio |Δw|/|w|", ratio, LOW, 1e-2), Measure("growth of the weights", growth, high=5.0)),
-        (("rate", 0.1), ("rate", 0.3)),
+        (*_farther(ratio, ratio > HIGH), ("rate", 0.1), ("rate", 0.3)),
     )
 
 
@@ -75,7 +76,7 @@ def rate_too_low(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         strength,
         "The steps are so short that the training ended before the weights had gone far.",
         (Measure("update ratio |Δw|/|w|", ratio, LOW, 1e-2), Measure("slope of the loss at the end", slope, low=-0.3)),
-        (("rate", 10.0), ("rate", 3.0)),
+        (*_farther(ratio, ratio < LOW), ("rate", 10.0), ("rate", 3.0)),
     )
 
 
@@ -134,6 +135,14 @@ def exploding_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candida
         (Measure("longest gradient over the median", largest, high=10.0),),
         (("clip", 1.0), ("rate", 0.1)),
     )
+
+
+def _farther(ratio: float, outside: bool) -> tuple[Change, ...]:
+    """The factor of the rate that makes steps of the usual length, a power of ten, where a tenth or ten times is not enough."""
+    if not outside or ratio <= 0:
+        return ()
+    factor = 10.0 ** round(math.log10(USUAL / ratio))
+    return (("rate", factor),) if not 0.1 <= factor <= 10 and 1e-6 < factor < 1e6 else ()
 
 
 def update_ratios(readings: Readings) -> list[float]:
