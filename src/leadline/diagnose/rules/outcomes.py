@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from leadline.diagnose.readings import Judged, Readings
 
-SHORT = 0.03  # of error: what the network must lack beside a simple method to be called bad, besides three standard errors
+SHORT = 0.04  # of error: what the network must lack beside a simple method to be called bad, besides three standard errors
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def outcome_of(readings: Readings) -> Outcome:
     if best is not None and not by_loss:
         se = math.hypot(error_se, readings.beside.valid_se.get(best_name, 0.0))
         behind = error - best
-        if behind > max(3 * se, SHORT, 0.1 * (constant - best)):
+        if behind > max(3 * se, SHORT, 0.15 * (constant - best)):
             shortfall = behind
     gap_se = math.hypot(error_se, (train.loss_se if by_loss else train.error_se) if train is not None else 0.0)
     if not math.isfinite(error):
@@ -118,8 +118,9 @@ def told_outcome(readings: Readings, outcome: Outcome) -> str:
     where = "held-out rows" if outcome.held_out else "training rows"
     if not outcome.finite:
         return "The training ended in numbers that are not finite."
-    if readings.program.task == "classes":
-        told = f"Right for {1 - outcome.error:.1%} of the {where}, one answer for all would be for {1 - outcome.constant:.1%}"
+    if readings.program.task in ("classes", "labels"):
+        what = where if readings.program.task == "classes" else f"labels of the {where}"
+        told = f"Right for {1 - outcome.error:.1%} of the {what}, one answer for all would be for {1 - outcome.constant:.1%}"
     elif readings.program.task == "number":
         told = f"It explains {1 - outcome.error:.1%} of the variance of the {where}"
     else:
