@@ -137,6 +137,7 @@ def costs(slimmed: Sequence[Record]) -> dict[str, Any]:
         "left_alone": sum(record.get("left_alone", True) for record in watched),
         "watched": len(watched),
         "refused": sum("refused" in record for record in slimmed),
+        "failed": sum("failed" in record for record in slimmed),
         "crashed_programs": sum(bool(record["crashed"]) for record in slimmed),
     }
 

@@ -102,6 +102,8 @@ def diagnosed(recipe: Recipe, subject: Subject, plain: Trained, confirm: float, 
 
     watched = train(recipe, subject.seed, watch=watch)
     record: dict[str, Any] = {"same_weights": same_weights(plain.model, watched.model)}
+    if watched.crashed != plain.crashed:
+        record["failed"] = f"watching: {watched.crashed}"
     if timed:
         # Long enough to be timed, and the plain one before and after, so that neither has the warmer machine.
         long = recipe.but(epochs=recipe.epochs * math.ceil(TIMED / max(plain.seconds, 0.05)))
@@ -111,7 +113,10 @@ def diagnosed(recipe: Recipe, subject: Subject, plain: Trained, confirm: float, 
         return {**record, "refused": watched.crashed}
     before = {name: each.clone() for name, each in watched.model.state_dict().items()}
     started = time.perf_counter()
-    verdict = watched.probe.findings(confirm=confirm)
+    try:
+        verdict = watched.probe.findings(confirm=confirm)
+    except Exception as error:  # a defect of Leadline: written down, counted, and no reason to lose a night's run
+        return {**record, "failed": f"findings: {type(error).__name__}: {error}"[:300]}
     record["finding_seconds"] = shown(time.perf_counter() - started)
     after = watched.model.state_dict()
     record["left_alone"] = all(torch.equal(before[name].nan_to_num(), after[name].nan_to_num()) for name in before)
@@ -207,7 +212,7 @@ def main() -> None:
         with gzip.open(path, "at", compresslevel=4) as file:
             file.write(json.dumps(record) + "\n")
         found = ", ".join(each["kind"] for each in record.get("verdict", {}).get("findings", [])) or "healthy"
-        told = found if "verdict" in record else record.get("refused", "")
+        told = found if "verdict" in record else record.get("failed", record.get("refused", ""))
         passed = time.perf_counter() - began
         print(f"{number}/{len(left)} {subject.key}: clean {record['clean']:.3f}, {record['seconds']:.1f} s; {told} "
               f"[{passed / number:.1f} s each]", flush=True)  # fmt: skip

@@ -125,6 +125,7 @@ def slim(record: Record, *, rejudge: bool) -> Record:
         "watched_seconds",
         "finding_seconds",
         "refused",
+        "failed",
         "whole_seconds",
     )
     kept = {name: record[name] for name in names if name in record}

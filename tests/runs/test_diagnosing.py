@@ -17,9 +17,10 @@ from leadline.data import load
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Readings
 from leadline.errors import RunError, TrainingError
-from leadline.runs import Observer, Run, diagnosing
+from leadline.runs import Observer, Run, run_diagnosis
 from leadline.runs.diagnosed_rows import named_rows, rows_spoken_of
 from leadline.runs.diagnoses import Diagnosis, with_collapse
+from leadline.runs.diagnosing import Watching
 from leadline.runs.diagnosis_file import kept_diagnosis, readings_in
 from leadline.runs.run_diagnosis import diagnose_run
 
@@ -101,7 +102,7 @@ def test_a_diagnosis_that_fails_does_not_take_the_training_with_it(tmp_path: Pat
     def fail(self: object, history: object, *, confirm: float) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(diagnosing.Watching, "conclude", fail)
+    monkeypatch.setattr(Watching, "conclude", fail)
     run = leadline.train("digits", folder=tmp_path / "a", changes=PLAIN)
     assert run.score > 0.3
     assert not run.diagnosis.checked
@@ -136,7 +137,7 @@ def test_a_run_from_before_is_diagnosed_from_its_folder(tmp_path: Path) -> None:
 
 
 def test_the_kept_one_is_shown_without_reading_the_data(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diagnosing, "load_for", None)
+    monkeypatch.setattr(run_diagnosis, "load_for", None)
     assert diagnose_run(run.folder) == run.diagnosis
 
 

@@ -76,7 +76,25 @@ def watch(
 
 
 class Probe:
-    """Listens to a training; see `watch`, which makes one."""
+    """Listens to a training; `watch` makes one for a hand-written loop.
+
+    Args:
+        model: that is trained.
+        optimizers: that train it.
+        loss: (outputs, targets) → scalar.
+        valid: held-out (inputs, targets), or an iterable of such batches.
+        train: the training rows, where they are known beforehand; else some are kept of the batches that pass.
+        share: the most of the training's time that it may take.
+
+    Errors: `ArgumentError` for a model without parameters or a share out of range.
+
+    Example:
+        >>> model = nn.Linear(2, 1)
+        >>> sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> probe = Probe(model, (sgd,), loss=nn.functional.mse_loss)
+        >>> probe.count
+        0
+    """
 
     def __init__(
         self,

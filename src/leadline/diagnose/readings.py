@@ -256,7 +256,14 @@ class Branch:
 
 @dataclass
 class Readings:
-    """Everything, by when it was read."""
+    """Everything, by when it was read.
+
+    Example:
+        >>> readings = Readings()
+        >>> readings.program.rate = 0.1
+        >>> Readings.from_json(readings.to_json()) == readings
+        True
+    """
 
     program: Program = field(default_factory=Program)
     graph: Graph = field(default_factory=Graph)
