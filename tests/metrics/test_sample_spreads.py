@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from leadline.errors import ArgumentError
 from leadline.metrics.sample_spreads import (
@@ -47,6 +49,23 @@ def test_a_copy_has_a_distance_of_nothing_far_from_the_middle() -> None:
     distances, rows = nearest_rows_of(among[1500:1503], among)
     assert distances.flatten().tolist() == [0, 0, 0]
     assert rows.flatten().tolist() == [1500, 1501, 1502]
+
+
+def test_a_table_of_distances_does_not_grow_with_the_rows_that_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, plain = list[int](), torch.addmm
+
+    def counted(*values: Any, **options: Any) -> Tensor:
+        made: Tensor = plain(*values, **options)
+        sizes.append(made.numel())
+        return made
+
+    monkeypatch.setattr(torch, "addmm", counted)
+    among = torch.arange(34_000.0, dtype=torch.float64)[:, None]
+    distances, rows = nearest_rows_of(among[:1000] + 0.25, among)
+    assert max(sizes) <= 2**25
+    assert sum(sizes) == 1000 * 34_000
+    assert rows.flatten().tolist() == list(range(1000))
+    assert distances.unique().tolist() == [0.25]
 
 
 def test_coverage_of_the_same_distribution_is_its_expectation() -> None:

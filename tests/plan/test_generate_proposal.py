@@ -65,6 +65,7 @@ def test_it_follows_the_persons_own_choices() -> None:
     plan = digits({"training.loss": "wasserstein", "training.epochs": 7, "training.batch": 32})
     assert plan.model.arguments["norm"] == "layer"
     assert (plan.training.critic_steps, plan.training.momentum, plan.training.epochs) == (5, 0.0, 7)
+    assert "the penalty bounds the discriminator" in plan.why["training.weight_decay"]
     assert "7 times 1,257" in plan.why["training.epochs"] or plan.why["training.epochs"] == "chosen by you"
     assert digits({"training.loss": "non_saturating"}).model.arguments["norm"] == "spectral"
     assert digits({"training.optimizer": "sgd"}).training.learning_rate == pytest.approx(2e-3)

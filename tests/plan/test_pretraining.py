@@ -11,10 +11,10 @@ import torch
 from leadline import data
 from leadline.data.unlabelled.reconstruction_loading import load_reconstruct
 from leadline.errors import LeadlineError
-from leadline.models import PretrainedLayer
+from leadline.models import DeepBeliefNet, PretrainedLayer, autoencoder, load_pretrained
 from leadline.plan import propose
 from leadline.plan.network_building import network
-from leadline.plan.pretraining import _folded, check_pretraining, pretrained
+from leadline.plan.pretraining import _folded, check_pretraining, layers_of, pretrained
 
 QUICK = {"training.device": "cpu", "training.threads": 1, "training.epochs": 1, "model.width": 12, "model.depth": 2}
 
@@ -89,6 +89,22 @@ def test_an_autoencoder_is_unrolled_from_its_stack() -> None:
     assert [layer["units"] for layer in found.layers] == [20, 5]
     rbm = {"model.activation": "sigmoid", "model.code_activation": "sigmoid", "model.output": "bernoulli"}
     assert len(pretrained(propose(dataset, {**changes, **rbm, "start.pretrain": "rbm(epochs=2)"}), dataset).layers) == 2
+
+
+def test_an_autoencoder_made_of_machines_tells_rows_as_these_do() -> None:
+    """Numbers, too, whose scales and means its last layer must give back."""
+    rows = 100 + 7 * torch.randn(60, 5, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    net = DeepBeliefNet((5,), (6, 4), visible="gaussian")
+    net.start_from(rows)
+    with torch.no_grad():
+        for machine in net.machines:
+            machine.weight.normal_()
+            machine.visible_bias.normal_()
+    model = autoencoder((5,), hidden="6", code=4, activation="sigmoid", code_activation="sigmoid")
+    load_pretrained(model, layers_of(net))
+    with torch.no_grad():
+        torch.testing.assert_close(model(rows), net.reconstruct(rows))
 
 
 @pytest.mark.parametrize(

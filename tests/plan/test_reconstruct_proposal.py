@@ -98,6 +98,11 @@ def test_tables_and_rows_are_built_too() -> None:
     dataset = load_reconstruct(ROWS)
     plan = propose(dataset, {**QUICK, "model": "rbm"})
     assert (plan.model.arguments["visible"], plan.training.learning_rate) == ("gaussian", 0.001)
+    assert plan.why["training.learning_rate"].startswith("a fiftieth")
+    deep = propose(dataset, {**QUICK, "model": "deep_belief_net"})
+    assert deep.training.learning_rate == 0.05
+    assert deep.why["training.learning_rate"].startswith("usual")
+    assert "the first machine, whose units are numbers" in deep.why["training.learning_rate"]
     machine: Any = build(plan, dataset).model
     rows = prepared_rows(dataset, 1000)
     torch.testing.assert_close(machine.mean, rows.mean(0), atol=1e-5, rtol=1e-5)

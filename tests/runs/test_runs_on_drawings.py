@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 import leadline
 from leadline.data.pictures.drawn_answers import Drawings
@@ -22,7 +23,7 @@ from leadline.metrics import frechet_distance, kernel_distance
 from leadline.models import drawn_pictures
 from leadline.runs import Observer, Run
 from leadline.runs.drawing_runs import Watch, judging_features, sheet_of
-from leadline.runs.drawings import normal_of_pixels
+from leadline.runs.drawings import compared_with, feature_rows, normal_of_pixels
 from leadline.runs.making_up import file_names, made_up
 
 QUICK = {
@@ -110,6 +111,22 @@ def test_the_scores_are_those_of_drawings_measured_apart(run: Run) -> None:
     assert scores["kernel"]["low"] < scores["kernel"]["value"] < scores["kernel"]["high"]
     assert "tells the 2 classes of these pictures" in run.results["features"]
     assert run.results["baselines"][0]["name"] == "normal distribution of the pixels"
+
+
+def test_a_copy_of_any_training_picture_is_found_and_few_are_prepared_at_once() -> None:
+    dataset = leadline.data.load(*strokes(2400), task="generate")
+    split, seen = dataset.train, list[int]()
+
+    def features(pictures: Tensor) -> Tensor:
+        seen.append(len(pictures))
+        return pictures.flatten(1)
+
+    assert len(compared_with(60_000)) == 60_000  # all of MNIST: a third would miss two copies of three
+    rows = compared_with(len(split))
+    known = feature_rows(split, dataset.schema, features, rows)
+    assert max(seen) <= 1024
+    prepare = dataset.schema.inputs.preparer(torch.device("cpu"))
+    assert torch.equal(known, prepare(torch.from_numpy(np.array(split.inputs))).flatten(1))
 
 
 def test_the_folder_holds_sheets_a_film_and_drawings(run: Run, said: Notes) -> None:

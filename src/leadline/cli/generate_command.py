@@ -105,7 +105,8 @@ def _save_rows(rows: Any, path: Path) -> str:
     if path.suffix.casefold() == ".npy":
         np.save(buffer, rows)
     else:
-        lines = [list(rows[0]), *(list(row.values()) for row in rows)] if isinstance(rows, list) else rows.tolist()
+        # As text in their own precision: 0.3 as a number of Python's would be 0.30000001192092896.
+        lines = [list(rows[0]), *(list(row.values()) for row in rows)] if isinstance(rows, list) else rows.astype(str).tolist()
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\n").writerows(lines)
         buffer.write(text.getvalue().encode())

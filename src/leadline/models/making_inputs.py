@@ -7,8 +7,7 @@ numbers; one whose inputs come out of a chain takes `steps`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from leadline.errors import ArgumentError
 from leadline.layers.arguments import check_whole
+from leadline.models.step_parts import in_evaluation
 
 
 @runtime_checkable
@@ -78,24 +78,3 @@ def made_inputs(
         given["steps"] = steps
     with torch.no_grad(), in_evaluation(network):
         return network.generate(number, seed=seed, **given).float().cpu()
-
-
-@contextmanager
-def in_evaluation(network: nn.Module) -> Iterator[None]:
-    """Within the block all of a network is in evaluation mode; afterwards each part is in the mode in which it was.
-
-    Example:
-        >>> network = nn.Sequential(nn.Dropout())
-        >>> with in_evaluation(network):
-        ...     network[0].training
-        False
-        >>> network[0].training
-        True
-    """
-    modes = [(each, each.training) for each in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for each, training in modes:
-            each.training = training

@@ -148,7 +148,8 @@ def generate_training(
         else f"{train:,} pictures are varied enough by themselves"
     )
     why["training.accumulate"] = f"1: {batch} pictures are one step of both networks"
-    why["training.weight_decay"] = f"0: spectral norm bounds the discriminator, and {train:,} pictures the generator"
+    bound = "the penalty" if penalized else "spectral norm"
+    why["training.weight_decay"] = f"0: {bound} bounds the discriminator, and {train:,} pictures the generator"
     why["training.monitor"] = f"how far drawings are from {len(dataset.valid):,} pictures that are not learned from"
     why["training.patience"] = (
         f"the distance goes up and down; after {patience} of {epochs} epochs without a better one it ends"

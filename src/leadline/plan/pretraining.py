@@ -29,6 +29,7 @@ from leadline.models import (
     load_pretrained,
     pretrain_autoencoders,
 )
+from leadline.models.boltzmann.belief_nets import downward_weights, upward_weights
 from leadline.optim import make_schedule
 from leadline.plan.network_building import started
 from leadline.plan.pretraining_texts import Pretraining, pretraining_of
@@ -237,14 +238,20 @@ def _machines(
     records = [
         {"layer": round(row["layer"]), "epoch": row["epoch"], "loss": row["loss"], "seconds": seconds} for row in history
     ]
-    layers = []
-    for machine in net.machines:
-        weight, bias = machine.weight.detach(), machine.hidden_bias.detach()
-        if machine.visible == "gaussian":
-            weight = weight / machine.scale
-            bias = bias - weight @ machine.mean
-        layers.append(PretrainedLayer(weight, bias, machine.weight.detach().t(), machine.visible_bias.detach()))
-    return layers, records
+    return layers_of(net), records
+
+
+def layers_of(net: DeepBeliefNet) -> list[PretrainedLayer]:
+    """The machines as layers of a network and, turned round, as those of a decoder, from the inputs on.
+
+    Args:
+        net: trained.
+
+    Example:
+        >>> [tuple(layer.weight.shape) for layer in layers_of(DeepBeliefNet((4,), (3, 2)))]
+        [(3, 4), (2, 3)]
+    """
+    return [PretrainedLayer(*upward_weights(each), *downward_weights(each)) for each in net.machines]
 
 
 def _folded(layer: PretrainedLayer, scale: Tensor, shift: Tensor) -> PretrainedLayer:

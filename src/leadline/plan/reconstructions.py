@@ -281,11 +281,13 @@ def _machine_training(
     gaussian = changes.get("model.visible", network.arguments.get("visible")) == "gaussian"
     rate = 0.001 if gaussian and network.name == "rbm" else 0.05  # a belief net lowers that of its first machine by itself
     why["training.loss"] = f"one step of the chains for each of {len(dataset.train):,} rows: enough for features"
-    why["training.learning_rate"] = (
-        "a fiftieth of what units that are on or off take, as Hinton's guide asks for where they are numbers"
-        if gaussian
-        else f"usual for units that are on or off, in batches of {batch}"
-    )
+    why["training.learning_rate"] = f"usual for units that are on or off, in batches of {batch}"
+    if gaussian and network.name == "rbm":
+        why["training.learning_rate"] = (
+            "a fiftieth of what units that are on or off take, as Hinton's guide asks for where they are numbers"
+        )
+    elif gaussian:
+        why["training.learning_rate"] += "; the first machine, whose units are numbers, takes a fiftieth of it"
     why["training.schedule"] = (
         "chains that never begin anew must be followed ever more slowly"
         if persistent

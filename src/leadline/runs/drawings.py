@@ -34,7 +34,8 @@ from leadline.runs.results import more_epochs, training_record
 from leadline.training import checkpoints as saved
 from leadline.transfer.own_features import OwnFeatures
 
-_JUDGED, _COMPARED = 10_000, 20_000  # test pictures, and training pictures among which the nearest are looked for
+_JUDGED, _COMPARED = 10_000, 100_000  # test pictures, and training pictures among which the nearest are looked for
+_AT_ONCE = 1024  # stored pictures that are prepared together
 _PIXELS = 5000  # training pictures whose pixels the normal distribution is of
 _SHOWN, _NEAREST = 8, 5  # drawings beside training pictures, and how many of these each
 _DATA = 24  # pictures of the data in the report
@@ -131,8 +132,8 @@ def finish_drawings(path: Path, plan: Plan, dataset: Dataset, trained: Trained, 
     drawn, theirs = _drawn(model, len(real), classes), features(real)
     ours = features(drawn)
     found = judged(ours, theirs)
-    learned, _ = prepared_pictures(dataset.train, schema, most=_COMPARED)
-    known = features(learned)
+    compared = compared_with(len(dataset.train))
+    known = feature_rows(dataset.train, schema, features, compared)
     results = training_record(path, plan, dataset, trained) | {
         "task": dataset.task,
         "noun": "pictures",
@@ -140,13 +141,13 @@ def finish_drawings(path: Path, plan: Plan, dataset: Dataset, trained: Trained, 
         "classes": list(schema.answers.names),
         "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(real)},
         "scores": found.scores,
-        "baselines": [_of_pixels(learned, features, theirs)],
+        "baselines": [_of_pixels(prepared_pictures(dataset.train, schema, most=_PIXELS)[0], features, theirs)],
         "floor": judged(known[_spread_out(len(known), len(real))], theirs).scores if len(known) >= len(real) else None,
         "features": features.words,
         "collapse": found.spread.told,
         "copying": _copying(ours, known, theirs),
     }
-    files.write_json(path / "examples.json", _examples(path, dataset, model, drawn, learned, (ours, known)))
+    files.write_json(path / "examples.json", _examples(path, dataset, model, drawn, compared, (ours, known)))
     results["film"] = FILM if (path / FILM).exists() else None
     results["next"] = _next(results, path, plan.training.epochs)
     files.write_json(path / "results.json", results)
@@ -190,6 +191,33 @@ def copying_text(record: dict[str, Any] | None) -> str:
     )
 
 
+def compared_with(count: int) -> NDArray[np.int64]:
+    """The training pictures among which the nearest to a drawing are looked for: all of them, up to 100,000.
+
+    Args:
+        count: how many there are.
+
+    Example:
+        >>> compared_with(5).tolist()
+        [0, 1, 2, 3, 4]
+    """
+    return _spread_out(count, _COMPARED)
+
+
+def feature_rows(split: Split, schema: Schema, features: Callable[[Tensor], Tensor], rows: NDArray[np.int64]) -> Tensor:
+    """Features of stored pictures, prepared a part at a time: all of them at once may be larger than memory.
+
+    Args:
+        split: of pictures.
+        schema: that prepares them.
+        features: pictures [N, C, H, W] → rows [N, D].
+        rows: which of the split.
+    """
+    prepare = schema.inputs.preparer(torch.device("cpu"))
+    parts = (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
+    return torch.cat([features(prepare(torch.from_numpy(np.ascontiguousarray(split.array[part])))) for part in parts])
+
+
 def golden_seeds(dataset: Dataset) -> NDArray[np.int64]:
     """Seeds whose drawings are kept with a Run, so that one that is opened again can be seen to be the same."""
     return np.arange(4)
@@ -222,8 +250,7 @@ def _drawn(model: nn.Module, number: int, classes: Tensor | None) -> Tensor:
     return drawn_pictures(model, number, seed=_SEED, classes=asked)
 
 
-def _of_pixels(learned: Tensor, features: Callable[[Tensor], Tensor], theirs: Tensor) -> dict[str, Any]:
-    some = learned[_spread_out(len(learned), _PIXELS)]
+def _of_pixels(some: Tensor, features: Callable[[Tensor], Tensor], theirs: Tensor) -> dict[str, Any]:
     return {
         "name": "normal distribution of the pixels",
         "detail": f"mean and covariance of {len(some):,} training pictures",
@@ -239,7 +266,12 @@ def _copying(ours: Tensor, known: Tensor, theirs: Tensor) -> dict[str, float] | 
 
 
 def _examples(
-    path: Path, dataset: Dataset, model: nn.Module, drawn: Tensor, learned: Tensor, rows: tuple[Tensor, Tensor]
+    path: Path,
+    dataset: Dataset,
+    model: nn.Module,
+    drawn: Tensor,
+    compared: NDArray[np.int64],
+    rows: tuple[Tensor, Tensor],
 ) -> dict[str, Any]:
     """Pictures for the report, also kept as files in the Run."""
     schema = dataset.schema
@@ -247,7 +279,7 @@ def _examples(
     sheet = sample_sheet(prepared_bytes(drawn_pictures(model, count, seed=0, classes=classes), schema), columns=columns)
     some = _spread_out(len(drawn), _SHOWN)
     _, places = nearest_rows_of(rows[0][some], rows[1], count=min(_NEAREST, len(rows[1])))
-    neighbours = prepared_bytes(learned[places.flatten()], schema)
+    neighbours = shown_bytes(dataset.train.array[compared[places.flatten().numpy()]], schema)
     nearest = beside_nearest_sheet(
         prepared_bytes(drawn[some], schema), neighbours.reshape(*places.shape, *neighbours.shape[1:])
     )

@@ -199,3 +199,19 @@ def test_careless_arguments() -> None:
         column_gains(model, [], {"a": (0,)})
     with pytest.raises(ArgumentError, match="Did you mean 'periodic'"):
         table_autoencoder(EDGES, CATEGORIES, embedding="periodc")
+
+
+def test_made_up_rows_have_rarer_categories_and_stray_as_the_network_says() -> None:
+    """Where codes tell nothing, rows are those of the outputs' own distribution, and not its likeliest one again and again."""
+    torch.manual_seed(0)
+    model: Any = table_autoencoder([()], (2,), hidden="8", code=2, variational=True).eval()
+    with torch.no_grad():
+        for parameter in model.decoder.parameters():
+            parameter.zero_()
+        list(model.decoder.parameters())[-1].copy_(torch.tensor([3.0, math.log(0.7), math.log(0.3)]))
+    made = model.generate(4000, seed=1)
+    assert float((made[:, 1] == 1).float().mean()) == pytest.approx(0.3, abs=0.03)
+    assert float(made[:, 0].mean()) == pytest.approx(3, abs=0.06)
+    assert float(made[:, 0].std()) == pytest.approx(float(model.distribution.spread().exp()), rel=0.05)
+    assert torch.equal(made, model.generate(4000, seed=1))
+    assert not torch.equal(made, model.generate(4000, seed=2))

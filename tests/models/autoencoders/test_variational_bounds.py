@@ -14,7 +14,12 @@ from torch.distributions import MultivariateNormal
 from leadline.errors import ArgumentError
 from leadline.models.autoencoders.reconstruction_scores import codes_of, log_likelihoods
 from leadline.models.autoencoders.reconstruction_steps import ReconstructionEvaluation, ReconstructionStep
-from leadline.models.autoencoders.variational_autoencoders import VariationalAutoencoder, active_units, variational_autoencoder
+from leadline.models.autoencoders.variational_autoencoders import (
+    VariationalAutoencoder,
+    active_units,
+    generated,
+    variational_autoencoder,
+)
 from leadline.models.autoencoders.variational_bounds import VariationalBound, binarized
 from leadline.training import run_loop
 
@@ -177,3 +182,15 @@ def test_without_a_warm_up_beta_is_whole_and_a_large_one_silences_the_code() -> 
         found.append(history["kl"][-1])
     assert found[0] > 1
     assert found[1] < 0.1
+
+
+def test_many_are_made_up_a_few_at_a_time() -> None:
+    """Maps of 10,000 pictures would not fit into memory."""
+    torch.manual_seed(0)
+    model, seen = variational_autoencoder((4,), hidden="8", code=2).eval(), list[int]()
+    model.decoder.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    made = generated(model, 600, seed=3)
+    assert sum(seen) == 600
+    assert max(seen) <= 256
+    codes = torch.randn(600, 2, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(made, torch.sigmoid(model.decode(codes)).detach())

@@ -240,3 +240,5 @@ def test_more_that_is_refused() -> None:
         RestrictedBoltzmannMachine((6,), 2).sample(3, steps=0)
     with pytest.raises(ArgumentError, match="Linear is no Boltzmann machine"):
         as_boltzmann_machine(torch.nn.Linear(3, 2))
+    with pytest.raises(ArgumentError, match="row for each chain to begin at. Expected 3; got 2"):
+        rbm((4,), hidden=3).sample(3, start=torch.rand(2, 4))  # type: ignore[operator]

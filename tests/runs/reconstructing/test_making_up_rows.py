@@ -104,6 +104,7 @@ def test_rows_of_numbers_in_their_own_units(type_in: TypeIn, workplace: Path) ->
     assert np.corrcoef(made.T)[0, 1] < -0.8
     assert type_in("generate", "run", "--number", 300)[0] == 0
     np.testing.assert_allclose(np.loadtxt("rows.csv", delimiter=","), made, rtol=1e-5)
+    assert max(len(cell) for line in Path("rows.csv").read_text().split() for cell in line.split(",")) < 13
     assert type_in("generate", "run", "--number", 300, "--out", "new/made.npy")[0] == 0
     assert np.array_equal(np.load("new/made.npy"), made)
     for words, told in (

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from leadline.errors import ArgumentError
 from leadline.layers.arguments import check_whole
 from leadline.models.adversarial.adversarial_networks import AdversarialPair
-from leadline.models.making_inputs import in_evaluation
+from leadline.models.step_parts import in_evaluation
 
 
 def drawn_pictures(

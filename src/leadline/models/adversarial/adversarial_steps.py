@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from leadline.losses.adversarial import adversarial_loss, gradient_penalty
 from leadline.models.adversarial.adversarial_readings import game_readings
 from leadline.models.adversarial.adversarial_samples import as_pair
 from leadline.models.adversarial.differentiable_changes import DRAWS, changed_pictures, named_changes
+from leadline.models.step_parts import in_evaluation
 from leadline.optim.shadow import Shadow
 
 LEAST_PICTURES = 64
@@ -237,16 +238,9 @@ class AdversarialStep:
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Within the block both are in evaluation mode, and the generator holds its averaged weights."""
-        was_training = self.pair.training
-        self.pair.eval()
-        try:
-            if self._shadow is None or not self.updates:
-                yield
-            else:
-                with self._shadow.standing_in():
-                    yield
-        finally:
-            self.pair.train(was_training)
+        averaged = self._shadow.standing_in() if self._shadow is not None and self.updates else nullcontext()
+        with in_evaluation(self.pair), averaged:
+            yield
 
 
 def check_training_pictures(pictures: Tensor) -> None:

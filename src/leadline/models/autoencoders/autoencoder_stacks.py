@@ -21,7 +21,8 @@ from leadline.layers.activations import widening
 from leadline.layers.arguments import check_above_zero, check_whole
 from leadline.models.autoencoders.autoencoders import Autoencoder, autoencoder
 from leadline.models.autoencoders.reconstruction_objectives import Reconstruct
-from leadline.models.autoencoders.reconstruction_steps import ReconstructionStep, inputs_of
+from leadline.models.autoencoders.reconstruction_steps import ReconstructionStep
+from leadline.models.step_parts import inputs_of
 
 
 class PretrainedLayer(NamedTuple):

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from leadline.errors import ArgumentError
-from leadline.models.autoencoders.reconstruction_steps import as_autoencoder, inputs_of
+from leadline.models.autoencoders.reconstruction_steps import as_autoencoder
 from leadline.models.autoencoders.table_autoencoders import MixedOutputs
+from leadline.models.step_parts import inputs_of
 
 
 class ColumnGains(NamedTuple):

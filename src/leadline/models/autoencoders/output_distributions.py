@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +25,11 @@ class OutputDistribution(nn.Module):
     """What is asked of every distribution of outputs. Its parameters, where it has any, are trained with the network.
 
     Shapes: raw outputs [B, …] and inputs x [B, …] of one shape; rows of a table: outputs [B, O] and x [B, W].
+
+    `drawn_when_made_up` says that inputs that are made up are draws and not expected values.
     """
+
+    drawn_when_made_up: ClassVar[bool] = False
 
     def nll(self, outputs: Tensor, x: Tensor) -> Tensor:
         """−log p(x) of each row: [B], in nats."""

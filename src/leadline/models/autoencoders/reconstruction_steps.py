@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from leadline.errors import ArgumentError
 from leadline.models.autoencoders.reconstruction_objectives import Objective
+from leadline.models.step_parts import in_evaluation, inputs_of
 from leadline.optim import Clip
 
 
@@ -126,14 +127,8 @@ class ReconstructionStep:
     def modules(self) -> dict[str, nn.Module]:
         return {"model": self.model}
 
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        was_training = self.model.training
-        self.model.eval()
-        try:
-            yield
-        finally:
-            self.model.train(was_training)
+    def evaluating(self) -> AbstractContextManager[None]:
+        return in_evaluation(self.model)
 
 
 class ReconstructionEvaluation:
@@ -195,17 +190,6 @@ class ReconstructionEvaluation:
         if self.then is not None:
             self.then(told)
         return told
-
-
-def inputs_of(batch: Any) -> Tensor:
-    """The inputs of a batch: it may be they alone, or a tuple that begins with them.
-
-    Example:
-        >>> inputs_of((torch.zeros(2, 3), torch.zeros(2))).shape
-        torch.Size([2, 3])
-    """
-    inputs: Tensor = batch[0] if isinstance(batch, tuple | list) else batch
-    return inputs
 
 
 def as_autoencoder(model: nn.Module) -> nn.Module:

@@ -6,6 +6,7 @@ B batch, F numbers, C categories, W = F + C places of a row, O = F + Σ cardinal
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -97,6 +98,8 @@ class MixedOutputs(OutputDistribution):
 
     present: Tensor
     always: Tensor
+    # The likeliest category of every row would leave out all rarer ones, and means all that numbers stray by.
+    drawn_when_made_up: ClassVar[bool] = True
 
     def __init__(self, numbers: int, categories: Sequence[int], *, indicators: Sequence[int] = ()) -> None:
         super().__init__()

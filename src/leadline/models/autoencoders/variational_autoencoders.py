@@ -17,6 +17,7 @@ from leadline.models.autoencoders.autoencoders import dense_decoder, dense_layer
 from leadline.models.autoencoders.conv_autoencoders import conv_decoder, conv_encoder
 from leadline.models.autoencoders.output_distributions import OutputDistribution, output_distribution, read_widths
 
+_AT_ONCE = 256  # codes that are decoded together: the maps of large pictures take megabytes each
 _FARTHEST = 15.0  # log σ² of a code beyond it would overflow, or stand for a deviation of 0.0005
 
 
@@ -165,8 +166,11 @@ class VariationalAutoencoder(nn.Module):
         return self.decoder
 
     def generate(self, number: int, *, seed: int = 0) -> Tensor:
-        """New inputs, [number, *shape]: what the decoder expects of codes that are drawn from the prior; see `generated`."""
-        return generated(self, number, seed=seed)
+        """New inputs, [number, *shape], of codes drawn from the prior: what the decoder expects, or a draw; see `generated`.
+
+        Which of them the outputs decide: of pictures what is expected, of rows of a table a draw.
+        """
+        return generated(self, number, seed=seed, drawn=self.distribution.drawn_when_made_up)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """The inputs as the network tells them from the mean code."""
@@ -183,7 +187,7 @@ def generated(model: VariationalAutoencoder, count: int, *, seed: int = 0, drawn
     Args:
         model: in the mode in which it is to be used.
         count: how many.
-        seed: of the codes; the same on every device.
+        seed: of the codes, which are the same on every device, and of the values where these are drawn, which are not.
         drawn: also draw each value, which is what the network says that inputs are; expected values look smoother.
 
     Returns:
@@ -203,14 +207,12 @@ def generated(model: VariationalAutoencoder, count: int, *, seed: int = 0, drawn
             got=type(model).__name__,
         )
     generator = torch.Generator().manual_seed(seed)
-    device = model.mean.weight.device
+    device, told = model.mean.weight.device, model.distribution
     codes = torch.randn(count, model.code, generator=generator).to(device)
+    of_values = torch.Generator(device).manual_seed(seed + 1)
     with torch.inference_mode():
-        outputs = model.decode(codes)
-        if not drawn:
-            return model.distribution.reconstruction(outputs)
-        on_device = torch.Generator(device).manual_seed(seed + 1)
-        return model.distribution.draw(outputs, on_device)
+        parts = (model.decode(part) for part in codes.split(_AT_ONCE))
+        return torch.cat([told.draw(part, of_values) if drawn else told.reconstruction(part) for part in parts])
 
 
 def active_units(means: Tensor, *, least: float = 0.01) -> Tensor:

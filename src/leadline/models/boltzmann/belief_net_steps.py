@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from leadline.errors import ArgumentError
 from leadline.models.boltzmann.belief_nets import DeepBeliefNet
 from leadline.models.boltzmann.boltzmann_machines import check_rows
 from leadline.models.boltzmann.boltzmann_steps import ContrastiveDivergence
+from leadline.models.step_parts import in_evaluation, inputs_of
 
 _GAUSSIAN_SHARE = 0.02
 """Of the learning rate, for a first machine of Gaussian units: section 13.2 of Hinton's guide asks for 0.001 there."""
@@ -81,7 +82,7 @@ class GreedyDivergence:
         ]
 
     def __call__(self, batch: Any, progress: Any) -> dict[str, Tensor]:
-        rows = batch[0] if isinstance(batch, (tuple, list)) else batch
+        rows = inputs_of(batch)
         machines, fraction = len(self.parts), progress.fraction
         if progress.batch == 0:
             check_rows(self.net.machines[0], rows)
@@ -124,14 +125,8 @@ class GreedyDivergence:
     def modules(self) -> dict[str, nn.Module]:
         return {"model": self.net}
 
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        was_training = self.net.training
-        self.net.eval()
-        try:
-            yield
-        finally:
-            self.net.train(was_training)
+    def evaluating(self) -> AbstractContextManager[None]:
+        return in_evaluation(self.net)
 
 
 class BeliefNetEvaluation:
@@ -160,7 +155,7 @@ class BeliefNetEvaluation:
         sums, count, net = [], 0, self.step.net
         with torch.no_grad():
             for batch in self.batches:
-                rows = batch[0] if isinstance(batch, (tuple, list)) else batch
+                rows = inputs_of(batch)
                 first, back = net.machines[0], net.reconstruct(rows, layers=self.step.layer + 1)
                 sums.append((first.standardized(back) - first.standardized(rows)).square().sum(dtype=torch.float64))
                 count += len(rows)

@@ -197,11 +197,7 @@ def unrolled_network(net: DeepBeliefNet) -> nn.Sequential:
     first = net.machines[0]
     layers = upward_layers(net.machines)
     for machine in reversed(net.machines):
-        weight, bias = machine.weight.detach().t(), machine.visible_bias.detach()
-        if machine.visible == "gaussian":
-            layers.append(_linear(weight * machine.scale[:, None], bias * machine.scale + machine.mean))
-        else:
-            layers += [_linear(weight, bias), nn.Sigmoid()]
+        layers += [_linear(*downward_weights(machine)), *([nn.Sigmoid()] if machine.visible == "bernoulli" else [])]
     return nn.Sequential(*layers, nn.Unflatten(1, first.shape))
 
 
@@ -242,12 +238,43 @@ def upward_layers(machines: Sequence[RestrictedBoltzmannMachine], *, dropout: fl
     """
     layers: list[nn.Module] = [nn.Flatten()]
     for machine in machines:
-        weight, bias = machine.weight.detach(), machine.hidden_bias.detach()
-        if machine.visible == "gaussian":
-            weight = weight / machine.scale
-            bias = bias - weight @ machine.mean
-        layers += [_linear(weight, bias), nn.Sigmoid(), *([FastDropout(dropout)] if dropout else [])]
+        layers += [_linear(*upward_weights(machine)), nn.Sigmoid(), *([FastDropout(dropout)] if dropout else [])]
     return layers
+
+
+def upward_weights(machine: RestrictedBoltzmannMachine) -> tuple[Tensor, Tensor]:
+    """Weights [H, D] and biases [H] from rows as they come to the log odds of the hidden units; scales of Gaussian ones within.
+
+    Args:
+        machine: any.
+
+    Example:
+        >>> weight, bias = upward_weights(RestrictedBoltzmannMachine((4,), 3))
+        >>> weight.shape, bias.shape
+        (torch.Size([3, 4]), torch.Size([3]))
+    """
+    weight, bias = machine.weight.detach(), machine.hidden_bias.detach()
+    if machine.visible == "gaussian":
+        weight = weight / machine.scale
+        bias = bias - weight @ machine.mean
+    return weight, bias
+
+
+def downward_weights(machine: RestrictedBoltzmannMachine) -> tuple[Tensor, Tensor]:
+    """Weights [D, H] and biases [D] from hidden units to log odds, or to the means of Gaussian units in units of the rows.
+
+    Args:
+        machine: any.
+
+    Example:
+        >>> weight, bias = downward_weights(RestrictedBoltzmannMachine((4,), 3))
+        >>> weight.shape, bias.shape
+        (torch.Size([4, 3]), torch.Size([4]))
+    """
+    weight, bias = machine.weight.detach().t(), machine.visible_bias.detach()
+    if machine.visible == "gaussian":
+        return weight * machine.scale[:, None], bias * machine.scale + machine.mean
+    return weight, bias
 
 
 def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:

@@ -185,7 +185,7 @@ class RestrictedBoltzmannMachine(nn.Module):
             start: rows that the chains begin at, [number, *shape]; None begins at units drawn by their biases.
             generator: on the machine's device; None takes torch's own.
 
-        Errors: `ArgumentError` for an argument out of range.
+        Errors: `ArgumentError` for an argument out of range, and more or fewer rows to begin at than chains.
         """
         check_whole("A sample of the Boltzmann machine", {"number": number, "steps": steps})
         with torch.no_grad():
@@ -194,6 +194,8 @@ class RestrictedBoltzmannMachine(nn.Module):
                 z = self.draw_visible(biases if self.visible == "gaussian" else torch.sigmoid(biases), generator)
             else:
                 check_rows(self, start)
+                if len(start) != number:
+                    raise ArgumentError("There must be a row for each chain to begin at", expected=number, got=len(start))
                 z = self.standardized(start)
             z = self.chain(z, steps - 1, generator)
             hidden = drawn(torch.sigmoid(self.hidden_inputs(z)), generator)

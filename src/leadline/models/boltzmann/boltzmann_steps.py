@@ -5,8 +5,8 @@ B rows of data, N rows of chains, D visible units, H hidden units.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ from leadline.errors import ArgumentError
 from leadline.models.boltzmann.boltzmann_buffers import Buffers, Draws, Moving
 from leadline.models.boltzmann.boltzmann_machines import as_boltzmann_machine, check_rows
 from leadline.models.boltzmann.boltzmann_products import Products, products_in
+from leadline.models.step_parts import in_evaluation, inputs_of
 
 _TOLD = 16
 """Rows reconstructed for the log where the chains do not begin at the data: enough for the mean of an epoch."""
@@ -103,7 +104,7 @@ class ContrastiveDivergence:
         self._buffers: dict[int, Buffers] = {}
 
     def __call__(self, batch: Any, progress: Any) -> dict[str, Tensor]:
-        rows = batch[0] if isinstance(batch, (tuple, list)) else batch
+        rows = inputs_of(batch)
         if progress is None or progress.batch == 0:
             check_rows(self.machine, rows)
         with torch.no_grad():
@@ -226,14 +227,8 @@ class ContrastiveDivergence:
     def modules(self) -> dict[str, nn.Module]:
         return {"model": self.machine}
 
-    @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        was_training = self.machine.training
-        self.machine.eval()
-        try:
-            yield
-        finally:
-            self.machine.train(was_training)
+    def evaluating(self) -> AbstractContextManager[None]:
+        return in_evaluation(self.machine)
 
 
 def _error(means: Tensor, data: Tensor, out: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from leadline.errors import ArgumentError
 from leadline.layers.arguments import check_whole
 from leadline.models.boltzmann.boltzmann_machines import RestrictedBoltzmannMachine, as_boltzmann_machine, check_rows, drawn
+from leadline.models.step_parts import inputs_of
 
 _AT_ONCE = 2**23
 """Numbers held at a time: 32 MiB."""
@@ -127,7 +128,7 @@ class BoltzmannEvaluation:
         generator = torch.Generator(machine.weight.device).manual_seed(0)
         with torch.no_grad():
             for batch in self.batches:
-                rows = batch[0] if isinstance(batch, (tuple, list)) else batch
+                rows = inputs_of(batch)
                 for name, value in self._told(rows, generator).items():
                     sums[name] = sums[name] + value if name in sums else value
                 count += len(rows)
