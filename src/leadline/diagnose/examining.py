@@ -14,6 +14,7 @@ from leadline.diagnose import trends
 from leadline.diagnose.checks import (
     answer_columns,
     drills,
+    dropped_shares,
     first_look,
     head_fits,
     input_columns,
@@ -114,6 +115,8 @@ def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor 
         readings.graph.field_share = check(
             "receptive field", lambda: picture_fields.read_field(subject.trained(), subject.train.inputs)
         )
+    dropped = check("dropout", lambda: dropped_shares.read_dropped(subject, few))
+    readings.graph.dropout = max(readings.graph.dropout, dropped or 0.0)
     readings.columns = check("inputs", lambda: input_columns.read_columns(subject.train.inputs)) or readings.columns
     readings.answers = (
         check("targets", lambda: answer_columns.read_answers(subject.train.targets, outputs, subject.train.inputs))

@@ -23,7 +23,7 @@ from leadline.diagnose.subject import Rows, Subject, first_tensor
 _STEPS, _MOST, _LEAST, _CHECK, _LEARNED = 300, 32, 4, 25, 0.05
 _RATES = (3e-3, 3e-2, 3e-4)
 Ending = tuple[list[str], list[str]]
-_DROPPING = {getattr(F, name) for name in dir(F) if "dropout" in name and not name.startswith("_")}
+DROPPING = {getattr(F, name) for name in dir(F) if "dropout" in name and not name.startswith("_")}
 
 
 def read_drill(subject: Subject, seconds: float = 1.5) -> Drill:
@@ -140,4 +140,4 @@ class WithoutDropout(TorchFunctionMode):
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return args[0] if func in _DROPPING and args else func(*args, **(kwargs or {}))
+        return args[0] if func in DROPPING and args else func(*args, **(kwargs or {}))
