@@ -10,9 +10,10 @@ from harm import harm_of, permutation, rate_of
 
 
 def test_scores_that_do_not_overlap_have_the_least_possible_chance() -> None:
-    assert permutation([5, 6, 7, 8, 9], [1, 2, 3]) == pytest.approx(1 / math.comb(8, 3))
-    assert permutation([1, 2, 3], [5, 6, 7]) == 1.0
-    assert permutation([1, 1, 1], [1, 1, 1]) == 1.0
+    assert permutation([5, 6, 7, 8, 9], [1, 2, 3]) == pytest.approx(0.5 / math.comb(8, 3))
+    assert permutation([1, 2, 3], [5, 6, 7]) == pytest.approx(1 - 0.5 / math.comb(6, 3))
+    assert permutation([1, 1, 1], [1, 1, 1]) == 0.5
+    assert permutation([1, 2], [2, 1]) == 0.5
 
 
 def test_without_harm_one_program_in_twenty_at_most_is_called_significant() -> None:

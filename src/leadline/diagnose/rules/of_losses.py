@@ -101,8 +101,9 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
             (Measure("share of the parameters", share, high=0.0),),
             (("everything_trains", None),),
             shown,
-            proven=code == "outside" and share > 0.02,
-            hurts=code == "outside",
+            # A head that is not used may be meant so; in a training that failed it is the reason.
+            proven=(code == "outside" and share > 0.02) or (code == "unreached" and share > 0.2 and outcome.bad),
+            hurts=code in ("outside", "unreached"),
             extra={"code": code},
         )
         return
