@@ -168,15 +168,18 @@ def loop(
 
 
 def judge(recipe: Recipe, result: Trained) -> None:
-    """The score on the clean test set, with the network in the mode in which the program would answer."""
-    result.model.train(recipe.mode == "train")
+    """The score on the clean test set, with the network in the mode in which the program would answer.
+
+    A copy answers: in training mode batch norm would go on learning from the rows that it is asked about.
+    """
     with torch.random.fork_rng(devices=[]):
         try:
-            result.clean = score(outputs_of(result.model, recipe.arrays.test), recipe.arrays.test[1], recipe)
-            result.promised = score(outputs_of(result.model, recipe.arrays.valid), recipe.arrays.valid[1], recipe)
+            result.clean, result.promised = (
+                score(outputs_of(copy.deepcopy(result.model).train(recipe.mode == "train"), part), part[1], recipe)
+                for part in (recipe.arrays.test, recipe.arrays.valid)
+            )
         except (RuntimeError, ValueError, IndexError) as error:
             result.crashed = result.crashed or f"{type(error).__name__}: {error}"[:200]
-    result.model.train()
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:

@@ -96,12 +96,24 @@ def share(cases: Sequence[Case], hit: Callable[[Case], bool]) -> float:
 
 
 def print_alarms(cases: Sequence[Case]) -> None:
-    """Which kinds are said of healthy programs, and of which."""
-    said = Counter(kind for case in cases if case.healthy for kind in case.said[OURS])
-    print("\nSaid of healthy programs: " + (", ".join(f"{kind} {count}" for kind, count in said.most_common()) or "nothing"))
+    """Which kinds are said of healthy programs and of faults that do not hurt, and of which; which harmful ones are missed."""
+    harmless = [case for case in cases if case.harm and case.harm.verdict == "harmless"]
+    for title, own in (("healthy programs", [case for case in cases if case.healthy]), ("harmless faults", harmless)):
+        said = Counter(kind for case in own for kind in case.said[OURS])
+        print(f"\nSaid of {title}: " + (", ".join(f"{kind} {count}" for kind, count in said.most_common()) or "nothing"))
+        for case in own:
+            if case.alarm(OURS):
+                print(f"  {told(case)}: {', '.join(case.said[OURS])}")
+    print("\nHarmful and not found")
     for case in cases:
-        if case.healthy and case.alarm(OURS):
-            print(f"  {case.program.family}, {case.program.configuration}, seed {case.seed}: {', '.join(case.said[OURS])}")
+        if case.hurts and case.harm and not case.alarm(OURS):
+            print(f"  {told(case)}: costs {case.harm.loss:.3f}")
+
+
+def told(case: Case) -> str:
+    program = case.program
+    fault = f", {program.fault} {'+'.join(map(str, program.strengths))}" if program.fault else ""
+    return f"{program.family}, {program.configuration}{fault}, seed {case.seed}"
 
 
 def print_harms(cases: Sequence[Case]) -> dict[str, dict[str, int]]:

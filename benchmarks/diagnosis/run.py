@@ -14,6 +14,7 @@ handful of subjects, for CI.
 from __future__ import annotations
 
 import argparse
+import copy
 import gzip
 import json
 import math
@@ -89,9 +90,9 @@ def recalls(run: Trained, recipe: Recipe) -> list[float]:
     """By class, on the training rows, where there are classes."""
     if recipe.arrays.task != "classes" or run.crashed:
         return []
-    run.model.train(recipe.mode == "train")
+    model = copy.deepcopy(run.model).train(recipe.mode == "train")
     with torch.random.fork_rng(devices=[]):
-        said = answers(outputs_of(run.model, recipe.arrays.train), recipe, recipe.arrays)
+        said = answers(outputs_of(model, recipe.arrays.train), recipe, recipe.arrays)
     targets = recipe.arrays.train[1]
     return [shown(float((said[targets == each] == each).float().mean())) for each in targets.unique()]
 

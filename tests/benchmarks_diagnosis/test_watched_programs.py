@@ -38,7 +38,7 @@ def test_every_configuration_runs_and_judges(family: object) -> None:
     ("family", "configuration"), [("table", "dropout"), ("digits convnet", "normalized"), ("lstm", "adam")]
 )
 def test_watching_and_taking_signals_change_no_bit(family: str, configuration: str) -> None:
-    recipe = short(family, configuration)
+    recipe = short(family, configuration, mode="train" if configuration == "normalized" else "proper")
     plain = train(recipe, 3)
     signals = Signals(recipe)
     assert same_weights(plain.model, train(recipe, 3, observer=signals).model)

@@ -13,6 +13,7 @@ def inputs_of(batch: Any) -> Tensor:
     """The inputs of a batch: it may be they alone, or a tuple that begins with them.
 
     Example:
+        >>> import torch
         >>> inputs_of((torch.zeros(2, 3), torch.zeros(2))).shape
         torch.Size([2, 3])
     """

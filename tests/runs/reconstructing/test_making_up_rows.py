@@ -141,8 +141,9 @@ def test_rows_of_a_table_with_its_columns(type_in: TypeIn, workplace: Path) -> N
     made = pl.read_csv("made.csv")
     assert made.columns == ["a", "b", "kind"]
     assert made.height == 200
-    assert np.corrcoef(made["a"], made["b"])[0, 1] < -0.8
-    assert np.mean((made["a"].to_numpy() > 0) == (made["kind"] == "up").to_numpy()) > 0.8
+    # Cells are drawn, each with the spread that the network leaves open: what columns have in common stays, blurred.
+    assert np.corrcoef(made["a"], made["b"])[0, 1] < -0.4
+    assert np.mean((made["a"].to_numpy() > 0) == (made["kind"] == "up").to_numpy()) > 0.65
     status, _, wrong = type_in("generate", "run", "--out", "made.npy")
     assert status == 2
     assert "FILE.csv" in wrong
