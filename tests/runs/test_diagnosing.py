@@ -17,7 +17,7 @@ from leadline.data import load
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Readings
 from leadline.errors import RunError, TrainingError
-from leadline.runs import Observer, Run, diagnosing
+from leadline.runs import Observer, Run, diagnosing, run_diagnosis
 from leadline.runs.diagnosed_rows import named_rows, rows_spoken_of
 from leadline.runs.diagnoses import Diagnosis, with_collapse
 from leadline.runs.diagnosis_file import kept_diagnosis, readings_in
@@ -136,7 +136,7 @@ def test_a_run_from_before_is_diagnosed_from_its_folder(tmp_path: Path) -> None:
 
 
 def test_the_kept_one_is_shown_without_reading_the_data(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diagnosing, "load_for", None)
+    monkeypatch.setattr(run_diagnosis, "load_for", None)
     assert diagnose_run(run.folder) == run.diagnosis
 
 
