@@ -106,7 +106,7 @@ def worth_trying(readings: Readings) -> list[Change]:
     suspects = sorted(candidates_of(readings, outcome), key=lambda each: -each.strength * _ORDER[each.kind])
     wanted: list[Change] = []
     for candidate in suspects:
-        if candidate.strength >= WORTH and (not candidate.proven or candidate.changes):
+        if candidate.strength >= WORTH:
             wanted += [change for change in candidate.changes if change not in wanted]
     usual: list[Change] = [("rate", 0.1), ("rate", 10.0), ("go_on", 1.0)]
     return wanted + [change for change in usual if change not in wanted]
@@ -119,9 +119,9 @@ def judge_readings(readings: Readings) -> Verdict:
     weighed = _one_a_kind(sorted(weighed, key=lambda each: -each.score))
     said = [each for each in weighed if _is_finding(each, outcome, readings)]
     said = [each for each in said if not _contradicted(each, said)]
-    remarks = [each for each in weighed if each not in said and (each.candidate.strength >= ALONE or each.confirmed)]
     if not said and outcome.bad:
         said = [_fallback(weighed, outcome)]
+    remarks = [each for each in weighed if each not in said and (each.candidate.strength >= ALONE or each.confirmed)]
     return Verdict(
         tuple(_finding(each, readings) for each in said),
         tuple(_finding(each, readings, remark=True) for each in remarks),
