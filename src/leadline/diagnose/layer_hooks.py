@@ -43,7 +43,6 @@ class LayerHooks:
     def __init__(self, model: nn.Module, known: dict[str, str] | None = None) -> None:
         self._outputs: dict[str, Tensor] = {}
         self._known = known
-        self.calls = 0
         self._handles = [
             module.register_forward_hook(self._listener(name))
             for name, module in model.named_modules()
@@ -53,10 +52,11 @@ class LayerHooks:
 
     def _listener(self, name: str) -> Any:
         def heard(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            self.calls += 1
             tensor = output[0] if isinstance(output, tuple) and output else output
             if isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.dim() >= 2:
-                self._outputs[name] = tensor
+                before = self._outputs.get(name)
+                if before is None or tensor.requires_grad or not before.requires_grad:  # rows that are judged are not learned
+                    self._outputs[name] = tensor
 
         return heard
 

@@ -42,7 +42,7 @@ class Program:
     batch: int = 0
     steps: int = 0
     epochs: float | None = None  # None where the length of an epoch is not known
-    rows: int = 0  # distinct training rows, as far as they can be told apart
+    rows: int = 0  # distinct training rows; those that were kept where `epochs` is None
     parameters: int = 0
     trainable: int = 0
     layers: list[LayerFacts] = field(default_factory=list)
@@ -167,8 +167,8 @@ class Judged:
     """How good the network is on some rows, in evaluation mode."""
 
     rows: int
-    loss: float
-    error: float  # share wrong; for numbers 1 − R²
+    loss: float | None  # None where the loss is not known
+    error: float  # share wrong; for numbers 1 − R²; NaN where neither this nor the loss can be told
     loss_se: float = 0.0
     error_se: float = 0.0
     balanced_error: float | None = None
@@ -187,7 +187,7 @@ class Last:
     mode_difference: float | None = None  # |loss in training mode − in evaluation mode| / the larger of it and a floor
     permuted_loss: float | None = None  # on inputs permuted over the rows
     input_dependence: float | None = None
-    slope: float | None = None  # of log loss over the last fifth, per relative progress; negative still falls
+    slope: float | None = None  # d log L / d log t over the last quarter of the steps; negative still falls
     slope_se: float | None = None
     dead: dict[str, float] = field(default_factory=dict)
     saturated: dict[str, float] = field(default_factory=dict)

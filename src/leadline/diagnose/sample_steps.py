@@ -50,7 +50,8 @@ class PassHooks:
         self.stale: Tensor | None = None
         self.output: Tensor | None = None
         self.training, self.grad_enabled, self.started = True, True, 0.0
-        self._model = model
+        self._model, self._went_back = model, False
+        self._optimizers, self._updated = len(optimizers), set[int]()
         self._handles: list[Any] = [
             model.register_forward_pre_hook(self._on_begin),
             model.register_forward_hook(self._on_end),
@@ -62,8 +63,10 @@ class PassHooks:
             handle.remove()
 
     def _on_begin(self, module: nn.Module, _inputs: Any) -> None:
-        self.started = time.perf_counter()
-        self.grad_enabled = torch.is_grad_enabled()
+        enabled = torch.is_grad_enabled()
+        if self._went_back or (self.started and self.grad_enabled and not enabled):
+            return  # rows that are judged after the batch, in whatever mode, are no part of the step
+        self.started, self.grad_enabled = time.perf_counter(), enabled
         # Batch norms alone that somebody froze on purpose do not make it evaluation: the whole network must be in it.
         self.training = module.training or not any(isinstance(each, _MODED) for each in module.modules())
 
@@ -74,13 +77,18 @@ class PassHooks:
             self._handles.append(found.register_hook(self._on_backward))  # type: ignore[no-untyped-call]
 
     def _on_backward(self, _gradient: Tensor) -> None:
+        self._went_back = True
+        self._updated.clear()
         if self.after_update is not None:
             now = _gradient_norms(self._model)
             self.stale = (now == self.after_update).all() & (now > 0).any()
             self.after_update = None
 
-    def _on_update(self, _optimizer: Optimizer, _arguments: Any, _keywords: Any) -> None:
-        self.after_update = _gradient_norms(self._model)
+    def _on_update(self, optimizer: Optimizer, _arguments: Any, _keywords: Any) -> None:
+        # Of several optimizers each may have a backward pass of its own: before the next one nothing needs to be zeroed.
+        self._updated.add(id(optimizer))
+        if len(self._updated) == self._optimizers:
+            self.after_update = _gradient_norms(self._model)
 
 
 _MODED = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.modules.batchnorm._BatchNorm)

@@ -53,8 +53,8 @@ class WatchedStep:
         self.probe.listen(self._count)
         try:
             logs = self.step(batch, progress)
-        except BaseException:
-            self.probe.end()  # no hook stays behind
+        except BaseException:  # also what stops a training from outside: no hook is left behind
+            self.probe.end()
             raise
         self._count += 1
         if self._count % self.probe.stride == 0:

@@ -39,10 +39,6 @@ class WeightHooks:
         for handle in self._handles:
             handle.remove()
 
-    @property
-    def read(self) -> bool:
-        return bool(self._update)
-
     def _on_begin(self, _optimizer: Optimizer, _arguments: Any, _keywords: Any) -> None:
         if self._before:
             return  # several optimizers step one after the other: the first sees everything

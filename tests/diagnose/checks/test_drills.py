@@ -98,3 +98,9 @@ def test_time_is_kept():
     assert time.perf_counter() - began < 4
     assert drill.rows == 32
     assert read_drill(subject(slow, None, Y, "classes", 3)).error is None
+
+
+def test_an_optimizer_that_wants_a_closure_does_not_end_the_drill() -> None:
+    given = subject(net(3), F.cross_entropy, Y, "classes", 3, x=1e-5 * X)  # which no other learns by heart before
+    given.optimizers = (torch.optim.LBFGS(given.model.parameters(), lr=0.1),)
+    assert read_drill(given, seconds=0.6).error is not None

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from leadline.diagnose.readings import Branch, Judged, LayerFacts, Readings, Sample
-from leadline.diagnose.rules.judging import judge_readings, worth_trying
+from leadline.diagnose.rules.judging import candidates_of, judge_readings, worth_trying
+from leadline.diagnose.rules.outcomes import outcome_of, told_outcome
 
 
 def healthy() -> Readings:
@@ -279,3 +280,54 @@ def test_an_optimizer_that_never_steps_is_named() -> None:
     verdict = judge_readings(readings)
     assert verdict[0].kind == "not_training"
     assert "optimizer.step()" in verdict[0].remedy.code
+
+
+def test_the_finding_of_last_resort_is_no_remark_as_well() -> None:
+    readings = healthy()
+    badly(readings)
+    readings.steps.samples = [
+        Sample(each.step, each.seconds, 1.0, each.gradient, each.weight, [0.2] * 6, 0.1) for each in readings.steps.samples
+    ]
+    suspected = candidates_of(readings, outcome_of(readings))
+    for change in {change for each in suspected for change in each.changes} | set(worth_trying(readings)):
+        readings.branches.append(Branch(*change, 600, [1.2] * 3, [1.2] * 3, [0.5] * 3, [0.5] * 3, 0.0, 0.02))
+    readings.last.dead = {"0": 0.75}
+    verdict = judge_readings(readings)
+    assert not {finding.kind for finding in verdict} & {remark.kind for remark in verdict.remarks}
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "cause"),
+    [
+        ("copies", 0.5, "Held-out rows are in the training rows too"),
+        ("told_apart", 0.9, "The held-out rows are not like the training rows"),
+        ("class_distance", 0.6, "The held-out rows have the classes in other shares"),
+    ],
+)
+def test_unlike_splits_are_told_by_what_makes_them_so(where: str, value: float, cause: str) -> None:
+    readings = healthy()
+    setattr(readings.splits, where, value)
+    (finding,) = judge_readings(readings)
+    assert finding.kind == "split_mismatch"
+    assert finding.cause.startswith(cause)
+
+
+def test_of_labels_shares_are_told_and_no_loss_beside_them() -> None:
+    readings = healthy()
+    readings.program.task = "labels"
+    told = told_outcome(readings, outcome_of(readings))
+    assert told == "96.0% of the labels of the held-out rows are right, of one answer for all 25.0%, nearest neighbours 94.0%."
+
+
+def test_a_rate_that_was_last_seen_early_is_not_gone() -> None:
+    readings = healthy()
+    readings.program.steps = 6000  # the probe looked at the first 550 only
+    assert "rate_too_low" not in [each.kind for each in candidates_of(readings, outcome_of(readings)) if each.strength > 0.5]
+
+
+def test_what_could_not_be_judged_is_not_bad() -> None:
+    readings = healthy()
+    readings.last.train = readings.last.valid = None
+    verdict = judge_readings(readings)
+    assert verdict.healthy, str(verdict)
+    assert verdict.outcome == "How good the network is could not be judged."

@@ -12,6 +12,7 @@ from leadline.diagnose.trials.changes import CHANGES, SOUND, change_copy, parts_
 from leadline.diagnose.trials.copied_training import CopiedTraining, copy_of
 from leadline.diagnose.trials.function_sites import calls_of
 from leadline.diagnose.trials.habits import Habits, habits_of
+from leadline.diagnose.trials.layer_surgery import widen
 from leadline.diagnose.trials.redrawing import redraw
 from leadline.diagnose.trials.samples import a_subject
 from leadline.errors import LeadlineError
@@ -407,3 +408,11 @@ def test_a_subject_without_valid_rows_is_judged_on_a_third_of_the_others() -> No
     assert (len(trials.rows[0]), len(trials.rows[1])) == (200, 100)
     both = torch.cat([trials.rows[0].inputs, trials.rows[1].inputs])
     assert len(both.unique(dim=0)) == 300
+
+
+def test_batch_norm_between_wider_layers_stays_as_it_was_made() -> None:
+    chain = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8, affine=False), nn.ReLU(), nn.Linear(8, 3))
+    assert widen(chain, ["0", "3"], 2) == ""
+    assert isinstance(chain[1], nn.BatchNorm1d)
+    assert chain[1].num_features == 16
+    assert chain[1].weight is None

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import Adam, Optimizer
+from torch.optim import LBFGS, Adam, Optimizer
 from torch.overrides import TorchFunctionMode
 
 from leadline.diagnose.checks.answer_columns import row_keys
@@ -27,7 +27,7 @@ DROPPING = {getattr(F, name) for name in dir(F) if "dropout" in name and not nam
 
 
 def read_drill(subject: Subject, seconds: float = 1.5) -> Drill:
-    """Up to 300 steps on 4 to 32 rows from the first weights: with Adam at three rates, then with the person's own optimizer.
+    """Up to 300 steps on 4 to 32 rows from the first weights: with Adam, the person's own optimizer, and Adam at other rates.
 
     It ends as soon as the error is below 5 %, and the smallest error that was reached counts. Dropout and decay are off; batch
     normalization is in training mode, and for judging, too. A network of few parameters gets fewer rows than it could hold.
@@ -38,7 +38,7 @@ def read_drill(subject: Subject, seconds: float = 1.5) -> Drill:
     rows = drill_rows(subject)
     drill, ending = Drill(rows=len(rows)), ending_of(subject, subject.fresh(), rows)
     makers: list[Callable[[nn.Module], Optimizer]] = [_adam(rate) for rate in _RATES]
-    if subject.optimizers:
+    if subject.optimizers and not isinstance(subject.optimizers[0], LBFGS):  # which wants a closure
         makers.insert(1, lambda model: subject.optimizer_for(model, weight_decay=0.0))
     for number, make in enumerate(makers):
         left = seconds - (time.perf_counter() - began)
@@ -66,6 +66,7 @@ def drill_rows(subject: Subject) -> Rows:
     which = torch.tensor(distinct)
     if subject.task == "classes":
         labels = classes_in(targets)[which]
+        labels = labels.cpu()  # as the numbers of the rows are
         turn = torch.zeros(len(which), dtype=torch.long)
         for each in torch.unique(labels):
             turn[labels == each] = torch.arange(int((labels == each).sum()))

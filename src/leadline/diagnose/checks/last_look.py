@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from leadline.diagnose.checks.task_guess import answer_tensor, answers_of, class
 from leadline.diagnose.layer_hooks import LayerHooks
 from leadline.diagnose.readings import Judged, Last
 from leadline.diagnose.subject import Rows, Subject, first_tensor
+from leadline.errors import LeadlineError
 from leadline.explain.gradients_in_time import gradient_through_time
 
 _ROWS, _PARTS, _HOOKED, _SHOWN = 2048, 32, 512, 50
@@ -39,7 +41,8 @@ def read_last(subject: Subject) -> Last:
     last.dead, last.saturated = resting_units(subject, subject.trained(), train)
     last.suspicious = _suspicious(subject, outputs, train, head, loss)
     if any(isinstance(module, nn.RNNBase) for module in model.modules()) and subject.loss is not None:
-        last.horizon = horizon(subject, train)
+        with suppress(LeadlineError):  # a layer that reads one step has no way through time
+            last.horizon = horizon(subject, train)
     return last
 
 
@@ -59,7 +62,8 @@ def judge(subject: Subject, rows: Rows, model: nn.Module, *, head: Sequence[str]
     model.eval()
     outputs = subject.outputs(model, rows)
     value, spread = _parted_loss(subject, outputs, rows)
-    judged = Judged(rows=len(rows), loss=value, error=value, loss_se=spread, error_se=spread)
+    error = math.nan if value is None else value
+    judged = Judged(rows=len(rows), loss=value, error=error, loss_se=spread, error_se=spread)
     answers, targets = answer_tensor(outputs), rows.targets
     if answers is None or not isinstance(targets, Tensor):
         return judged
@@ -144,10 +148,11 @@ def ending_of(subject: Subject, model: nn.Module, rows: Rows) -> tuple[list[str]
     return graph.head, graph.loss_operations if subject.loss is not None else []
 
 
-def _parted_loss(subject: Subject, outputs: Any, rows: Rows) -> tuple[float, float]:
-    if subject.loss is None or not isinstance(outputs, Tensor):
-        whole = subject.loss_of(subject.trained().eval(), rows) if subject.loss is not None else math.nan
-        return whole, 0.0
+def _parted_loss(subject: Subject, outputs: Any, rows: Rows) -> tuple[float | None, float]:
+    if subject.loss is None:
+        return None, 0.0
+    if not isinstance(outputs, Tensor):
+        return subject.loss_of(subject.trained().eval(), rows), 0.0
     size = max(1, math.ceil(len(rows) / _PARTS))
     values, weights = [], []
     with torch.no_grad():

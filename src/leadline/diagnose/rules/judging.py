@@ -107,7 +107,7 @@ def worth_trying(readings: Readings) -> list[Change]:
     suspects = sorted(candidates_of(readings, outcome), key=lambda each: -each.strength * _ORDER[each.kind])
     wanted: list[Change] = []
     for candidate in suspects:
-        if candidate.strength >= WORTH and (not candidate.proven or candidate.changes):
+        if candidate.strength >= WORTH:
             wanted += [change for change in candidate.changes if change not in wanted]
     usual: list[Change] = [("rate", 0.1), ("rate", 10.0), ("go_on", 1.0)]
     return wanted + [change for change in usual if change not in wanted]

@@ -73,7 +73,7 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         # Where a simple method does find a relation, it is the network that does not pass its inputs on, for another reason.
         strength = max(strength, 0.5 if best_learned is None or best_learned < 0.1 else 0.2)
         measures.append(Measure("spread of the outputs over the rows, relative", dependence, low=1e-3))
-    if last.permuted_loss is not None and last.train is not None and outcome.nothing:
+    if last.permuted_loss is not None and last.train is not None and last.train.loss is not None and outcome.nothing:
         measures.append(
             Measure("loss on permuted inputs over the loss", last.permuted_loss / max(last.train.loss, 1e-12), low=1.1)
         )
@@ -173,24 +173,24 @@ def split_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     if train is not None and valid is not None and not readings.graph.dropout:
         spread = math.hypot(train.error_se, valid.error_se)
         better = (train.error - valid.error) / spread if spread > 0 else 0.0
-    strength = max(
-        ramp(copies, 0.05, 0.3),
-        ramp(apart - 2 * se, 0.6, 0.75),
-        0.6 * ramp(better, 3.0, 6.0),
-        ramp(splits.class_distance or 0.0, 0.2, 0.5),
+    classes = splits.class_distance or 0.0
+    strength, cause = max(
+        (ramp(copies, 0.05, 0.3), "Held-out rows are in the training rows too"),
+        (ramp(apart - 2 * se, 0.6, 0.75), "The held-out rows are not like the training rows"),
+        (0.6 * ramp(better, 3.0, 6.0), "The held-out rows are answered better than the training rows, so they are others"),
+        (ramp(classes, 0.2, 0.5), "The held-out rows have the classes in other shares than the training rows"),
+        key=lambda each: each[0],
     )
-    cause = (
-        "The held-out rows are not like the training rows"
-        if apart - 2 * se > 0.6
-        else "Held-out rows are in the training rows too"
-    )
+    measures = [
+        Measure("share of held-out rows with a copy in training", copies, high=0.02),
+        Measure("training told from held-out rows, AUC", apart, high=0.6),
+    ]
+    if classes > 0:
+        measures.append(Measure("share of held-out rows of other classes than in training", classes, high=0.2))
     yield Candidate(
         "split_mismatch",
         strength,
-        cause + ", so that the score does not say how good the network is on new ones.",
-        (
-            Measure("share of held-out rows with a copy in training", copies, high=0.02),
-            Measure("training told from held-out rows, AUC", apart, high=0.6),
-        ),
+        cause + ": the score does not say how good the network is on new ones.",
+        measures,
         proven=strength > 0.7,
     )

@@ -141,7 +141,9 @@ def bad_batches(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         yield Candidate(
             "stopped_too_early",
             0.4,
-            "All rows make one step, so that an epoch is one step only: there were too few steps.",
+            "All rows make one step, so that an epoch is one step only: there were too few steps."
+            if program.epochs is not None
+            else "So many rows make one step that there were too few steps.",
             (Measure("steps", program.steps, low=100),),
             (("batch", 32), ("go_on", 1.0)),
             extra={"code": "batch"},

@@ -86,7 +86,8 @@ def rate_gone(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     if len(rates) < 5:
         return
     highest = max(rate for _, rate in rates)
-    until = max(step for step, rate in rates if rate > 0.01 * highest) / max(readings.program.steps, 1)
+    # Of what was looked at: samples end before the training does where they would take too much of its time.
+    until = max(step for step, rate in rates if rate > 0.01 * highest) / max(readings.steps.samples[-1].step, 1)
     yield Candidate(
         "rate_too_low",
         ramp(until, 0.6, 0.2),

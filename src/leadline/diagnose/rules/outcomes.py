@@ -17,6 +17,8 @@ class Outcome:
     `shortfall` is how much worse than the best simple method it is beyond chance, `learned` the share of the way from the best
     constant answer to none wrong, `gap` held-out less training error.
 
+    Where nothing could be judged the errors are NaN, and nothing is bad.
+
     Example:
         >>> from leadline.diagnose.readings import Judged, Readings
         >>> readings = Readings()
@@ -61,14 +63,16 @@ def outcome_of(readings: Readings) -> Outcome:
     """The outcome of these readings."""
     train, valid = readings.last.train, readings.last.valid
     judged = valid or train
-    finite = readings.steps.non_finite_step is None and (judged is None or math.isfinite(judged.loss))
-    if judged is None:
-        return Outcome(1.0, 0.0, 1.0, 1.0, None, "", 0.0, 0.0, 0.0, False, finite)
+    finite = readings.steps.non_finite_step is None
+    if judged is None or (judged.loss is None and math.isnan(judged.error)):
+        unknown = math.nan
+        return Outcome(unknown, 0.0, unknown, 1.0, None, "", 0.0, 0.0, 0.0, False, finite)
+    finite &= judged.loss is None or math.isfinite(judged.loss)
     by_loss = readings.program.task == "other"
     constant = _constant(readings)
 
     def error_of(of: Judged) -> float:
-        return of.loss if by_loss else of.error
+        return of.loss if by_loss and of.loss is not None else of.error
 
     error = error_of(judged)
     error_se = judged.loss_se if by_loss else judged.error_se
@@ -113,18 +117,21 @@ def _constant(readings: Readings) -> float:
 def told_outcome(readings: Readings, outcome: Outcome) -> str:
     """The outcome in a sentence."""
     rows = readings.last.valid or readings.last.train
-    if rows is None:
-        return "How good the network is could not be judged."
-    where = "held-out rows" if outcome.held_out else "training rows"
     if not outcome.finite:
         return "The training ended in numbers that are not finite."
-    if readings.program.task in ("classes", "labels"):
-        what = where if readings.program.task == "classes" else f"labels of the {where}"
-        told = f"Right for {1 - outcome.error:.1%} of the {what}, one answer for all would be for {1 - outcome.constant:.1%}"
+    if rows is None or math.isnan(outcome.error):
+        return "How good the network is could not be judged."
+    where = "held-out rows" if outcome.held_out else "training rows"
+    if readings.program.task == "classes":
+        told = f"Right for {1 - outcome.error:.1%} of the {where}, one answer for all would be for {1 - outcome.constant:.1%}"
+    elif readings.program.task == "labels":
+        told = (
+            f"{1 - outcome.error:.1%} of the labels of the {where} are right, of one answer for all {1 - outcome.constant:.1%}"
+        )
     elif readings.program.task == "number":
         told = f"It explains {1 - outcome.error:.1%} of the variance of the {where}"
     else:
-        told = f"The loss on {where} is {rows.loss:.3g}; the best answer that ignores the inputs has {outcome.constant:.3g}"
+        told = f"The loss on {where} is {outcome.error:.3g}; the best answer that ignores the inputs has {outcome.constant:.3g}"
     if outcome.best is not None and outcome.best_name != "constant":
         names = {"linear": "a linear model", "neighbours": "nearest neighbours", "trees": "trees"}
         share = f"{1 - outcome.best:.1%}"

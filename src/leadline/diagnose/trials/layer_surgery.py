@@ -208,7 +208,14 @@ def widen(model: nn.Module, names: list[str], factor: int) -> str:
         set_module(model, name, _wider(layer, wide_in, wide_out))
     for name, layer in list(model.named_modules()):
         if isinstance(layer, _BatchNorm):
-            set_module(model, name, type(layer)(layer.num_features * factor, eps=layer.eps, momentum=layer.momentum))
+            wider = type(layer)(
+                layer.num_features * factor,
+                eps=layer.eps,
+                momentum=layer.momentum,
+                affine=layer.affine,
+                track_running_stats=layer.track_running_stats,
+            )
+            set_module(model, name, wider.to(next(model.parameters()).device))
     return ""
 
 
