@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,10 +44,13 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
     """Everything that can be known of a training after it, in this order: what it did, what it is, how good it is, why."""
     began = time.perf_counter()
     readings, subject = probe.readings, probe.subject()
-    readings.unchecked[:] = []
-    with undisturbed(subject), warnings.catch_warnings():
+    readings.unchecked[:], readings.branches[:] = probe.missed, []
+    with warnings.catch_warnings(), undisturbed(subject) if subject is not None else nullcontext():
         warnings.simplefilter("ignore")  # what the person's program warns of, it has warned of before
         read_course(probe, readings)
+        if subject is None:
+            readings.unchecked.append("network, loss and data: there are no rows")
+            return judge_readings(readings)
         examine_subject(subject, readings, graph_loss=probe.graph_loss)
         verdict = judge_readings(readings)
         if seconds > 0 and (wanted := worth_trying(readings)):
@@ -72,12 +77,18 @@ def read_course(probe: Probe, readings: Readings) -> None:
     steps.not_updated = [
         name
         for at, name in enumerate(steps.names)
-        if later and all(sample.update[at] == 0 and sample.gradient[at] > _MATTERS * max(sample.gradient) for sample in later)
+        if later
+        and all(sample.update[at] == 0 and sample.gradient[at] > _MATTERS * _largest(sample.gradient) for sample in later)
     ]
     broken = np.flatnonzero(~np.isfinite(losses))
     steps.non_finite_step = int(broken[0]) * probe.stride if len(broken) else None
     if (slope := trends.end_slope(losses)) is not None:
         readings.last.slope, readings.last.slope_se = slope
+
+
+def _largest(norms: list[float]) -> float:
+    """Of those that are numbers: a frozen weight has no gradient."""
+    return max((norm for norm in norms if not math.isnan(norm)), default=0.0)
 
 
 def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor | None = None) -> None:
@@ -87,8 +98,12 @@ def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor 
         return _guarded(readings, name, work)
 
     few = subject.train.take(slice(0, max(2, min(subject.batch, 32))))
-    trained = subject.trained()
     readings.program = _program(subject, readings)
+    trained = check("network, loss and data, as the network cannot be copied", subject.trained)
+    if trained is None:
+        return
+    if subject.loss is None:
+        readings.unchecked.append("first loss, one batch by heart, and trials: the loss function is not known")
     outputs = check("outputs", lambda: subject.outputs(trained.eval(), few))
     if outputs is not None:
         subject.task, subject.classes = check(
@@ -142,7 +157,6 @@ def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor 
 def _program(subject: Subject, readings: Readings) -> Program:
     group = subject.optimizers[0].param_groups[0] if subject.optimizers else {}
     parameters = list(subject.model.parameters())
-    rows = len(subject.train)
     betas = group.get("betas")
     return Program(
         task=subject.task,
@@ -154,8 +168,8 @@ def _program(subject: Subject, readings: Readings) -> Program:
         weight_decay=float(group.get("weight_decay", 0.0)),
         batch=subject.batch,
         steps=subject.steps,
-        epochs=subject.steps * subject.batch / max(rows, 1),
-        rows=rows,
+        epochs=subject.steps * subject.batch / subject.rows if subject.rows else None,
+        rows=subject.rows or len(subject.train),
         parameters=sum(each.numel() for each in parameters),
         trainable=sum(each.numel() for each in parameters if each.requires_grad),
         device=str(first_tensor(subject.train.inputs).device),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leadline.diagnose.subject import Rows, each_tensor, first_tensor
+from leadline.diagnose.subject import Rows, each_tensor, first_tensor, like
 
 _MOST_ROWS, _MOST_BYTES = 2048, 32 << 20
 _TAIL = 16  # rows at the end that all came before, which tell that the data have come round
@@ -96,6 +96,51 @@ class KeptRows:
         self._parts, self._whole, self._replaced = [(whole.inputs, whole.targets)], None, True
 
 
+def as_rows(inputs: Any, targets: Any, device: torch.device | None = None) -> Rows:
+    """A batch as rows on a device: arrays and numbers become tensors, and where the target is one number it is one row.
+
+    Errors: `ValueError` where rows do not stand side by side along the first dimension of inputs and targets.
+
+    Example:
+        >>> as_rows(np.zeros(3), 1.0).inputs.shape
+        torch.Size([1, 3])
+        >>> as_rows(torch.zeros(7, 4, 3), torch.zeros(4))
+        Traceback (most recent call last):
+            ...
+        ValueError: inputs of 7 rows, targets of 4
+    """
+    inputs, targets = _as_tensors(inputs), _as_tensors(targets)
+    given, wanted = _leaves(inputs), _leaves(targets)
+    if not given or not wanted:
+        raise ValueError(f"{'inputs' if not given else 'targets'} without a tensor")
+    if wanted[0].ndim == 0:
+        inputs, targets = (each_tensor(part, lambda each: each.unsqueeze(0)) for part in (inputs, targets))
+        given, wanted = _leaves(inputs), _leaves(targets)
+    count = len(wanted[0])
+    for each in (*given, *wanted):
+        if each.ndim == 0 or len(each) != count:
+            raise ValueError(f"inputs of {len(each) if each.ndim else 1} rows, targets of {count}")
+    if device is not None:
+        inputs, targets = (each_tensor(part, lambda each: each.to(device)) for part in (inputs, targets))
+    return Rows(inputs, targets)
+
+
+def _as_tensors(tree: Any) -> Any:
+    if isinstance(tree, np.ndarray):
+        return torch.from_numpy(tree)
+    if isinstance(tree, (bool, int, float, np.generic)):
+        return torch.as_tensor(tree)
+    if isinstance(tree, (tuple, list)) and not hasattr(tree, "_fields") and tree and all(map(_is_number, tree)):
+        return torch.as_tensor(tree)
+    if isinstance(tree, dict):
+        return {name: torch.from_numpy(part) if isinstance(part, np.ndarray) else part for name, part in tree.items()}
+    return tree
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.generic))
+
+
 def _copy(tensor: Tensor, which: Any) -> Tensor:
     return tensor.detach()[which.to(tensor.device) if isinstance(which, Tensor) else which].clone()
 
@@ -117,7 +162,7 @@ def _joined(parts: list[Any]) -> Any:
     if isinstance(parts[0], dict):
         return {name: _joined([part[name] for part in parts]) for name in parts[0]}
     if isinstance(parts[0], (tuple, list)):
-        return type(parts[0])(_joined(list(each)) for each in zip(*parts, strict=True))
+        return like(parts[0], [_joined(list(each)) for each in zip(*parts, strict=True)])
     return parts[0]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -15,11 +16,11 @@ from torch.optim import Optimizer
 
 from leadline.diagnose.examining import examine
 from leadline.diagnose.findings import Verdict
-from leadline.diagnose.kept_rows import KeptRows
+from leadline.diagnose.kept_rows import KeptRows, as_rows
 from leadline.diagnose.layer_hooks import LayerHooks
 from leadline.diagnose.readings import Readings, Sample
 from leadline.diagnose.sample_steps import PassHooks, next_sample
-from leadline.diagnose.subject import Rows, Subject, each_tensor, undisturbed
+from leadline.diagnose.subject import Rows, Subject, drawn_aside, undisturbed
 from leadline.diagnose.weight_readings import WeightHooks
 from leadline.errors import ArgumentError
 
@@ -86,6 +87,7 @@ class Probe:
         loss: Callable[[Any, Any], Tensor] | None = None,
         valid: Any = None,
         train: Rows | None = None,
+        rows: int | None = None,
         share: float = 0.015,
     ) -> None:
         if not isinstance(model, nn.Module) or not any(True for _ in model.parameters()):
@@ -97,7 +99,9 @@ class Probe:
         self.model, self.optimizers, self.loss = model, optimizers, loss
         self.readings = Readings()
         self.graph_loss: Tensor | None = None
+        self.missed: list[str] = []
         self.kept, self._train = KeptRows(), train
+        self._keeps, self._rows = train is None, rows
         self._valid_given = valid
         self._valid: Rows | None = None
         self._share, self._spent, self._count = share, 0.0, 0
@@ -111,6 +115,7 @@ class Probe:
         self._stale: list[Tensor] = []
         self._after_update: Tensor | None = None
         self._next = self._next_valid = 0
+        self._deaf = False
         self._armed_at = self._began = self._ended = 0.0
         self._batches: list[int] = []
         self._targets: list[Tensor | None] = []
@@ -128,8 +133,15 @@ class Probe:
 
     def begin(self) -> None:
         """Keep the weights as they are before the first step."""
-        self._initial = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-        self._valid = _rows_of(self._valid_given)
+        self._initial = {
+            name: value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+            for name, value in self.model.state_dict().items()
+        }
+        try:
+            with drawn_aside(), _order_kept(self._valid_given):
+                self._valid = _rows_of(self._valid_given, self._device)
+        except Exception as error:  # of batches that are no rows side by side
+            self.missed.append(f"held-out rows: {_first_line(error)}")
         self._began = time.perf_counter()
 
     def end(self) -> None:
@@ -137,8 +149,9 @@ class Probe:
         self._disarm()
         self._ended = time.perf_counter()
 
-    def step(self, loss: Tensor, inputs: Any, targets: Any) -> None:
+    def step(self, loss: Tensor | float, inputs: Any, targets: Any) -> None:
         """Tell the probe of an iteration: the loss of this batch as the loop computed it, and the batch."""
+        loss = loss if isinstance(loss, Tensor) else torch.as_tensor(float(loss))
         self._losses.append(loss.detach())
         if len(self._losses) >= _TOGETHER:
             self._compact()
@@ -152,10 +165,24 @@ class Probe:
 
     def keep(self, inputs: Any, targets: Any) -> bool:
         """Keep rows of this batch while there is room; whether there still is."""
-        if self._train is not None or self.kept.full:
+        if self.kept.full:
             return False
-        self.kept.offer(inputs, targets)
-        return True
+        self._offer(inputs, targets)
+        return self._keeps
+
+    def _offer(self, inputs: Any, targets: Any) -> None:
+        if not self._keeps:
+            return
+        try:
+            rows = as_rows(inputs, targets, self._device)
+            self.kept.offer(rows.inputs, rows.targets)
+        except Exception as error:  # of batches that are no rows side by side: the person's training is to go on
+            self._keeps, self.kept = False, KeptRows()
+            self.missed.append(f"rows: {_first_line(error)}")
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
 
     def note(self, logs: dict[str, Tensor]) -> None:
         """Keep the loss of a step that a loop has made."""
@@ -172,7 +199,7 @@ class Probe:
         """Listen to the next step, unless that would take too much of the time."""
         elapsed = time.perf_counter() - self._began
         self._count = count
-        if len(self.readings.steps.samples) >= _FORCED and self._spent > self._share * elapsed:
+        if self._deaf or (len(self.readings.steps.samples) >= _FORCED and self._spent > self._share * elapsed):
             return
         self._layers = LayerHooks(self.model, self._activations)
         self._weights = WeightHooks(self._names, self.optimizers)
@@ -184,15 +211,22 @@ class Probe:
 
     def heard(self, loss: Tensor, inputs: Any, targets: Any) -> None:
         """Read what the hooks heard of the step that was just made."""
+        try:
+            self._hear(loss, inputs, targets)
+        except Exception as error:  # of a program that the probe does not understand: the training is to go on
+            self._disarm()
+            self._deaf = True
+            self.missed.append(f"steps after {self._count:,}: {_first_line(error)}")
+
+    def _hear(self, loss: Tensor, inputs: Any, targets: Any) -> None:
         if self._layers is None or self._weights is None or self._pass is None:
             return
         now = time.perf_counter()
         layers, weights, passed = self._layers, self._weights, self._pass
         self._disarm()
-        if self._train is None and self.kept.full:
-            self.kept.offer(inputs, targets)
-        self._targets.append(targets.detach()[:_MIXED_ROWS].clone() if isinstance(targets, Tensor) else None)
-        self._batches.append(len(targets) if isinstance(targets, Tensor) else 0)
+        if self.kept.full:
+            self._offer(inputs, targets)
+        self._note_batch(inputs, targets)
         root = loss if loss.requires_grad else passed.output if passed.output is not None else loss
         if self._activations is None and root.grad_fn is not None:
             self._activations = layers.activations(root)
@@ -202,7 +236,7 @@ class Probe:
         if passed.stale is not None:
             self._stale.append(passed.stale)
         self._after_update = passed.after_update
-        rates = [float(group["lr"]) for optimizer in self.optimizers for group in optimizer.param_groups]
+        rates = [float(group.get("lr", 0.0)) for optimizer in self.optimizers for group in optimizer.param_groups]
         whole = now - self._armed_at
         self.readings.steps.samples.append(
             Sample(
@@ -227,16 +261,26 @@ class Probe:
         if len(self.readings.steps.samples) > 1:  # the first includes what torch does once
             self._spent += time.perf_counter() - now + max(0.0, whole - typical)
 
+    def _note_batch(self, inputs: Any, targets: Any) -> None:
+        """How many rows this batch has, and some of its targets."""
+        many = isinstance(targets, Tensor) and targets.ndim > 0
+        try:
+            self._batches.append(len(as_rows(inputs, targets)))
+        except ValueError:
+            self._batches += [len(targets)] if many else []
+        self._targets.append(targets.detach()[:_MIXED_ROWS].clone() if many else None)
+
     def _judge_valid(self) -> None:
+        """On a copy: a network may carry a state from one call to the next."""
         began = time.perf_counter()
         assert self._valid is not None
         rows = self._valid.take(slice(0, _VALID_ROWS))
-        subject = Subject(self.model, self.loss, self.optimizers, rows)
-        with undisturbed(subject), _evaluating(self.model), torch.no_grad():
+        subject = Subject(self.model, _own_copy(self.loss), self.optimizers, rows)
+        with undisturbed(subject):
             try:
-                loss = subject.loss_of(self.model, rows) if self.loss is not None else float("nan")
+                loss = subject.loss_of(subject.trained().eval(), rows) if self.loss is not None else float("nan")
             except Exception as error:  # of the person's loss or network on these rows: told once, and not tried again
-                self.readings.unchecked.append(f"held-out rows while it trained: {error}")
+                self.missed.append(f"held-out rows while it trained: {_first_line(error)}")
                 self._next_valid = 1 << 62
                 return
         self.readings.steps.valid.append((self._count, loss, float("nan")))
@@ -253,7 +297,8 @@ class Probe:
         self._layers = self._weights = self._pass = None
 
     def _compact(self) -> None:
-        self._past.append(torch.stack([each.reshape(()).float() for each in self._losses]))
+        scalars = [each.reshape(()) if each.numel() == 1 else each.float().mean() for each in self._losses]
+        self._past.append(torch.stack([each.float() for each in scalars]))
         self._losses.clear()
 
     def losses(self) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -265,19 +310,26 @@ class Probe:
         fetched: np.ndarray[Any, np.dtype[np.float64]] = torch.cat([each.cpu() for each in self._past]).double().numpy()
         return fetched
 
-    def subject(self) -> Subject:
-        """What the checks look at."""
-        rows = self._train or self.kept.rows()
+    def subject(self) -> Subject | None:
+        """What the checks look at; None where no rows could be kept."""
+        if self._train is None and not self.kept.seen:
+            return None
+        try:
+            rows = self._train or self.kept.rows()
+        except Exception as error:  # of batches that cannot be joined
+            self.missed.append(f"rows: {_first_line(error)}")
+            return None
         sizes = sorted(self._batches)
         return Subject(
             self.model,
-            self.loss,
+            _own_copy(self.loss),
             self.optimizers,
             rows,
             self._valid,
             self._initial,
             batch=sizes[len(sizes) // 2] if sizes else len(rows),
             steps=self._count,
+            rows=self._rows or self.kept.distinct,
         )
 
     def findings(self, *, confirm: float | None = None) -> Verdict:
@@ -318,31 +370,37 @@ class Probe:
         return (self._ended or time.perf_counter()) - self._began
 
 
-def _rows_of(given: Any) -> Rows | None:
+def _rows_of(given: Any, device: torch.device) -> Rows | None:
     """Held-out rows from a pair, or from an iterable of batches, as many as are kept of training rows."""
     if given is None or isinstance(given, Rows):
         return given
     if isinstance(given, tuple) and len(given) == 2:
-        inputs, targets = (each_tensor(_tensors(part), lambda each: each.detach()) for part in given)
-        return Rows(inputs, targets)
+        return as_rows(*given, device)
     kept = KeptRows()
     for batch in given:
-        kept.offer(batch[0], batch[1])
+        rows = as_rows(batch[0], batch[1], device)
+        kept.offer(rows.inputs, rows.targets)
         if kept.full:
             break
     return kept.rows() if kept.seen else None
 
 
-def _tensors(part: Any) -> Any:
-    return torch.from_numpy(part) if isinstance(part, np.ndarray) else part
-
-
 @contextmanager
-def _evaluating(model: nn.Module) -> Any:
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+def _order_kept(batches: Any) -> Iterator[None]:
+    """After the block the generators from which a loader draws its order, which may be those of others too, are as before."""
+    drawing = [getattr(each, "generator", None) for each in (batches, getattr(batches, "sampler", None))]
+    states = [(each, each.get_state()) for each in drawing if isinstance(each, torch.Generator)]
     try:
         yield
     finally:
-        for module, training in modes:
-            module.training = training
+        for generator, state in states:
+            generator.set_state(state)
+
+
+def _own_copy(loss: Any) -> Any:
+    """A loss that is a module may count its calls, or learn."""
+    return copy.deepcopy(loss) if isinstance(loss, nn.Module) else loss
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -47,8 +49,19 @@ def each_tensor(tree: Any, change: Callable[[Tensor], Any]) -> Any:
     if isinstance(tree, dict):
         return {name: each_tensor(part, change) for name, part in tree.items()}
     if isinstance(tree, (tuple, list)):
-        return type(tree)(each_tensor(part, change) for part in tree)
+        return like(tree, [each_tensor(part, change) for part in tree])
     return tree
+
+
+def like(tree: Any, parts: list[Any]) -> Any:
+    """A tuple or a list of the same type with other parts; one with names for its parts takes them one by one.
+
+    Example:
+        >>> from collections import namedtuple
+        >>> like(namedtuple("Pair", "one two")(1, 2), [3, 4])
+        Pair(one=3, two=4)
+    """
+    return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
 
 
 def first_tensor(tree: Any) -> Tensor:
@@ -72,6 +85,7 @@ class Subject:
         batch: rows a step.
         steps: taken so far.
         call: (model, inputs) → outputs, where calling the network with the inputs is not all.
+        rows: distinct training rows, of which those that were kept may be a part; None where it is not known.
     """
 
     model: nn.Module
@@ -85,6 +99,7 @@ class Subject:
     task: str = "other"
     classes: int = 0
     call: Callable[[nn.Module, Any], Any] = lambda model, inputs: model(inputs)
+    rows: int | None = None
 
     def trained(self) -> nn.Module:
         """A copy of the network as it is now, without hooks, its parameters as trainable as the person's."""
@@ -137,27 +152,63 @@ class Subject:
 
 
 def _copied(model: nn.Module) -> nn.Module:
-    """A deep copy without the hooks of the original."""
+    """A deep copy without the hooks of the original, but for those by which torch makes weights (`weight_norm`, pruning).
+
+    What a layer keeps from one call to the next with its graph, such as a carried state, is copied without the graph.
+    """
     hooks = [(module, module._forward_hooks, module._forward_pre_hooks, module._backward_hooks) for module in model.modules()]
-    for module, *_ in hooks:
+    for module, forward, before, backward in hooks:
+        making = [(key, hook) for key, hook in before.items() if type(hook).__module__.startswith("torch.nn.utils.")]
         module._forward_hooks, module._forward_pre_hooks, module._backward_hooks = (
-            type(hooks[0][1])(),
-            type(hooks[0][2])(),
-            type(hooks[0][3])(),
+            type(forward)(),
+            type(before)(making),
+            type(backward)(),
         )
+    kept = [each for module in model.modules() for each in _tensors_in(vars(module)) if each.grad_fn is not None]
     try:
         with torch.no_grad():
-            return copy.deepcopy(model)
+            return copy.deepcopy(model, {id(each): each.detach().clone() for each in kept})
     finally:
         for module, forward, before, backward in hooks:
             module._forward_hooks, module._forward_pre_hooks, module._backward_hooks = forward, before, backward
 
 
+def _tensors_in(tree: Any) -> Iterator[Tensor]:
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, (dict, tuple, list)):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from _tensors_in(part)
+
+
+@contextmanager
+def drawn_aside() -> Iterator[None]:
+    """After the block the random numbers of torch, numpy and Python are as if there had been no block."""
+    plain, arrays = random.getstate(), np.random.get_state()
+    try:
+        with preserved():
+            yield
+    finally:
+        random.setstate(plain)
+        np.random.set_state(arrays)
+
+
 @contextmanager
 def undisturbed(subject: Subject) -> Iterator[None]:
-    """Within the block random numbers are drawn aside: what is drawn after it is as if there had been no block."""
-    training = {name: module.training for name, module in subject.model.named_modules()}
-    with preserved(), torch.enable_grad():
-        yield
-    for name, module in subject.model.named_modules():
-        module.training = training[name]
+    """After the block random numbers, modes and gradients are as if there had been no block.
+
+    A loss may hold on to the network itself, as one with a penalty on its weights does: what is trained on copies then adds to
+    the person's own gradients.
+    """
+    modes = [(module, module.training) for module in subject.model.modules()]
+    gradients = [(parameter, parameter.grad) for parameter in subject.model.parameters()]
+    for parameter, _ in gradients:
+        parameter.grad = None
+    try:
+        with drawn_aside(), torch.enable_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for parameter, gradient in gradients:
+            parameter.grad = gradient

@@ -51,7 +51,11 @@ class WatchedStep:
                 self.probe.note(logs)
             return logs
         self.probe.listen(self._count)
-        logs = self.step(batch, progress)
+        try:
+            logs = self.step(batch, progress)
+        except BaseException:  # also what stops a training from outside: no hook is left behind
+            self.probe.end()
+            raise
         self._count += 1
         if self._count % self.probe.stride == 0:
             self.probe.note(logs)

@@ -29,7 +29,14 @@ class Watching:
         step = supervised_of(built.step)
         assert step is not None
         self.train, self.valid = rows_of_both(plan, dataset, built.device)
-        self.probe = Probe(step.model, (step.optimizer,), loss=step.loss, train=self.train.rows, valid=self.valid.rows)
+        self.probe = Probe(
+            step.model,
+            (step.optimizer,),
+            loss=step.loss,
+            train=self.train.rows,
+            valid=self.valid.rows,
+            rows=len(dataset.train),
+        )
         self.built = dataclasses.replace(built, step=WatchedStep(built.step, self.probe))
 
     def conclude(self, history: History, *, confirm: float = 0.0) -> Diagnosis:

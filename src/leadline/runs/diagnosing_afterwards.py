@@ -60,6 +60,7 @@ def diagnose_built(
         first,
         batch=min(plan.training.batch or len(dataset.train), len(dataset.train)),
         steps=steps_of(history),
+        rows=len(dataset.train),
     )
     began = time.perf_counter()
     with undisturbed(subject):

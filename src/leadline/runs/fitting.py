@@ -81,7 +81,7 @@ def fit(
         train = ArrayBatches(*train, batch_size=batch_size)
     if is_pair_of_arrays(valid):
         valid = ArrayBatches(*valid, batch_size=max(256, 2 * batch_size), shuffle=False)  # type: ignore[misc]
-    if iter(train) is train:
+    if isinstance(train, Iterator):
         raise ArgumentError(
             "The training batches can be read only once",
             expected="something to iterate every epoch: a list, a DataLoader",
@@ -124,17 +124,18 @@ def fit(
                 f"resumed at epoch {state['epoch']} from {path}; batches are replayed from the start of an epoch"
             )
     watched: Any = step
+    probe: Probe | None = None
     if diagnose and any(True for _ in model.parameters()):
-        probe = Probe(model, (optimizer,), loss=loss, valid=valid if valid is None else _some_rows(valid, where))
+        # What can be read only once is left to the training.
+        probe = Probe(model, (optimizer,), loss=loss, valid=None if isinstance(valid, Iterator) else valid)
         watched, history.diagnosis = WatchedStep(step, probe), probe.findings
-    return run_loop(
-        watched, batches, epochs=epochs, evaluate=evaluate, best=best, callbacks=listeners, history=history, state=state
-    )
-
-
-def _some_rows(batches: Iterable[Any], device: torch.device) -> Iterable[Any] | None:
-    """Held-out batches for the probe, where they can be read more than once."""
-    return None if iter(batches) is batches else _OnDevice(batches, device)
+    try:
+        return run_loop(
+            watched, batches, epochs=epochs, evaluate=evaluate, best=best, callbacks=listeners, history=history, state=state
+        )
+    finally:
+        if probe is not None:
+            probe.end()
 
 
 class _OnDevice:

@@ -25,12 +25,12 @@ def read_mixing(subject: Subject) -> float | None:
     count = min(_ROWS, len(subject.train) // 2)
     if count < 2:
         return None
-    model = subject.trained().eval()
     first, others = torch.arange(count), torch.arange(count, 2 * count)
     half = count // 2
     # A recurrent layer that runs along the batch passes on what came before: both halves take their turn.
     orders = (first, torch.cat([first[:half], others[half:]]), torch.cat([others[:half], first[half:]]))
-    found = [answer_tensor(subject.outputs(model, subject.train.take(order))) for order in orders]
+    # Each by a copy of its own: a network may carry a state from one call to the next.
+    found = [answer_tensor(subject.outputs(subject.trained().eval(), subject.train.take(order))) for order in orders]
     answers = [each.double() for each in found if each is not None and len(each) == count]
     if len(answers) < len(orders):
         return None

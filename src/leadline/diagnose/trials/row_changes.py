@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from leadline.diagnose.subject import Rows, first_tensor
+from leadline.diagnose.subject import Rows, first_tensor, like
 from leadline.diagnose.trials.copied_training import CopiedTraining
 
 
@@ -48,7 +48,7 @@ def _scaled(tree: Any, laws: Any) -> Any:
     if isinstance(tree, dict):
         return {name: _scaled(part, laws) for name, part in tree.items()}
     if isinstance(tree, (tuple, list)):
-        return type(tree)(_scaled(part, laws) for part in tree)
+        return like(tree, [_scaled(part, laws) for part in tree])
     return tree
 
 
