@@ -315,7 +315,8 @@ class Probe:
         self._layers = self._weights = self._pass = None
 
     def _compact(self) -> None:
-        self._past.append(torch.stack([each.float().mean() for each in self._losses]))
+        scalars = [each.reshape(()) if each.numel() == 1 else each.float().mean() for each in self._losses]
+        self._past.append(torch.stack([each.float() for each in scalars]))
         self._losses.clear()
 
     def losses(self) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -62,7 +62,7 @@ def fit(
         checkpoint: a file to save to, at least once a minute where an epoch can be entered anywhere, else after epochs;
             where it exists already, the training goes on from it.
         callbacks: listen to the training.
-        diagnose: whether a probe listens; it takes less than 2 % of the time and changes no weight by a bit.
+        diagnose: whether a probe listens; it takes about 2 % of the time and changes no weight by a bit.
 
     Errors: `ArgumentError` for values out of range; `TrainingError` when the loss is no longer a number.
 

@@ -14,7 +14,7 @@ from leadline.diagnose.subject import Rows, Subject
 class _Listening(TorchFunctionMode):
     """Keeps the largest share that is dropped within the block."""
 
-    largest = 0.0
+    largest: float = 0.0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
@@ -38,4 +38,4 @@ def read_dropped(subject: Subject, rows: Rows) -> float:
     model = subject.trained().train()
     with torch.no_grad(), _Listening() as listening:
         subject.call(model, rows.inputs)
-    return listening.largest
+    return float(listening.largest)

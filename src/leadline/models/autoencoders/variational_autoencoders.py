@@ -211,7 +211,7 @@ def generated(model: VariationalAutoencoder, count: int, *, seed: int = 0, drawn
     codes = torch.randn(count, model.code, generator=generator).to(device)
     of_values = torch.Generator(device).manual_seed(seed + 1)
     with torch.inference_mode():
-        parts = (model.decode(part) for part in codes.split(_AT_ONCE))
+        parts = (model.decode(part) for part in codes.split(_AT_ONCE))  # type: ignore[no-untyped-call]
         return torch.cat([told.draw(part, of_values) if drawn else told.reconstruction(part) for part in parts])
 
 
