@@ -135,7 +135,7 @@ FAMILIES: tuple[Family, ...] = (
         "gelu": {"activation": "gelu", "optimizer": "adamw", "weight_decay": 0.05, "epochs": 30, "schedule": "warm-up"},
         "huber": {"loss": "huber", "epochs": 35, "schedule": "cosine"},
     }),
-    Family("imbalanced", "imbalanced", nets.Perceptron, "tune", "numbers", 0.90,
+    Family("imbalanced", "imbalanced", nets.Perceptron, "tune", "numbers", 0.88,
            {**CLASSES, "outputs": 2, "metric": "balanced"}, {
         "weighted": {"balanced": True, "epochs": 15, "rate": 2e-3},
         "plain": {"epochs": 18, "rate": 2e-3},

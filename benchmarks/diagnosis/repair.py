@@ -57,7 +57,7 @@ def change_of(verdict: Any, readings: Any) -> tuple[str, Any, str] | None:
     return None
 
 
-def copied(recipe: Recipe, probe: Any) -> Any:
+def copied(recipe: Recipe, probe: Any, start: str) -> Any:
     """A copy of the program with all its rows, as the probe saw it being trained; judged on held-out, then on test rows.
 
     Both kinds are there before anything is changed, so that what is done to inputs is done to all of them.
@@ -70,7 +70,8 @@ def copied(recipe: Recipe, probe: Any) -> Any:
     subject.task, subject.classes = probe.readings.program.task, probe.readings.program.classes
     subject.train, subject.valid = Rows(*recipe.arrays.train), Rows(*recipe.arrays.valid)
     both = Rows(*(torch.cat(parts) for parts in zip(recipe.arrays.valid, recipe.arrays.test, strict=True)))
-    return copy_of(subject, habits_of(subject, probe.readings), (subject.train, both), readings=probe.readings)
+    habits = habits_of(subject, probe.readings)
+    return copy_of(subject, habits, (subject.train, both), start=start, readings=probe.readings)
 
 
 def judged(copy: Any, recipe: Recipe) -> tuple[np.ndarray[Any, Any], float]:
@@ -95,7 +96,8 @@ def sure_gain(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> bool
 def mended(recipe: Recipe, seed: int, confirm: float) -> dict[str, Any]:
     """Train, diagnose, change, train again, verify."""
     from leadline.diagnose import watch
-    from leadline.diagnose.trials.changes import change_copy
+    from leadline.diagnose.trials.changes import CHANGES, change_copy
+    from leadline.diagnose.trials.changes import parts_of as parts_of_change
 
     watched = train(recipe, seed, watch=watch)
     began = time.perf_counter()
@@ -115,8 +117,8 @@ def mended(recipe: Recipe, seed: int, confirm: float) -> dict[str, Any]:
         return record
     change, argument, kind = chosen
     began = time.perf_counter()
-    old, new = copied(recipe, watched.probe), copied(recipe, watched.probe)
-    old.model = watched.probe.subject().trained()
+    start = CHANGES[parts_of_change(change, argument)[0][0]].start
+    old, new = copied(recipe, watched.probe, "trained"), copied(recipe, watched.probe, start)
     torch.manual_seed(seed)
     refused = change_copy(new, change, argument)
     if not refused:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from torch.optim import Optimizer
 
 from leadline.diagnose.examining import examine
 from leadline.diagnose.findings import Verdict
+from leadline.diagnose.held_out import held_out_rows, order_kept
 from leadline.diagnose.kept_rows import KeptRows, as_rows
 from leadline.diagnose.layer_hooks import LayerHooks
 from leadline.diagnose.readings import Readings, Sample
@@ -156,8 +156,8 @@ class Probe:
             for name, value in self.model.state_dict().items()
         }
         try:
-            with drawn_aside(), _order_kept(self._valid_given):
-                self._valid = _rows_of(self._valid_given, self._device)
+            with drawn_aside(), order_kept(self._valid_given):
+                self._valid = held_out_rows(self._valid_given, self._device)
         except Exception as error:  # of batches that are no rows side by side
             self.missed.append(f"held-out rows: {_first_line(error)}")
         self._began = time.perf_counter()
@@ -386,33 +386,6 @@ class Probe:
     @property
     def seconds(self) -> float:
         return (self._ended or time.perf_counter()) - self._began
-
-
-def _rows_of(given: Any, device: torch.device) -> Rows | None:
-    """Held-out rows from a pair, or from an iterable of batches, as many as are kept of training rows."""
-    if given is None or isinstance(given, Rows):
-        return given
-    if isinstance(given, tuple) and len(given) == 2:
-        return as_rows(*given, device)
-    kept = KeptRows()
-    for batch in given:
-        rows = as_rows(batch[0], batch[1], device)
-        kept.offer(rows.inputs, rows.targets)
-        if kept.full:
-            break
-    return kept.rows() if kept.seen else None
-
-
-@contextmanager
-def _order_kept(batches: Any) -> Iterator[None]:
-    """After the block the generators from which a loader draws its order, which may be those of others too, are as before."""
-    drawing = [getattr(each, "generator", None) for each in (batches, getattr(batches, "sampler", None))]
-    states = [(each, each.get_state()) for each in drawing if isinstance(each, torch.Generator)]
-    try:
-        yield
-    finally:
-        for generator, state in states:
-            generator.set_state(state)
 
 
 def _own_copy(loss: Any) -> Any:
