@@ -32,6 +32,7 @@ from leadline.diagnose.checks import (
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Program, Readings
 from leadline.diagnose.rules.judging import judge_readings, worth_trying
+from leadline.diagnose.rules.outcomes import outcome_of
 from leadline.diagnose.subject import Subject, first_tensor, undisturbed
 from leadline.diagnose.trials.branching import branches
 
@@ -154,7 +155,8 @@ def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor 
         readings.labels = (
             check("labels", lambda: label_looks.read_labels(subject.train, subject.task, subject.classes)) or readings.labels
         )
-    readings.drill = check("one batch", lambda: drills.read_drill(subject)) or readings.drill
+    if outcome_of(readings).bad:  # what has learned all rows can learn a few of them
+        readings.drill = check("one batch", lambda: drills.read_drill(subject)) or readings.drill
 
 
 def _program(subject: Subject, readings: Readings) -> Program:
