@@ -35,6 +35,7 @@ from leadline.diagnose.rules.judging import judge_readings, worth_trying
 from leadline.diagnose.rules.outcomes import outcome_of
 from leadline.diagnose.subject import Subject, first_tensor, undisturbed
 from leadline.diagnose.trials.branching import branches
+from leadline.plan import Plan
 
 if TYPE_CHECKING:
     from leadline.diagnose.probing import Probe
@@ -54,12 +55,17 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
             readings.unchecked.append("network, loss and data: there are no rows")
             return judge_readings(readings)
         examine_subject(subject, readings, graph_loss=probe.graph_loss)
-        verdict = judge_readings(readings)
-        if seconds > 0 and (wanted := worth_trying(readings)):
-            readings.branches = _guarded(readings, "trials", lambda: _tried(subject, readings, wanted, seconds)) or []
-            verdict = judge_readings(readings)
+        verdict = judge_with_trials(subject, readings, seconds=seconds)
     readings.seconds["whole"] = time.perf_counter() - began
     return verdict
+
+
+def judge_with_trials(subject: Subject, readings: Readings, *, seconds: float, plan: Plan | None = None) -> Verdict:
+    """The verdict on readings, after the trials that are worth it where there is time for some."""
+    if seconds > 0 and (wanted := worth_trying(readings)):
+        tried = _guarded(readings, "trials", lambda: branches(subject, wanted, seconds=seconds, readings=readings))
+        readings.branches = tried or []
+    return judge_readings(readings, plan)
 
 
 def read_course(probe: Probe, readings: Readings) -> None:
@@ -179,10 +185,6 @@ def _program(subject: Subject, readings: Readings) -> Program:
         trainable=sum(each.numel() for each in parameters if each.requires_grad),
         device=str(first_tensor(subject.train.inputs).device),
     )
-
-
-def _tried(subject: Subject, readings: Readings, wanted: list[tuple[str, Any]], seconds: float) -> Any:
-    return branches(subject, wanted, seconds=seconds, readings=readings)
 
 
 def _guarded(readings: Readings, name: str, work: Callable[[], Any]) -> Any:

@@ -13,7 +13,7 @@ from leadline import files
 from leadline.data.dataset import Dataset
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Readings
-from leadline.diagnose.remedies import apply_changes, remedy_for
+from leadline.diagnose.remedies import remedy_for
 from leadline.plan import Plan
 from leadline.runs.diagnosed_rows import NamedRows, named_rows, rows_spoken_of
 from leadline.runs.diagnosis_file import keep_diagnosis
@@ -59,19 +59,6 @@ def with_collapse(diagnosis: Diagnosis, told: str) -> Diagnosis:
     finding = Finding("adversarial_collapse", "severe", 0.9, (), told, remedy, confirmed=True)
     verdict = dataclasses.replace(diagnosis.verdict, findings=(finding, *diagnosis.verdict.findings))
     return dataclasses.replace(diagnosis, verdict=verdict)
-
-
-def with_plan(verdict: Verdict, readings: Readings, plan: Plan) -> Verdict:
-    """The verdict with remedies that change this Plan, where its network and its methods have what is needed."""
-
-    def changed(finding: Finding) -> Finding:
-        mends = apply_changes(finding.kind, readings)
-        tried = [branch for branch in readings.branches if (branch.change, branch.argument) in mends]
-        best = max(tried, key=lambda branch: branch.gain, default=None) if finding.confirmed else None
-        remedy = remedy_for(finding.kind, readings, plan, branch=best)
-        return dataclasses.replace(finding, remedy=remedy) if remedy.changes else finding
-
-    return dataclasses.replace(verdict, findings=tuple(map(changed, verdict.findings)))
 
 
 def tell_verdict(verdict: Verdict, path: Path, observer: Observer) -> None:

@@ -8,9 +8,10 @@ from leadline.data.dataset import Dataset
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.probing import Probe
 from leadline.diagnose.readings import Readings
+from leadline.diagnose.rules.judging import judge_readings
 from leadline.diagnose.watched_steps import WatchedStep
 from leadline.plan import Built, Plan
-from leadline.runs.diagnoses import ROWLESS, Diagnosis, held_out_course, rows_of_both, steps_of, supervised_of, with_plan
+from leadline.runs.diagnoses import ROWLESS, Diagnosis, held_out_course, rows_of_both, steps_of, supervised_of
 from leadline.runs.diagnosing_afterwards import diagnose_built
 from leadline.training import History
 
@@ -49,12 +50,13 @@ class Watching:
         self.probe.end()
         readings = self.probe.readings
         readings.steps.valid = held_out_course(history) or readings.steps.valid
-        verdict = self.probe.findings(confirm=confirm)
+        self.probe.findings(confirm=confirm)
+        verdict = judge_readings(readings, self.plan)
         missed = steps_of(history) - len(self.probe.losses()) * self.probe.stride
         if missed >= self.probe.stride:
             told = f"the first {missed:,} steps: the training was interrupted after them"
             verdict = dataclasses.replace(verdict, unchecked=(*verdict.unchecked, told))
-        return Diagnosis(with_plan(verdict, readings, self.plan), readings, self.train, self.valid)
+        return Diagnosis(verdict, readings, self.train, self.valid)
 
 
 def watched(plan: Plan, dataset: Dataset, built: Built) -> Watching | None:

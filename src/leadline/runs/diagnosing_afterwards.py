@@ -7,12 +7,11 @@ import time
 from torch import nn
 
 from leadline.data.dataset import Dataset
-from leadline.diagnose.examining import examine_subject
+from leadline.diagnose.examining import examine_subject, judge_with_trials
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Readings
-from leadline.diagnose.rules.judging import judge_readings, worth_trying
+from leadline.diagnose.rules.judging import judge_readings
 from leadline.diagnose.subject import Subject, undisturbed
-from leadline.diagnose.trials.branching import branches
 from leadline.models import Ensemble
 from leadline.plan import Built, Plan
 from leadline.runs.diagnoses import (
@@ -23,7 +22,6 @@ from leadline.runs.diagnoses import (
     steps_of,
     supervised_of,
     training_course,
-    with_plan,
 )
 from leadline.training import History
 
@@ -70,9 +68,9 @@ def diagnose_built(
             readings.unchecked.append("the network before its first step: its weights then are not known")
         if isinstance(built.model, Ensemble):
             readings.unchecked.append("the networks of the ensemble but for the first")
-        verdict = _tried(subject, readings, confirm)
+        verdict = judge_with_trials(subject, readings, seconds=confirm, plan=plan)
     readings.seconds["whole"] = time.perf_counter() - began
-    return Diagnosis(with_plan(verdict, readings, plan), readings, train, valid, afterwards=True)
+    return Diagnosis(verdict, readings, train, valid, afterwards=True)
 
 
 def diagnose_again(
@@ -92,7 +90,7 @@ def diagnose_again(
     if step is None or isinstance(built.model, Ensemble):
         reason = "its step has no loss and optimizer of its own" if step is None else "it is an ensemble"
         readings.unchecked = [*readings.unchecked, f"trials: {reason}"]
-        return Diagnosis(with_plan(judge_readings(readings), readings, plan), readings, afterwards=afterwards)
+        return Diagnosis(judge_readings(readings, plan), readings, afterwards=afterwards)
     initial = {name: tensor.detach().clone() for name, tensor in step.model.state_dict().items()}
     step.model.load_state_dict(built.model.state_dict())
     train, valid = rows_of_both(plan, dataset, built.device)
@@ -110,8 +108,8 @@ def diagnose_again(
         classes=program.classes,
     )
     with undisturbed(subject):
-        verdict = _tried(subject, readings, confirm)
-    return Diagnosis(with_plan(verdict, readings, plan), readings, train, valid, afterwards)
+        verdict = judge_with_trials(subject, readings, seconds=confirm, plan=plan)
+    return Diagnosis(verdict, readings, train, valid, afterwards)
 
 
 def diagnose_course(dataset: Dataset, history: History) -> Diagnosis:
@@ -129,10 +127,3 @@ def diagnose_course(dataset: Dataset, history: History) -> Diagnosis:
         outcome = f"The {which} went from {curve[0]:.4g} to {min(curve):.4g} at its lowest."
         verdict = Verdict((), (), outcome, ("the course of the loss",), tuple(readings.unchecked))
     return Diagnosis(verdict, readings, afterwards=True)
-
-
-def _tried(subject: Subject, readings: Readings, seconds: float) -> Verdict:
-    """The verdict, after trials where there is time for some."""
-    if seconds > 0 and (wanted := worth_trying(readings)):
-        readings.branches = branches(subject, wanted, seconds=seconds, readings=readings)
-    return judge_readings(readings)

@@ -12,6 +12,7 @@ import pytest
 from leadline.diagnose.readings import Branch, Judged, LayerFacts, Readings, Sample
 from leadline.diagnose.rules.judging import candidates_of, judge_readings, worth_trying
 from leadline.diagnose.rules.outcomes import outcome_of, told_outcome
+from leadline.plan import Plan
 
 
 def healthy() -> Readings:
@@ -331,3 +332,12 @@ def test_what_could_not_be_judged_is_not_bad() -> None:
     verdict = judge_readings(readings)
     assert verdict.healthy, str(verdict)
     assert verdict.outcome == "How good the network is could not be judged."
+
+
+def test_with_a_plan_the_trial_that_gained_is_the_change() -> None:
+    readings = healthy()
+    too_high(readings)
+    readings.branches = [branch("rate", 0.1, 0.1), branch("rate", 0.3, 0.4)]
+    plan = Plan().but({"training.learning_rate": 0.1})
+    changes = judge_readings(readings, plan)[0].remedy.changes
+    assert changes == {"training.learning_rate": pytest.approx(0.03)}

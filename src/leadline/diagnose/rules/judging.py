@@ -12,6 +12,7 @@ from leadline.diagnose.rules import of_data, of_fit, of_layers, of_losses, of_ra
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
 from leadline.diagnose.rules.suspicions import Candidate, Change
 from leadline.diagnose.trials.changes import said
+from leadline.plan import Plan
 
 RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.non_finite,
@@ -113,8 +114,8 @@ def worth_trying(readings: Readings) -> list[Change]:
     return wanted + [change for change in usual if change not in wanted]
 
 
-def judge_readings(readings: Readings) -> Verdict:
-    """The verdict that these readings allow, with the trials that were made."""
+def judge_readings(readings: Readings, plan: Plan | None = None) -> Verdict:
+    """The verdict that these readings and the trials allow; with a Plan, remedies are changes to it as well."""
     outcome = outcome_of(readings)
     weighed = [_weighed(each, readings, outcome) for each in candidates_of(readings, outcome)]
     weighed = _one_a_kind(sorted(weighed, key=lambda each: -each.score))
@@ -124,8 +125,8 @@ def judge_readings(readings: Readings) -> Verdict:
         found = [_fallback(weighed, outcome)]
     remarks = [each for each in weighed if each not in found and (each.candidate.strength >= ALONE or each.confirmed)]
     return Verdict(
-        tuple(_finding(each, readings) for each in found),
-        tuple(_finding(each, readings, remark=True) for each in remarks),
+        tuple(_finding(each, readings, plan) for each in found),
+        tuple(_finding(each, readings, plan, remark=True) for each in remarks),
         told_outcome(readings, outcome),
         tuple(_checked(readings)),
         tuple(readings.unchecked),
@@ -211,7 +212,7 @@ def _one_a_kind(weighed: Iterable[_Weighed]) -> list[_Weighed]:
     return list(first.values())
 
 
-def _finding(weighed: _Weighed, readings: Readings, *, remark: bool = False) -> Finding:
+def _finding(weighed: _Weighed, readings: Readings, plan: Plan | None, *, remark: bool = False) -> Finding:
     candidate, branch = weighed.candidate, weighed.branch
     tried = ""
     if branch is not None:
@@ -223,7 +224,7 @@ def _finding(weighed: _Weighed, readings: Readings, *, remark: bool = False) -> 
         # What is as it should be speaks for nothing.
         tuple(each for each in candidate.measures if not each.usual) or tuple(candidate.measures),
         candidate.cause,
-        remedy_for(candidate.kind, readings, extra=candidate.extra, branch=branch if weighed.confirmed else None),
+        remedy_for(candidate.kind, readings, plan, extra=candidate.extra, branch=branch if weighed.confirmed else None),
         candidate.where,
         tried,
         weighed.confirmed or candidate.proven,
