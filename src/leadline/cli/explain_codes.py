@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from leadline.cli.kept_figures import keep_figures
 from leadline.cli.printing import paragraph
 from leadline.cli.told_rows import write_told
 from leadline.errors import LeadlineError
@@ -33,21 +33,9 @@ def show_codes(run: Run, words: tuple[str, ...], *, source: str | None, out: Pat
         pictures = isinstance(run.schema.inputs, Pictures)
         write_told(run, words, folder if pictures else None, as_json=as_json, as_csv=False)
         return
-    _draw(run, source, folder, as_json=as_json)
-
-
-def _draw(run: Run, source: str | None, folder: Path, *, as_json: bool) -> None:
-    from leadline.runs.keeping_pictures import check_own, keep_png
     from leadline.runs.reconstructing.code_figures import CodeFigures
 
-    figures = CodeFigures(run.predictor, _rows(run, source))
-    for name in figures.names():
-        check_own(folder / name)
-    for figure in figures:
-        path = keep_png(folder / figure.name, figure.png)
-        click.echo(json.dumps({"file": str(path), "says": figure.says}) if as_json else paragraph(f"{path}  {figure.says}"))
-    for note in figures.notes:
-        click.echo(paragraph(note), err=as_json)
+    keep_figures(CodeFigures(run.predictor, _rows(run, source)), folder, as_json=as_json)
 
 
 def _rows(run: Run, source: str | None) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leadline.cli.inputs import inputs_from
+from leadline.cli.kept_figures import keep_figures
 from leadline.cli.printing import labelled, paragraph, printable, width
 from leadline.errors import ArgumentError, DataError, LeadlineError
 from leadline.spelling import counted
@@ -112,7 +113,9 @@ def command(
         words = [each.strip() for each in methods.split(",")] if methods else None
         _explain(opened, inputs, folder, words, layer, classes, top or 3, as_json)
     else:
-        _draw(opened, source, folder, layer, as_json)
+        from leadline.runs.network_figures import NetworkFigures
+
+        keep_figures(NetworkFigures(opened, source=source, layer=layer), folder, as_json=as_json)
 
 
 def _check_pictures(words: Sequence[str], run: str) -> None:
@@ -184,17 +187,3 @@ def _line(seen: Seen, column: int) -> str:
     name = printable(seen.id)
     first = [f"{name:<{column}}  {lines.pop(0)}"] if beside else [name]
     return "\n".join([*first, *(" " * (column + 2 if beside else 4) + line.strip() for line in lines)])
-
-
-def _draw(run: Run, source: str | None, folder: Path, layer: str | None, as_json: bool) -> None:
-    from leadline.runs.keeping_pictures import check_own, keep_png
-    from leadline.runs.network_figures import NetworkFigures
-
-    figures = NetworkFigures(run, source=source, layer=layer)
-    for name in figures.names():
-        check_own(folder / name)
-    for figure in figures:
-        path = keep_png(folder / figure.name, figure.png)
-        click.echo(json.dumps({"file": str(path), "says": figure.says}) if as_json else paragraph(f"{path}  {figure.says}"))
-    for note in figures.notes:
-        click.echo(paragraph(note), err=as_json)
