@@ -85,6 +85,7 @@ class Probe:
         loss: (outputs, targets) → scalar.
         valid: held-out (inputs, targets), or an iterable of such batches.
         train: the training rows, where they are known beforehand; else some are kept of the batches that pass.
+        rows: how many training rows there are, where `train` is a part of them.
         share: the most of the training's time that it may take.
 
     Errors: `ArgumentError` for a model without parameters or a share out of range.
