@@ -178,6 +178,8 @@ def test_a_text_has_no_rows_and_its_verdict_says_so(tmp_path: Path) -> None:
     text.write_text("the cat sat on the mat and the dog sat on the log. " * 60)
     run = leadline.train(text, folder=tmp_path / "a", changes={"training.epochs": 1, "training.threads": 1})
     assert run.diagnosis.healthy
+    assert not run.diagnosis.judged
+    assert "does not tell whether anything is wrong" in (run.folder / "report.html").read_text()
     assert run.diagnosis.checked == ("the course of the loss",)
     assert "one stream of tokens" in run.diagnosis.unchecked[0]
     assert diagnose_run(run.folder, anew=True).checked == ("the course of the loss",)

@@ -69,7 +69,7 @@ def verdict_lines(record: dict[str, Any]) -> Iterator[str]:
     """
     verdict = record["verdict"]
     findings = verdict["findings"]
-    yield labelled("verdict", _headline(findings, verdict["checked"]))
+    yield labelled("verdict", _headline(findings, verdict["checked"], judged=verdict.get("judged", True)))
     if verdict["outcome"]:
         yield labelled("outcome", verdict["outcome"])
     for number, finding in enumerate(findings[:_WHOLE], 1):
@@ -89,8 +89,10 @@ def verdict_lines(record: dict[str, Any]) -> Iterator[str]:
     yield from _short("unchecked", verdict["unchecked"], "more could not be checked; the report lists all")
 
 
-def _headline(findings: Sequence[dict[str, Any]], checked: Sequence[str]) -> str:
+def _headline(findings: Sequence[dict[str, Any]], checked: Sequence[str], *, judged: bool) -> str:
     if not findings:
+        if checked and not judged:
+            return "none: only the course of the loss was looked at"
         return "healthy: nothing is wrong, as far as was checked" if checked else "nothing could be checked"
     return f"{len(findings)} thing{'s are' if len(findings) > 1 else ' is'} wrong" + (
         ", the weightiest first" if len(findings) > 1 else ""

@@ -9,6 +9,9 @@ from typing import Any, overload
 
 from leadline.diagnose.kinds import KINDS
 
+COURSE = "the course of the loss"
+"""What was checked where nothing else could be."""
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -126,6 +129,11 @@ class Verdict(Sequence[Finding]):
     def healthy(self) -> bool:
         return not self.findings
 
+    @property
+    def judged(self) -> bool:
+        """Whether more was looked at than the course of the loss, which does not tell a sound training from an idle one."""
+        return any(each != COURSE for each in self.checked)
+
     @overload
     def __getitem__(self, at: int) -> Finding: ...
     @overload
@@ -140,7 +148,8 @@ class Verdict(Sequence[Finding]):
         return iter(self.findings)
 
     def __str__(self) -> str:
-        parts = [f"Healthy. {self.outcome}".rstrip()] if self.healthy else [self.outcome] if self.outcome else []
+        good = "Only the course of the loss was looked at." if self.checked and not self.judged else "Healthy."
+        parts = [f"{good} {self.outcome}".rstrip()] if self.healthy else [self.outcome] if self.outcome else []
         said: dict[str, int] = {}
         for number, finding in enumerate(self.findings, 1):
             parts.append(f"{number}. {told(finding, mended_by=said.get(finding.remedy.says, 0))}")
@@ -161,6 +170,7 @@ class Verdict(Sequence[Finding]):
             "remarks": [finding.to_json() for finding in self.remarks],
             "outcome": self.outcome,
             "checked": list(self.checked),
+            "judged": self.judged,
             "unchecked": list(self.unchecked),
             "seconds": self.seconds,
         }

@@ -44,7 +44,7 @@ def diagnosis_view(record: Record) -> View | None:
     tries = drawings.panels_of("tries")
     return {
         "healthy": not findings,
-        "sentence": _sentence(findings, verdict.get("checked") or ()),
+        "sentence": _sentence(findings, verdict.get("checked") or (), judged=bool(verdict.get("judged", True))),
         "outcome": str(verdict.get("outcome") or ""),
         "findings": rows,
         "remarks": [_remark(each) for each in verdict.get("remarks") or ()],
@@ -57,8 +57,10 @@ def diagnosis_view(record: Record) -> View | None:
     }
 
 
-def _sentence(findings: Sequence[Record], checked: Sequence[Any]) -> str:
+def _sentence(findings: Sequence[Record], checked: Sequence[Any], *, judged: bool) -> str:
     if not findings:
+        if checked and not judged:
+            return "Only the course of the loss was looked at, which does not tell whether anything is wrong."
         return "Nothing is wrong with this training." if checked else "Nothing was found wrong with this training."
     titles = [str(each.get("title") or each["kind"]) for each in findings]
     if len(titles) == 1:

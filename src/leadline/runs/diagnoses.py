@@ -77,8 +77,10 @@ def tell_verdict(verdict: Verdict, path: Path, observer: Observer) -> None:
         told = f"{first.title}: {first.cause} {first.remedy.says}".strip()
         further = f" Also: {', '.join(each.title[:1].lower() + each.title[1:] for each in others)}." if others else ""
         observer.note("diagnosis", f"{told}{further} {more}")
-    elif verdict.checked:
+    elif verdict.judged:
         observer.note("diagnosis", f"healthy, as far as was checked {more}")
+    elif verdict.checked:
+        observer.note("diagnosis", f"none: only the course of the loss was looked at {more}")
     else:
         observer.note("diagnosis", f"could not be made {more}")
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from leadline.data.dataset import Dataset
 from leadline.diagnose.examining import examine_subject, judge_with_trials
-from leadline.diagnose.findings import Verdict
+from leadline.diagnose.findings import COURSE, Verdict
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.judging import judge_readings
 from leadline.diagnose.subject import Subject, undisturbed
@@ -125,5 +125,5 @@ def diagnose_course(dataset: Dataset, history: History) -> Diagnosis:
     if curve:
         which = "held-out loss" if held_out else "training loss"
         outcome = f"The {which} went from {curve[0]:.4g} to {min(curve):.4g} at its lowest."
-        verdict = Verdict((), (), outcome, ("the course of the loss",), tuple(readings.unchecked))
+        verdict = Verdict((), (), outcome, (COURSE,), tuple(readings.unchecked))
     return Diagnosis(verdict, readings, afterwards=True)
