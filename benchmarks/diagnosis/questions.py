@@ -2,7 +2,7 @@
 
     python benchmarks/diagnosis/questions.py [WORDS] [--seeds 3] [--confirm 8] [--write]
 
-Each program of `asked_*.py` restates a public question in a loop of a few dozen lines on data that it makes or that scikit-learn
+Each program of `asked_*.py` restates a public question in a loop of a few dozen lines on data that it makes or scikit-learn
 ships, written before anyone looked at what the rules say of it. It runs with the fault and without. Told are, for the faulty
 ones, whether anything is found, whether the right kind comes first or among the first three; for the mended ones, any alarm.
 A program whose fault does not lower its score on clean test rows counts as healthy for nobody: it is listed, and left out.
