@@ -10,7 +10,7 @@ from leadline.data.dataset import Dataset
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.examining import examine_subject, judge_with_trials
 from leadline.diagnose.findings import COURSE, Verdict
-from leadline.diagnose.readings import Readings
+from leadline.diagnose.readings import Beside, Readings
 from leadline.diagnose.rules.judging import judge_readings
 from leadline.diagnose.subject import Subject, undisturbed
 from leadline.models import Ensemble
@@ -28,7 +28,14 @@ from leadline.training import History
 
 
 def diagnose_built(
-    plan: Plan, dataset: Dataset, built: Built, history: History, *, confirm: float = 0.0, initial: bool = False
+    plan: Plan,
+    dataset: Dataset,
+    built: Built,
+    history: History,
+    *,
+    confirm: float = 0.0,
+    initial: bool = False,
+    beside: Beside | None = None,
 ) -> Diagnosis:
     """The diagnosis of a training to which nothing listened.
 
@@ -39,6 +46,7 @@ def diagnose_built(
         history: of the training.
         confirm: seconds for trials on copies.
         initial: whether the network of its step, which is then another one, has the weights from before the first step.
+        beside: what simple methods reach on the same rows, where it is known.
     """
     step = supervised_of(built.step)
     if dataset.task in ROWLESS or step is None:
@@ -63,7 +71,7 @@ def diagnose_built(
     )
     began = time.perf_counter()
     with undisturbed(subject):
-        examine_subject(subject, Checklist(readings))
+        examine_subject(subject, Checklist(readings), beside=beside)
         readings.unchecked.append("gradients, updates and activations while it trained: nothing listened")
         if not initial:
             readings.unchecked.append("the network before its first step: its weights then are not known")

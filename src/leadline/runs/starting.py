@@ -106,12 +106,14 @@ def train(
     resolved = resolve(plan, dataset, observer.note)
     tell_untried(resolved.record, plan.training.epochs, observer)
     seen = about_seen_rows(resolved.plan.start, dataset)
-    plan, dataset, expected = _with_time(resolved.plan, _with_notes(resolved.dataset, seen, observer))
+    plan, dataset, seconds_expected = _with_time(resolved.plan, _with_notes(resolved.dataset, seen, observer))
     observer.note("plan", _told(plan, dataset))
     for note in plan_notes(plan, dataset.schema):
         observer.note("note", note)
-    if expected:
-        observer.note("expected", expected)
+    if seconds_expected:
+        threads = "1 thread" if plan.training.threads == 1 else f"{plan.training.threads} threads"
+        where = f"of training on {plan.training.device} with {threads}, or less if it stops early"
+        observer.note("expected", f"about {duration(seconds_expected)} {where}")
     path = folders.create(dataset.name, folder)
     with folders.locked(path):
         seconds = round(time.perf_counter() - began, 3)
@@ -120,7 +122,7 @@ def train(
         files.write_json(path / "schema.json", dataset.schema.to_json())
         (path / "checkpoint").mkdir(exist_ok=True)
         keep_first(path, resolved)
-        return _fit_and_finish(path, plan, dataset, observer, checkpoint_every)
+        return _fit_and_finish(path, plan, dataset, observer, checkpoint_every, expected=seconds_expected)
 
 
 def resume(
@@ -207,20 +209,17 @@ def _with_notes(dataset: Dataset, notes: list[str], observer: Observer) -> Datas
     return dataclasses.replace(dataset, notes=(*dataset.notes, *notes)) if notes else dataset
 
 
-def _with_time(plan: Plan, dataset: Dataset) -> tuple[Plan, Dataset, str]:
-    """The Plan with what is measured beforehand, its data, and how long the training should take; "" where a head is solved."""
+def _with_time(plan: Plan, dataset: Dataset) -> tuple[Plan, Dataset, float]:
+    """The Plan with what is measured beforehand, its data, and how long the training should take; 0 where a head is solved."""
     if plan.start.solves or dataset.task == "ngram":
-        return plan, dataset, ""
+        return plan, dataset, 0.0
     if dataset.task == "words":
-        return check_words_plan(plan), dataset, ""
+        return check_words_plan(plan), dataset, 0.0
     # How long a step takes does not depend on the weights, and those of another network are not in the Plan.
     weights = plan.start.weights if plan.start.transfers else ""
     with preserved(), keeping_buffers():
         measured = measure(_starting_from(plan, "") if weights else plan, dataset)
-    training = measured.plan.training
-    threads = "1 thread" if training.threads == 1 else f"{training.threads} threads"
-    told = f"about {duration(measured.seconds)} of training on {training.device} with {threads}, or less if it stops early"
-    return _starting_from(measured.plan, weights) if weights else measured.plan, dataset, told
+    return _starting_from(measured.plan, weights) if weights else measured.plan, dataset, measured.seconds
 
 
 def _starting_from(plan: Plan, weights: str) -> Plan:
@@ -258,7 +257,9 @@ def _check_unfinished(path: Path) -> None:
         raise RunError(f"The training in {path} is finished", do=f"Use it: leadline predict {path} INPUT …")
 
 
-def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer, checkpoint_every: float) -> Run:
+def _fit_and_finish(
+    path: Path, plan: Plan, dataset: Dataset, observer: Observer, checkpoint_every: float, *, expected: float = 0.0
+) -> Run:
     if dataset.task == "ngram":
         return count_and_finish(path, plan, dataset, observer)
     interruption = Interruption()
@@ -269,7 +270,9 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
             elif dataset.task == "generate":
                 trained = fit_drawings(path, plan, dataset, observer, interruption, every=checkpoint_every)
             else:
-                trained = Fitting(path, plan, dataset, observer, [interruption], every=checkpoint_every).fit()
+                listening = [interruption]
+                fitting = Fitting(path, plan, dataset, observer, listening, every=checkpoint_every, expected=expected)
+                trained = fitting.fit()
             files.write_json(path / "environment.json", describe_environment(trained.built.device, noted))
         history = trained.history
         if history.stopped == Interruption.REASON:

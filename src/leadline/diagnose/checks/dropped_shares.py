@@ -25,17 +25,18 @@ class _Listening(TorchFunctionMode):
         return func(*args, **named)
 
 
-def read_dropped(subject: Subject, rows: Rows) -> float:
-    """The largest share that a call of dropout drops in training mode.
+def read_dropped(subject: Subject, rows: Rows, *, training: bool = True) -> float:
+    """The largest share that a call of dropout drops in training mode, or in evaluation mode, where it should drop nothing.
 
     Example:
         >>> from leadline.diagnose.trials.samples import a_subject
         >>> subject = a_subject()
         >>> subject.call = lambda model, x: model(torch.nn.functional.dropout(x, 0.9, model.training))
-        >>> read_dropped(subject, subject.train.take(slice(0, 4)))
-        0.9
+        >>> rows = subject.train.take(slice(0, 4))
+        >>> read_dropped(subject, rows), read_dropped(subject, rows, training=False)
+        (0.9, 0.0)
     """
-    model = subject.trained().train()
+    model = subject.trained().train(training)
     with torch.no_grad(), _Listening() as listening:
         subject.call(model, rows.inputs)
     return float(listening.largest)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
-from leadline.diagnose.rules import of_data, of_fit, of_layers, of_losses, of_rates
+from leadline.diagnose.rules import of_data, of_fit, of_layers, of_losses, of_rates, of_sweeps
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
 from leadline.diagnose.rules.suspicions import Candidate, Change
 from leadline.diagnose.trials.changes import said
@@ -19,6 +20,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_losses.not_training,
     of_losses.head_or_loss_wrong,
     of_fit.mode_mismatch,
+    of_fit.dropped_always,
     of_data.inputs_not_prepared,
     of_data.targets_not_prepared,
     of_data.rows_mixed,
@@ -35,6 +37,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.rate_too_high,
     of_rates.rate_too_low,
     of_rates.rate_gone,
+    of_sweeps.rate_outside,
     of_fit.bad_batches,
     of_rates.oscillation,
     of_fit.over_regularized,
@@ -117,17 +120,24 @@ def worth_trying(readings: Readings) -> list[Change]:
 def judge_readings(readings: Readings, plan: Plan | None = None) -> Verdict:
     """The verdict that these readings and the trials allow; with a Plan, remedies are changes to it as well."""
     outcome = outcome_of(readings)
-    weighed = [_weighed(each, readings, outcome) for each in candidates_of(readings, outcome)]
+    return verdict_on(readings, outcome, candidates_of(readings, outcome), told_outcome(readings, outcome), plan)
+
+
+def verdict_on(
+    readings: Readings, outcome: Outcome, candidates: Iterable[Candidate], told: str, plan: Plan | None = None
+) -> Verdict:
+    """The verdict that weighs these suspicions; `told` is the outcome in a sentence."""
+    weighed = [_weighed(each, readings, outcome) for each in candidates]
     weighed = _one_a_kind(sorted(weighed, key=lambda each: -each.score))
     found = [each for each in weighed if _is_finding(each, outcome, readings)]
     found = [each for each in found if not _contradicted(each, found)]
     if not found and outcome.bad:
         found = [_fallback(weighed, outcome)]
-    remarks = [each for each in weighed if each not in found and (each.candidate.strength >= ALONE or each.confirmed)]
+    remarks = [each for each in weighed if each not in found and _is_remark(each)]
     return Verdict(
         tuple(_finding(each, readings, plan) for each in found),
         tuple(_finding(each, readings, plan, remark=True) for each in remarks),
-        told_outcome(readings, outcome),
+        told,
         tuple(_checked(readings)),
         tuple(readings.unchecked),
         sum(readings.seconds.values()) - readings.seconds.get("whole", 0.0),
@@ -158,6 +168,8 @@ def gained(branch: Branch, outcome: Outcome) -> float:
 
     A short training shows as well what is merely faster at first; what ends better than the whole training is better.
     """
+    if math.isnan(outcome.error):  # nothing is trained yet
+        return branch.gain
     if not branch.errors:  # in shares of the twins' loss
         ended = sum(branch.losses) / len(branch.losses) if branch.losses else outcome.error
         return min(branch.gain, 1 - ended / outcome.error) if outcome.error > 0 and outcome.by_loss else branch.gain
@@ -167,7 +179,10 @@ def gained(branch: Branch, outcome: Outcome) -> float:
 def confirms(branch: Branch, outcome: Outcome) -> bool:
     """Whether a change gained more than chance and enough to matter."""
     gain = gained(branch, outcome)
-    enough = max(GAIN, SHARE * outcome.error) if branch.errors else SHARE
+    left = outcome.error
+    if math.isnan(left) and branch.twin_errors:
+        left = sum(branch.twin_errors) / len(branch.twin_errors)
+    enough = max(GAIN, SHARE * left) if branch.errors else SHARE
     return gain > SURE_GAIN * branch.gain_se and gain > enough
 
 
@@ -194,6 +209,12 @@ def _is_finding(weighed: _Weighed, outcome: Outcome, readings: Readings) -> bool
     if weighed.branch is not None and _settles(weighed.branch, readings):  # it was tried, and did not help
         return outcome.bad and candidate.strength >= 0.8
     return outcome.bad and candidate.strength >= ALONE
+
+
+def _is_remark(weighed: _Weighed) -> bool:
+    """Seen clearly, or seen at all and confirmed: a change that gains is no proof of what nothing points to."""
+    strength = weighed.candidate.strength
+    return strength >= ALONE or (weighed.confirmed and strength >= WORTH)
 
 
 def _fallback(weighed: list[_Weighed], outcome: Outcome) -> _Weighed:
@@ -243,6 +264,8 @@ def _checked(readings: Readings) -> Iterator[str]:
         yield f"gradients, updates and activations at {len(readings.steps.samples)} steps"
     if readings.graph.loss_operations or readings.graph.head:
         yield "graph, last layer and loss"
+    if readings.first.finite is not None:
+        yield "first weights, first loss and first gradients"
     if readings.columns.features:
         yield "inputs and targets"
     if readings.beside.valid_error:
@@ -251,5 +274,7 @@ def _checked(readings: Readings) -> Iterator[str]:
         yield "likeness of training and held-out rows"
     if readings.drill.error is not None:
         yield "one batch by heart"
+    if readings.rates.curve:
+        yield "learning-rate range test"
     if readings.branches:
         yield f"{len(readings.branches)} trials with one thing changed"
