@@ -79,8 +79,8 @@ def fit_baselines(dataset: Dataset, *, seconds: float) -> list[Baseline]:
         now = time.perf_counter()
         fitted = fit_growing(method, problem, now + share * (end - now))
         if fitted is not None:
-            *told, valid = fitted
-            found.append(Baseline(method.name, *told, valid=(valid, problem.valid_targets)))
+            detail, took, answers, valid = fitted
+            found.append(Baseline(method.name, detail, took, answers, (valid, problem.valid_targets)))
     return found
 
 

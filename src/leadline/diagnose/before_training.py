@@ -29,7 +29,7 @@ from leadline.plan import Plan
 SECONDS = 5.0
 _BY_HEART, _BY_HEART_LEAST = 1.5, 0.3  # seconds for one batch: at most, and what is left must allow
 _TRIAL_STEPS, _TRIALS_LEAST = 100, 0.5
-_RATES = 5.0  # seconds for the range test, which is asked for
+RATES = 5.0  # seconds for the range test, which is asked for
 
 Given = tuple[Any, Any] | Iterable[tuple[Any, Any]]
 
@@ -84,7 +84,7 @@ def check(
     train, batch = _rows_of(rows, first.device, batch_size)
     subject = Subject(model, loss, optimizers, train, _valid_of(valid, first.device, readings), batch=batch)
     checks = Checklist(readings, seconds=seconds - (time.perf_counter() - began))
-    verdict = check_subject(subject, checks, trials=True, rates=_RATES if rates else 0.0)
+    verdict = check_subject(subject, checks, trials=True, rates=RATES if rates else 0.0)
     readings.seconds["whole"] = time.perf_counter() - began
     return verdict
 

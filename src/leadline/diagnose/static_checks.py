@@ -38,7 +38,8 @@ def read_static(subject: Subject, checks: Checklist, *, graph_loss: Tensor | Non
     readings = checks.readings
     few = subject.train.take(slice(0, max(2, min(subject.batch, _FEW))))
     readings.program = _program(subject, checks)
-    if checks.run("network, loss and data, as the network cannot be copied", subject.trained, again=True) is None:
+    copied = "network, loss and data, as the network cannot be copied"
+    if checks.run(copied, subject.trained, again=True, needed=True) is None:
         return False
     if subject.loss is None:
         readings.unchecked.append("first loss, one batch by heart, and trials: the loss function is not known")

@@ -13,9 +13,6 @@ from leadline import files
 from leadline.data.copy_notes import about_near_copies
 from leadline.data.dataset import Dataset
 from leadline.data.pictures.pictures import Pictures
-from leadline.data.tokens.token_loading import stream_of
-from leadline.data.tokens.tokens import Tokens
-from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, RunError, SourceNotFoundError
 from leadline.plan import Plan, measure
 from leadline.plan.corpus_plans import check_words_plan
@@ -31,7 +28,7 @@ from leadline.runs.drawing_runs import fit_drawings
 from leadline.runs.environment import describe_environment
 from leadline.runs.failing import check_worth_resuming, write_failure
 from leadline.runs.finishing import finish
-from leadline.runs.ngrams import count_and_finish, smoothing_named
+from leadline.runs.ngrams import count_and_finish
 from leadline.runs.observer import Observer
 from leadline.runs.planning import known_early, planned
 from leadline.runs.reloading import load_for, load_to_propose
@@ -40,6 +37,7 @@ from leadline.runs.run import Run
 from leadline.runs.seen_rows import about_seen_rows
 from leadline.runs.solving import keep_first
 from leadline.runs.telling import duration, tell_data, tell_untried
+from leadline.runs.told_plans import told_plan
 from leadline.runs.word_runs import fit_words
 from leadline.training import History, Interruption, choose_device
 from leadline.training.devices import noting_nondeterminism, preserved
@@ -107,7 +105,7 @@ def train(
     tell_untried(resolved.record, plan.training.epochs, observer)
     seen = about_seen_rows(resolved.plan.start, dataset)
     plan, dataset, seconds_expected = _with_time(resolved.plan, _with_notes(resolved.dataset, seen, observer))
-    observer.note("plan", _told(plan, dataset))
+    observer.note("plan", told_plan(plan, dataset))
     for note in plan_notes(plan, dataset.schema):
         observer.note("note", note)
     if seconds_expected:
@@ -224,32 +222,6 @@ def _with_time(plan: Plan, dataset: Dataset) -> tuple[Plan, Dataset, float]:
 
 def _starting_from(plan: Plan, weights: str) -> Plan:
     return dataclasses.replace(plan, start=dataclasses.replace(plan.start, weights=weights))
-
-
-def _told(plan: Plan, dataset: Dataset) -> str:
-    """The Plan in a line."""
-    training, start, rows = plan.training, plan.start, f"{len(dataset.train):,} rows"
-    if isinstance(inputs := dataset.schema.inputs, Tokens):
-        rows = f"{len(stream_of(dataset.train)):,} {inputs.unit}"
-    if isinstance(inputs, CorpusWords):
-        how = ", ".join(str(plan.model.arguments.get(name, "")).replace("_", " ") for name in ("method", "targets"))
-        read, threads = len(stream_of(dataset.train)), training.threads
-        told = f"word2vec ({how}), {training.epochs} epoch{'s' if training.epochs > 1 else ''} of {read:,} words"
-        return f"{told} with {threads} thread{'s' if threads > 1 else ''}"
-    if start.solves:
-        on = f"{plan.model.name} up to {start.layer}, frozen" if start.layer else "features as they are"
-        return f"a new head on {on}, solved on {rows}"
-    if dataset.task == "ngram":
-        settings = check_ngram_plan(plan)
-        return f"{settings.order}-grams with {smoothing_named(settings.smoothing)}, counted in {rows}"
-    epochs = f"{training.epochs} epoch{'s' if training.epochs > 1 else ''}"
-    return f"{plan.model.name}, {training.optimizer} at {_rates(plan)}, {epochs} of {rows}"
-
-
-def _rates(plan: Plan) -> str:
-    """The learning rate, or all that are searched over."""
-    *most, last = (f"{rate:g}" for rate in plan.start.search.get("training.learning_rate", [plan.training.learning_rate]))
-    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _check_unfinished(path: Path) -> None:

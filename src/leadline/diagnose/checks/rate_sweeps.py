@@ -17,7 +17,7 @@ from leadline.diagnose.readings import Rates
 from leadline.diagnose.subject import Rows, Subject, first_tensor
 
 LOWEST, HIGHEST = 1e-7, 10.0
-_STEPS, _LEAST = 160, 64  # from the lowest to the highest rate: 20 a decade, 8 where there is little time
+_STEPS = (160, 96, 64)  # from the lowest to the highest rate: 20 a decade, 8 where there is little time
 _SWEEPS = 3  # each with its own order of rows; the median of them counts
 _JUDGED = 256  # rows on which the loss is read after each step: always the same, so that it does not jump with the batch
 _WINDOW = 5  # neighbouring rates whose losses are averaged
@@ -52,9 +52,9 @@ def read_rates(subject: Subject, *, seconds: float = 5.0) -> Rates:
     if any(isinstance(each, LBFGS) for each in subject.optimizers):
         return Rates(own=own)
     began = time.perf_counter()
-    _sweep(subject, rates_of(_LEAST)[:4], seed=0)
+    _sweep(subject, rates_of(_STEPS[-1])[:4], seed=0)
     affordable = int(seconds / max((time.perf_counter() - began) / 4, 1e-6))
-    rates = rates_of(min(_STEPS, max(_LEAST, affordable)))
+    rates = rates_of(next((count for count in _STEPS if count <= affordable), _STEPS[-1]))
     count = min(_SWEEPS, max(1, affordable // len(rates)))
     return told_by(rates, np.stack([_sweep(subject, rates, seed=seed) for seed in range(count)]), own)
 
@@ -101,7 +101,7 @@ def told_by(rates: Numbers, sweeps: Numbers, own: float) -> Rates:
     slopes = np.gradient(smooth)
     steepest = begun + int(np.argmin(slopes[begun : lowest + 1]))
     told.falls_from, told.falls_to, told.steepest = float(rates[begun]), float(rates[lowest]), float(rates[steepest])
-    told.recommended = min(told.steepest, told.falls_to / 10)
+    told.recommended = float(f"{min(told.steepest, told.falls_to / 10):.2g}")
     return told
 
 

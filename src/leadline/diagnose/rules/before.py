@@ -75,9 +75,8 @@ def needed_activation(readings: Readings, outcome: Outcome) -> Iterator[Candidat
     for candidate in of_layers.no_nonlinearity(readings, outcome):
         if candidate.hurts and "linear" in beside and best and enough_behind(readings, "linear", best):
             missed = Measure("error of a linear model", beside["linear"], high=others[best])
-            told = (
-                f" A linear model is wrong for {beside['linear']:.0%} of the rest, {method_named(best)} for {others[best]:.0%}."
-            )
+            wrong, less = (f"{100 * error:.0f} %" for error in (beside["linear"], others[best]))
+            told = f" The error of a linear model is {wrong}, that of {method_named(best)} {less}."
             measures = (*candidate.measures, missed)
             candidate = dataclasses.replace(candidate, cause=candidate.cause + told, measures=measures, proven=True)
         yield candidate
@@ -116,7 +115,7 @@ def judge_before(readings: Readings, plan: Plan | None = None) -> Verdict:
     """The verdict before the training; it never says more than that nothing was found."""
     outcome = outcome_before(readings)
     verdict = verdict_on(readings, outcome, _suspects(readings, outcome), told_before(readings), plan)
-    return dataclasses.replace(verdict, trained=False)
+    return dataclasses.replace(verdict, trained=False, readings=readings)
 
 
 def worth_trying_before(readings: Readings) -> list[Change]:
@@ -149,13 +148,14 @@ def told_before(readings: Readings) -> str:
     said = []
     if task in ("classes", "labels", "number") and len(beside.valid_error) > 1:
         best = min(beside.valid_error, key=lambda name: beside.valid_error[name])
-        verb = "explains {:.1%} of the variance" if task == "number" else "is right for {:.1%}"
+        reached = f"{100 * (1 - beside.valid_error[best]):.1f} %"
+        verb = f"explains {reached} of the variance" if task == "number" else f"is right for {reached}"
         where = "of the held-out rows" if beside.from_split else "of rows left out for it"
-        own = verb.format(1 - beside.valid_error[best])
-        said.append(f"On these rows {method_named(best)} {own} {where}: what a network has to reach")
+        said.append(f"the best of the simple methods, {method_named(best)}, {verb} {where}, which a network has to reach")
     if drill.error is not None and drill.error < _BY_HEART:
         said.append(f"a copy learned {drill.rows} rows by heart in {drill.steps} steps")
-    return "; ".join(said)[:1].upper() + "; ".join(said)[1:] + "." if said else ""
+    told = "; ".join(said)
+    return f"{told[0].upper()}{told[1:]}." if told else ""
 
 
 def _suspects(readings: Readings, outcome: Outcome) -> list[Candidate]:

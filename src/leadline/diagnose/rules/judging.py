@@ -277,4 +277,5 @@ def _checked(readings: Readings) -> Iterator[str]:
     if readings.rates.curve:
         yield "learning-rate range test"
     if readings.branches:
-        yield f"{len(readings.branches)} trials with one thing changed"
+        count = len(readings.branches)
+        yield f"{count} trial{'s' if count > 1 else ''} with one thing changed"

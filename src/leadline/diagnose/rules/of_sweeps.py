@@ -19,23 +19,23 @@ def rate_outside(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     rates = readings.rates
     if not rates.own or rates.recommended is None or rates.falls_from is None:
         return
-    factor = {"factor": f"{rates.recommended / rates.own:.3g}"}
-    fitting = Measure("learning rate", rates.own, rates.falls_from, rates.diverged)
-    advised = Measure("recommended by the range test", rates.recommended)
+    factor = rates.recommended / rates.own
+    extra = {"factor": f"{factor:.6g}", "remedy": f"Take a learning rate of {rates.recommended:g}."}
+    measures = (Measure("learning rate", rates.own, rates.falls_from, rates.falls_to),)
     if rates.diverged is not None:
         yield Candidate(
             "rate_too_high",
             ramp(math.log10(rates.own / rates.diverged), *_ABOVE),
             f"In a range test the loss rises above its beginning at a rate of {rates.diverged:.2g} already.",
-            (fitting, advised),
-            (("rate", float(factor["factor"])),),
-            extra=factor,
+            measures,
+            (("rate", factor),),
+            extra=extra,
         )
     yield Candidate(
         "rate_too_low",
         ramp(math.log10(rates.own / rates.falls_from), *_BELOW),
         f"In a range test the loss does not begin to fall before a rate of {rates.falls_from:.2g}.",
-        (fitting, advised),
-        (("rate", float(factor["factor"])),),
-        extra=factor,
+        measures,
+        (("rate", factor),),
+        extra=extra,
     )
