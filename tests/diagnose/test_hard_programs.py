@@ -1,4 +1,4 @@
-"""Compiled modules, mixed precision, checkpointed layers, custom autograd, batches that come once: same weights, and a verdict."""
+"""Compiled modules, mixed precision, checkpointed layers, batches that come once: same weights, and a verdict."""
 
 from __future__ import annotations
 
