@@ -18,6 +18,7 @@ from leadline.diagnose.checks import (
     drills,
     dropped_shares,
     first_look,
+    giveaways,
     head_fits,
     input_columns,
     label_looks,
@@ -153,6 +154,7 @@ def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor 
     readings.graph.problems = check("head", lambda: head_fits.head_problems(subject, readings)) or []
     if subject.task in ("classes", "labels", "number"):
         readings.beside = check("simple methods", lambda: simple_methods.read_beside(subject)) or readings.beside
+    readings.giveaway = check("columns beside the target", lambda: giveaways.read_giveaway(subject)) or readings.giveaway
     if (valid := subject.valid) is not None:
         readings.splits = check("splits", lambda: split_likeness.read_splits(subject.train, valid)) or readings.splits
     else:

@@ -228,6 +228,25 @@ class Labels:
 
 
 @dataclass
+class Giveaway:
+    """The input column that the target explains best, where it explains most of it: does it give the answer away?"""
+
+    column: int | None = None
+    name: str = ""
+    told: float = 0.0  # share of its variance that the target explains
+    copied: bool = False  # the target in other words: one value for each class, or a straight line over the numbers
+    beside: int = 0  # other columns
+    rows: int = 0  # that were looked at
+    constant: float = 0.0  # error of one answer for all
+    alone: float | None = None  # error of a simple method that gets this column alone, on rows that it did not see
+    others: float | None = None  # of one that gets all others
+    others_se: float = 0.0
+    shared: float | None = None  # share of the column that the others explain
+    shared_beyond: float | None = None  # share of what it has besides the target that the others explain; 0 ± se of noise
+    shared_beyond_se: float = 0.0
+
+
+@dataclass
 class Drill:
     """One batch, learned by heart by a copy without regularization."""
 
@@ -275,6 +294,7 @@ class Readings:
     beside: Beside = field(default_factory=Beside)
     splits: Splits = field(default_factory=Splits)
     labels: Labels = field(default_factory=Labels)
+    giveaway: Giveaway = field(default_factory=Giveaway)
     drill: Drill = field(default_factory=Drill)
     branches: list[Branch] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
-from leadline.diagnose.rules import of_data, of_fit, of_layers, of_losses, of_rates
+from leadline.diagnose.rules import of_data, of_fit, of_layers, of_leaks, of_losses, of_rates
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
 from leadline.diagnose.rules.suspicions import Candidate, Change
 from leadline.diagnose.trials.changes import said
@@ -24,6 +24,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_data.rows_mixed,
     of_data.input_ignored,
     of_data.split_mismatch,
+    of_leaks.column_gives_away,
     of_data.label_noise,
     of_data.imbalance,
     of_layers.no_nonlinearity,
