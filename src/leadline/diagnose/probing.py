@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.examining import examine
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.held_out import HeldOutCourse, held_out_rows, order_kept
@@ -116,6 +117,7 @@ class Probe:
         self.model, self.optimizers, self.loss = model, optimizers, loss
         self.readings = Readings()
         self.missed: list[str] = []
+        self.checks: Checklist | None = None  # what was looked at before, on rows that stay
         self.kept, self._train = KeptRows(), train
         self._keeps, self._rows = train is None, rows
         self._valid_given = valid
