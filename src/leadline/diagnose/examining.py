@@ -68,9 +68,15 @@ def read_course(probe: Probe, readings: Readings) -> None:
     steps.noise = trends.noise_between_steps(losses)
     steps.not_zeroed = probe.not_zeroed
     samples = steps.samples
-    steps.evaluation_mode = float(np.mean([not sample.training_mode for sample in samples])) if samples else 0.0
-    waited = [sample.waited for sample in samples[2:] if sample.waited is not None]
-    steps.waiting = float(np.median(waited)) if waited else None
+    # Of the later half: who judges in evaluation mode and does not come back from it begins in training mode.
+    late = samples[len(samples) // 2 :]
+    steps.evaluation_mode = float(np.mean([not sample.training_mode for sample in late])) if late else 0.0
+    if probe.judging is not None:
+        steps.judged_in_training, steps.judged_in_evaluation = probe.judging.training, probe.judging.evaluation
+    steps.waiting, steps.waiting_seconds = (
+        float(np.median(each)) if (each := [value for value in values if value is not None]) else None
+        for values in ([sample.waited for sample in samples[2:]], [sample.waited_seconds for sample in samples[2:]])
+    )
     later = [sample for sample in samples if any(each is not None for each in sample.update)]
     steps.not_updated = [
         name
@@ -101,6 +107,10 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     slope = readings.last.slope, readings.last.slope_se
     readings.last = checks.run("last step", lambda: last_look.read_last(subject), again=True) or readings.last
     readings.last.slope, readings.last.slope_se = slope
+    moded = readings.graph.normalizes or readings.graph.dropout > 0
+    if moded and readings.steps.judged_in_training and not readings.steps.judged_in_evaluation:
+        restless = checks.run("judging in training mode", lambda: last_look.read_restless(subject), again=True)
+        readings.last.restless_error, readings.last.restless_error_se = restless or (None, 0.0)
     readings.last.mixing = checks.run("rows by themselves", lambda: row_mixing.read_mixing(subject), again=True)
     readings.graph.problems = checks.run("head", lambda: head_fits.head_problems(subject, readings), again=True) or []
     if outcome_of(readings).bad:  # what has learned all rows can learn a few of them

@@ -17,6 +17,7 @@ from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.examining import examine
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.held_out import HeldOutCourse, held_out_rows, order_kept
+from leadline.diagnose.judging_passes import JudgingPasses
 from leadline.diagnose.kept_rows import KeptRows, as_rows
 from leadline.diagnose.listening import Listener
 from leadline.diagnose.readings import Readings
@@ -126,6 +127,7 @@ class Probe:
         self._losses = ToldLosses()
         self._listener = Listener(model, optimizers)
         self._course = HeldOutCourse(share / 3)
+        self.judging: JudgingPasses | None = None
         self._next, self._deaf = 0, False
         self._began = self._ended = 0.0
         self.stride = 1
@@ -134,6 +136,7 @@ class Probe:
 
     def __enter__(self) -> Self:
         self.begin()
+        self.judging = JudgingPasses(self.model)
         self.listen(0)
         return self
 
@@ -156,6 +159,8 @@ class Probe:
     def end(self) -> None:
         """Listen no more."""
         self._listener.disarm()
+        if self.judging is not None:
+            self.judging.remove()
         self._ended = time.perf_counter()
 
     def step(self, loss: Tensor | float, inputs: Any, targets: Any) -> None:

@@ -26,6 +26,8 @@ class LayerFacts:
     identical_units: float = 0.0  # share of output units whose weights equal another's
     output_std: float | None = None  # of the pre-activations of the kept rows, at the first step
     trainable: bool = True
+    units: int = 0  # that it gives; 0 where that is not known
+    as_drawn: bool = False  # weights spread as torch spreads those that it draws: they have learned nothing yet
 
 
 @dataclass
@@ -68,6 +70,7 @@ class Graph:
     convolutional: bool = False
     dropout: float = 0.0  # the largest share dropped
     field_share: float | None = None  # receptive field over picture size, the smaller side
+    widest_kernel: int | None = None  # of the convolutions, in pixels or steps
     unseen: list[str] = field(default_factory=list)  # operations that hide others (compiled, checkpointed): read from modules
     softmax_size: int | None = None  # how many entries the last softmax of head or loss shares out one to
     softmax_over_rows: bool = False  # it does so over the batch
@@ -138,6 +141,7 @@ class Sample:
     scale: dict[str, float] = field(default_factory=dict)  # layer → standard deviation of its outputs
     training_mode: bool = True
     waited: float | None = None  # share of the step's time before the network was called
+    waited_seconds: float | None = None
     graph: bool = True  # gradients were enabled
 
 
@@ -153,9 +157,12 @@ class Steps:
     valid: list[tuple[int, float, float]] = field(default_factory=list)  # (step, held-out loss, held-out error)
     clipped: float | None = None  # share of steps
     waiting: float | None = None  # share of the time spent waiting for the next batch
+    waiting_seconds: float | None = None  # a step
     not_zeroed: float | None = None  # share of sampled steps before which gradients were not zeroed
     not_updated: list[str] = field(default_factory=list)  # had a gradient and stayed the same to the bit
-    evaluation_mode: float = 0.0  # share of sampled steps in evaluation mode although the network has modes
+    evaluation_mode: float = 0.0  # share of later sampled steps in evaluation mode although the network has modes
+    judged_in_training: int = 0  # passes without gradients in training mode, and
+    judged_in_evaluation: int = 0  # in evaluation mode, of the first dozen
     non_finite_step: int | None = None
     non_finite_where: str = ""
     repeated_batches: float | None = None  # share of batches whose rows came in the same order before
@@ -185,6 +192,8 @@ class Last:
     train: Judged | None = None
     valid: Judged | None = None
     mode_difference: float | None = None  # |loss in training mode − in evaluation mode| / the larger of it and a floor
+    restless_error: float | None = None  # in training mode, on the rows of `valid`, where that is how the program judges
+    restless_error_se: float = 0.0  # of its difference to the error in evaluation mode
     permuted_loss: float | None = None  # on inputs permuted over the rows
     input_dependence: float | None = None
     slope: float | None = None  # d log L / d log t over the last quarter of the steps; negative still falls

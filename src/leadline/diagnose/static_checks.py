@@ -69,6 +69,7 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
     before = readings.graph  # what is frozen at first may be thawed later, so the graph is read each time
     graph = checks.run("graph", lambda: _graph_of(subject, few, answered(), graph_loss), passes=2, again=True) or before
     graph.field_share, graph.dropout, readings.graph = before.field_share, max(graph.dropout, before.dropout), graph
+    graph.widest_kernel = picture_fields.widest_kernel(subject.model)
     if readings.graph.convolutional:
         field = checks.run(
             "receptive field", lambda: picture_fields.read_field(subject.trained(), subject.train.inputs), passes=2

@@ -35,7 +35,7 @@ def read_giveaway(subject: Subject) -> Giveaway:
         >>> rows = rings(400)
         >>> rows.inputs[:, 5] = 2.0 * rows.targets - 1
         >>> found = read_giveaway(a_subject(rows=rows, steps=1))
-        >>> found.column, found.copied, found.others > 0.1
+        >>> found.column, found.copied, found.others > found.alone
         (5, True, True)
     """
     table = _table(subject)

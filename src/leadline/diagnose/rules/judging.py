@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
-from leadline.diagnose.rules import of_data, of_fit, of_layers, of_leaks, of_losses, of_rates
+from leadline.diagnose.rules import of_data, of_fit, of_layers, of_leaks, of_losses, of_modes, of_rates, of_sizes
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
 from leadline.diagnose.rules.suspicions import Candidate, Change
 from leadline.diagnose.trials.changes import said
@@ -19,6 +19,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_losses.not_training,
     of_losses.head_or_loss_wrong,
     of_fit.mode_mismatch,
+    of_modes.judged_in_training,
     of_data.inputs_not_prepared,
     of_data.targets_not_prepared,
     of_data.rows_mixed,
@@ -43,6 +44,8 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_fit.stopped_too_early,
     of_losses.one_batch,
     of_layers.receptive_field,
+    of_sizes.pixel_kernels,
+    of_sizes.narrow_layer,
     of_layers.memory_too_short,
     of_fit.underfitting,
     of_fit.starved_device,
@@ -103,10 +106,14 @@ def candidates_of(readings: Readings, outcome: Outcome) -> list[Candidate]:
     return [candidate for rule in RULES for candidate in rule(readings, outcome)]
 
 
+def _order(candidate: Candidate) -> float:
+    return _ORDER[candidate.kind] if candidate.weight is None else candidate.weight
+
+
 def worth_trying(readings: Readings) -> list[Change]:
     """The trials that would decide, the likeliest first; without a suspicion only those that cost an open mind little."""
     outcome = outcome_of(readings)
-    suspects = sorted(candidates_of(readings, outcome), key=lambda each: -each.strength * _ORDER[each.kind])
+    suspects = sorted(candidates_of(readings, outcome), key=lambda each: -each.strength * _order(each))
     wanted: list[Change] = []
     for candidate in suspects:
         if candidate.strength >= WORTH:
@@ -150,7 +157,7 @@ def _weighed(candidate: Candidate, readings: Readings, outcome: Outcome) -> _Wei
         trial = 0.0 if not candidate.proven and _settles(best, readings) else 0.5
     else:
         trial = 0.5
-    score = _ORDER[candidate.kind] * (0.5 * strength + 0.5 * trial)
+    score = _order(candidate) * (0.5 * strength + 0.5 * trial)
     return _Weighed(candidate, best, confirmed, score)
 
 

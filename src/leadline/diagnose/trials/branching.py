@@ -147,8 +147,10 @@ def _cost(habits: Habits, rows: int, wanted: Wanted) -> float:
             cost *= min(max(before / float(argument or 32), 1.0), 10.0) * max(
                 1.0, min(float(argument or 32) / before, 8.0) ** 0.3
             )
-        elif name in ("longer", "wider"):
+        elif name == "longer":
             cost *= float(argument or 2)
+        elif name == "wider":
+            cost *= min(float(argument or 2), 2.0)  # much wider is tried of narrow layers only
         elif name in ("activation", "head", "normalization", "regularize"):
             cost *= 1.3
     return cost
