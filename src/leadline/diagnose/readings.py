@@ -66,6 +66,7 @@ class Graph:
     problems: list[dict[str, str]] = field(default_factory=list)  # {"code": "double_softmax", "says": "…", "code_line": "…"}
     depth: int = 0  # layers of weights on the longest path
     normalizes: bool = False
+    pretrained: bool = False  # it began with statistics or scales that only a training gives
     recurrent: bool = False
     convolutional: bool = False
     dropout: float = 0.0  # the largest share dropped

@@ -77,6 +77,9 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
         readings.graph.field_share = field if field is not None else readings.graph.field_share
     dropped = checks.run("dropout", lambda: dropped_shares.read_dropped(subject, few), passes=1)
     readings.graph.dropout = max(readings.graph.dropout, dropped or 0.0)
+    readings.graph.pretrained = bool(
+        checks.run("earlier trainings", lambda: first_look.has_learned(subject.fresh()), again=True)
+    )
     layers = checks.run("layers", lambda: first_look.read_layers(subject.fresh(), few), passes=2)
     readings.program.layers = layers or readings.program.layers
     readings.first = checks.run("first step", lambda: first_look.read_first(subject), passes=16) or readings.first
@@ -108,9 +111,7 @@ def _graph_of(subject: Subject, few: Rows, outputs: Any, loss: Tensor | None) ->
         owner = subject.trained().train()
         loss = subject.loss(subject.call(owner, few.inputs), few.targets)
         optimizers = (subject.optimizer_for(owner),) if subject.optimizers else ()
-    graph = loss_graphs.read_graph(
-        loss, owner, optimizers, loss_function=subject.loss, targets=few.targets, outputs=outputs
-    )
+    graph = loss_graphs.read_graph(loss, owner, optimizers, loss_function=subject.loss, targets=few.targets, outputs=outputs)
     if not subject.optimizers:
         graph.outside = []  # which optimizer will train it is not known
     return graph

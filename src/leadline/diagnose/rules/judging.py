@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
-from leadline.diagnose.rules import of_data, of_fit, of_layers, of_leaks, of_losses, of_modes, of_rates, of_sizes
+from leadline.diagnose.rules import of_data, of_fit, of_layers, of_leaks, of_losses, of_modes, of_rates, of_sizes, of_transfer
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
 from leadline.diagnose.rules.suspicions import Candidate, Change
 from leadline.diagnose.trials.changes import said
@@ -17,6 +17,8 @@ from leadline.plan import Plan
 RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.non_finite,
     of_losses.not_training,
+    of_transfer.frozen_body,
+    of_transfer.forgotten_body,
     of_losses.head_or_loss_wrong,
     of_fit.mode_mismatch,
     of_modes.judged_in_training,
@@ -63,6 +65,7 @@ LONG_ENOUGH = 0.5  # of the person's steps, for a trial without gain to speak ag
 # shows as rates and gradients that do not fit as well.
 _ORDER = {
     "not_training": 1.0,
+    "wrong_transfer": 0.98,
     "head_or_loss_wrong": 0.97,
     "mode_mismatch": 0.95,
     "inputs_not_prepared": 0.93,

@@ -63,6 +63,7 @@ CHANGES: dict[str, Change] = {
     "zero_grad": Change("gradients zeroed before each step", steps.zero_grad),
     "training_mode": Change("training mode while it trains", steps.training_mode),
     "everything_trains": Change("all parameters trained", steps.everything_trains, order=4),
+    "head_only": Change("only the last layer trained", network.head_only, order=4),
     "balanced": Change("all classes drawn equally often", steps.balanced),
     "sign": Change("the loss with the other sign", steps.turn_sign),
     "mean_loss": Change("the mean loss of a batch in place of the sum", steps.mean_loss),
