@@ -307,6 +307,8 @@ class Readings:
     giveaway: Giveaway = field(default_factory=Giveaway)
     drill: Drill = field(default_factory=Drill)
     branches: list[Branch] = field(default_factory=list)
+    beside_change: str = ""  # the change that gained most, which the twins of further branches had as well
+    further: list[Branch] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 

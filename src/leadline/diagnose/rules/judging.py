@@ -56,6 +56,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
 SURE_GAIN = 2.0  # standard errors
 GAIN = 0.02  # of error, that a change must gain to matter
 SHARE = 0.15  # of the error that is left, that it must gain as well
+SECOND = 0.9  # what was found beside something else comes after it
 SUSPECTED, WORTH, ALONE = 0.3, 0.15, 0.5  # strength: for a finding when all is bad, for a trial, for a finding untested
 _OPEN, LITTLE = ("rate_too_high", "rate_too_low", "stopped_too_early"), 0.0  # are tried always, so a gain alone is enough
 
@@ -102,6 +103,7 @@ class _Weighed:
     branch: Branch | None
     confirmed: bool
     score: float
+    beside: str = ""  # the change that the copies and their twins had as well
 
 
 def candidates_of(readings: Readings, outcome: Outcome) -> list[Candidate]:
@@ -160,8 +162,21 @@ def _weighed(candidate: Candidate, readings: Readings, outcome: Outcome) -> _Wei
         trial = 0.0 if not candidate.proven and _settles(best, readings) else 0.5
     else:
         trial = 0.5
+    if not confirmed and (second := _confirmed_beside(candidate, readings)) is not None:
+        return _Weighed(candidate, second, True, SECOND * _order(candidate) * (0.5 * strength + 0.5), readings.beside_change)
     score = _order(candidate) * (0.5 * strength + 0.5 * trial)
     return _Weighed(candidate, best, confirmed, score)
+
+
+def _confirmed_beside(candidate: Candidate, readings: Readings) -> Branch | None:
+    """The trial that gained most of those that were made beside a change that helps, if it gained enough."""
+    wanted = {*candidate.changes, *([("longer", 3.0)] if ("go_on", 1.0) in candidate.changes else [])}
+    tried = [each for each in readings.further if (each.change, each.argument) in wanted and candidate.strength >= WORTH]
+    best = max(tried, key=lambda each: each.gain, default=None)
+    if best is None:
+        return None
+    left = sum(best.twin_errors) / len(best.twin_errors) if best.twin_errors else 1.0
+    return best if best.gain > max(SURE_GAIN * best.gain_se, GAIN, SHARE * left) else None
 
 
 def gained(branch: Branch, outcome: Outcome) -> float:
@@ -227,7 +242,7 @@ def _finding(weighed: _Weighed, readings: Readings, plan: Plan | None, *, remark
     candidate, branch = weighed.candidate, weighed.branch
     tried = ""
     if branch is not None:
-        tried = _told_trial(branch, weighed.confirmed)
+        tried = _told_trial(branch, weighed.confirmed, weighed.beside)
     return Finding(
         candidate.kind,
         "remark" if remark else candidate.severity,
@@ -242,10 +257,12 @@ def _finding(weighed: _Weighed, readings: Readings, plan: Plan | None, *, remark
     )
 
 
-def _told_trial(branch: Branch, confirmed: bool) -> str:
+def _told_trial(branch: Branch, confirmed: bool, beside: str) -> str:
     copies = f"{len(branch.losses)} copies" if len(branch.losses) > 1 else "a copy"
-    gain = f"{branch.gain:.3g} ± {branch.gain_se:.2g} less error than unchanged ones after {branch.steps:,} steps"
-    made = f"with {said(branch.change, branch.argument)} {copies} had {gain}"
+    others = f"those with {said(beside)} alone" if beside else "unchanged ones"
+    gain = f"{branch.gain:.3g} ± {branch.gain_se:.2g} less error than {others} after {branch.steps:,} steps"
+    changes = " and ".join(filter(None, (said(beside) if beside else "", said(branch.change, branch.argument))))
+    made = f"with {changes} {copies} had {gain}"
     return f"Confirmed: {made}." if confirmed else f"Tried: {made}, which is not enough to tell."
 
 

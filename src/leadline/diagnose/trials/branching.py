@@ -49,6 +49,7 @@ def branches(
     readings: Readings | None = None,
     steps: int | None = None,
     unchecked: list[str] | None = None,
+    beside: str = "",
 ) -> list[Branch]:
     """Several changes, each beside the same unchanged twins, within so many seconds.
 
@@ -62,6 +63,7 @@ def branches(
         readings: what was measured.
         steps: of each copy, at most.
         unchecked: gets what could not be tried, and why.
+        beside: changes that all copies get, the unchanged ones too: "head(auto)".
 
     Example:
         >>> from leadline.diagnose.trials.samples import a_subject
@@ -76,7 +78,7 @@ def branches(
         return []
     wanted = list(dict.fromkeys((change, argument) for change, argument in wanted))
     with undisturbed(subject):
-        trials = Trials(subject, readings, steps=steps)
+        trials = Trials(subject, readings, steps=steps, beside=beside)
         step = trials.time_step()
         count = _set_steps(trials, wanted, step, seconds - (time.perf_counter() - began))
         left += [f"trial of {said(*each)}: there was no time" for each in wanted[count:]]
@@ -115,7 +117,7 @@ def _longer(trials: Trials, done: list[Branch], step: float, end: float) -> list
     worth = steps >= _MUCH_LONGER * trials.steps or steps == trials.most > trials.steps
     if not gained or not worth:
         return done
-    whole = Trials(trials.subject, trials.readings, steps=steps)
+    whole = Trials(trials.subject, trials.readings, steps=steps, beside=trials.beside)
     again = _all_of(whole, [(each.change, each.argument) for each in gained], end)
     # A copy that was not finished in time has told nothing.
     better = {(each.change, each.argument): each for each in again if len(each.losses) > 1 or each.gain <= 0}
