@@ -12,6 +12,7 @@ from leadline.diagnose.rules import of_data, of_fit, of_layers, of_leaks, of_los
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
 from leadline.diagnose.rules.suspicions import Candidate, Change
 from leadline.diagnose.trials.changes import said
+from leadline.diagnose.trials.gains import is_sure
 from leadline.plan import Plan
 
 RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
@@ -53,7 +54,6 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_fit.starved_device,
 )
 
-SURE_GAIN = 2.0  # standard errors
 GAIN = 0.02  # of error, that a change must gain to matter
 SHARE = 0.15  # of the error that is left, that it must gain as well
 SECOND = 0.9  # what was found beside something else comes after it
@@ -176,7 +176,7 @@ def _confirmed_beside(candidate: Candidate, readings: Readings) -> Branch | None
     if best is None:
         return None
     left = sum(best.twin_errors) / len(best.twin_errors) if best.twin_errors else 1.0
-    return best if best.gain > max(SURE_GAIN * best.gain_se, GAIN, SHARE * left) else None
+    return best if is_sure(best.gain, best.gain_se) and best.gain > max(GAIN, SHARE * left) else None
 
 
 def gained(branch: Branch, outcome: Outcome) -> float:
@@ -194,7 +194,7 @@ def confirms(branch: Branch, outcome: Outcome) -> bool:
     """Whether a change gained more than chance and enough to matter."""
     gain = gained(branch, outcome)
     enough = max(GAIN, SHARE * outcome.error) if branch.errors else SHARE
-    return gain > SURE_GAIN * branch.gain_se and gain > enough
+    return is_sure(gain, branch.gain_se) and gain > enough
 
 
 _OPPOSITES = {"rate_too_high": "rate_too_low", "rate_too_low": "rate_too_high", "underfitting": "overfitting"}

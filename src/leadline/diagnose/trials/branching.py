@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.subject import Subject, undisturbed
 from leadline.diagnose.trials.changes import parts_of, said
+from leadline.diagnose.trials.gains import is_sure
 from leadline.diagnose.trials.habits import Habits
 from leadline.diagnose.trials.twins import LIKELY_SEEDS, SEEDS, Trials, written
 
@@ -109,7 +110,7 @@ def _longer(trials: Trials, done: list[Branch], step: float, end: float) -> list
 
     In a short training whatever learns faster gains, also where it would have made no difference in the end.
     """
-    gained = [each for each in done if each.gain > 2 * each.gain_se]
+    gained = [each for each in done if is_sure(each.gain, each.gain_se)]
     copies = LIKELY_SEEDS * (
         1 + sum(_cost(trials.habits, len(trials.rows[0]), (each.change, each.argument)) for each in gained)
     )

@@ -14,7 +14,7 @@ from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.subject import Rows, Subject, first_tensor
 from leadline.diagnose.trials.changes import CHANGES, TOGETHER, change_copy, parts_of
 from leadline.diagnose.trials.copied_training import CopiedTraining, Outcome, copy_of
-from leadline.diagnose.trials.gains import gain_of
+from leadline.diagnose.trials.gains import gain_of, is_sure
 from leadline.diagnose.trials.habits import habits_of
 
 SEEDS = 5  # at most
@@ -135,7 +135,7 @@ class Trials:
             self._own = self._copy(0, "trained").judge()
         if self.steps >= _WHOLE * self.subject.steps:
             lost, lost_se = gain_of([twin], [self._own], scale=self.scale)
-            if lost > 2 * lost_se:
+            if is_sure(lost, lost_se):
                 gain, gain_se = gain - lost, math.hypot(gain_se, lost_se)
         most = self._errors([self._own])[0] if self._own.per_row or self.scale else math.inf
         if gain > most >= 0:
