@@ -22,6 +22,7 @@ from leadline.explain.gradients_in_time import gradient_through_time
 
 _ROWS, _PARTS, _HOOKED, _SHOWN = 2048, 32, 512, 50
 _LEFT = 0.01  # of a gradient, at the horizon
+_DRAWS = 4
 
 
 def read_last(subject: Subject) -> Last:
@@ -90,6 +91,34 @@ def judge(subject: Subject, rows: Rows, model: nn.Module, *, head: Sequence[str]
         size = float(flat.abs().max())
         judged.constant = bool(len(flat) > 1 and float(flat.std(0, correction=0).max()) <= 1e-5 * size + 1e-12)
     return judged
+
+
+def read_restless(subject: Subject) -> tuple[float, float] | None:
+    """The error on held-out rows in training mode, and the standard error of its difference to that in evaluation mode.
+
+    None where rows have no errors of their own. Of dropout it is the mean of a few draws.
+
+    Example:
+        >>> from leadline.diagnose.trials.samples import a_subject
+        >>> error, spread = read_restless(a_subject())
+        >>> spread > 0
+        True
+    """
+    rows = subject.valid if subject.valid is not None else subject.train
+    rows = rows.take(choose(len(rows), _ROWS))
+    head, loss = ending_of(subject, subject.trained(), rows)
+    if subject.task not in ("classes", "labels", "number"):
+        return None
+
+    def errors(*, training: bool) -> Tensor:
+        outputs = subject.outputs(subject.trained().train(training), rows, size=len(rows))
+        found = errors_of(outputs, rows.targets, subject.task, classes=subject.classes, head=head, loss=loss)
+        return torch.where(torch.isfinite(found), found, 1.0).double()
+
+    restless = torch.stack([errors(training=True) for _ in range(_DRAWS)]).mean(0)
+    difference = restless - errors(training=False)
+    spread = float(difference.std()) / len(rows) ** 0.5 if len(rows) > 1 else math.inf
+    return float(restless.mean()), max(spread, 0.5 / len(rows))
 
 
 def mode_difference(subject: Subject, model: nn.Module, rows: Rows, *, floor: float) -> float:

@@ -12,6 +12,9 @@ from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
+LONG_WAIT, SLOW_ROW = 5e-3, 1e-4  # seconds a step, and a row: what lies in memory is there sooner
+WORKERS = "DataLoader(data, batch_size, num_workers=4, persistent_workers=True)"
+
 
 def underfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     best = outcome.best if outcome.best is not None else outcome.constant
@@ -97,11 +100,12 @@ def mode_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     off = difference or 0.0
     # Dropout alone makes the two modes differ, in favour of evaluation; with batch norm the statistics may be at fault.
     strength = max(0.9 * float(evaluation > 0.9), ramp(off, 0.5, 0.9) * float(readings.graph.normalizes))
-    cause = (
-        "The network is trained in evaluation mode: dropout and batch statistics stand still."
-        if evaluation > 0.9
-        else "In training and in evaluation mode the network answers differently: its running statistics do not fit."
-    )
+    cause = "In training and in evaluation mode the network answers differently: its running statistics do not fit."
+    if evaluation > 0.9:
+        samples = readings.steps.samples
+        since = next((sample.step for sample in samples if not sample.training_mode), 0)
+        when = f"From step {since:,} on the" if samples and since > samples[0].step else "The"
+        cause = f"{when} network is trained in evaluation mode: dropout and batch statistics stand still."
     yield Candidate(
         "mode_mismatch",
         strength,
@@ -151,14 +155,22 @@ def bad_batches(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 
 def starved_device(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
-    waiting = readings.steps.waiting
-    if waiting is None or readings.program.device == "cpu":
+    waiting, seconds = readings.steps.waiting, readings.steps.waiting_seconds
+    if waiting is None:
         return
+    program = readings.program
+    on_cpu = program.device == "cpu"
+    if on_cpu and (seconds is None or seconds < LONG_WAIT or seconds < SLOW_ROW * program.batch):
+        return  # of a small network the rows in memory take as long to be put together as they take to be learned
+    a_row = (seconds or 0.0) / max(program.batch, 1)
     yield Candidate(
         "starved_device",
-        ramp(waiting, 0.3, 0.6),
-        "The device waits for its next batch for much of the time.",
-        (Measure("share of the time spent waiting", waiting, high=0.3),),
+        ramp(waiting, 0.2, 0.5) if on_cpu else ramp(waiting, 0.3, 0.6),
+        "Much of the time goes by between the steps: rows are loaded, or the loop does something else there."
+        if on_cpu
+        else "The device waits for its next batch for much of the time.",
+        (Measure("share of the time spent waiting", waiting, high=0.3), Measure("seconds waited for a row", a_row)),
         severity="moderate",
-        proven=waiting > 0.5,
+        proven=waiting > (0.3 if on_cpu else 0.5),
+        extra={"code_line": WORKERS} if on_cpu else {},
     )

@@ -123,17 +123,19 @@ def told_outcome(readings: Readings, outcome: Outcome) -> str:
         return "How good the network is could not be judged."
     where = "held-out rows" if outcome.held_out else "training rows"
     if readings.program.task == "classes":
-        told = f"Right for {1 - outcome.error:.1%} of the {where}, one answer for all would be for {1 - outcome.constant:.1%}"
+        told = f"Right for {_percent(1 - outcome.error)} of the {where}, one answer for all would be for {_percent(1 - outcome.constant)}"
     elif readings.program.task == "labels":
-        told = (
-            f"{1 - outcome.error:.1%} of the labels of the {where} are right, of one answer for all {1 - outcome.constant:.1%}"
-        )
+        told = f"{_percent(1 - outcome.error)} of the labels of the {where} are right, of one answer for all {_percent(1 - outcome.constant)}"
     elif readings.program.task == "number":
-        told = f"It explains {1 - outcome.error:.1%} of the variance of the {where}"
+        told = f"It explains {_percent(1 - outcome.error)} of the variance of the {where}"
     else:
         told = f"The loss on {where} is {outcome.error:.3g}; the best answer that ignores the inputs has {outcome.constant:.3g}"
     if outcome.best is not None and outcome.best_name != "constant":
         names = {"linear": "a linear model", "neighbours": "nearest neighbours", "trees": "trees"}
-        share = f"{1 - outcome.best:.1%}"
+        share = _percent(1 - outcome.best)
         told += f", {names.get(outcome.best_name, outcome.best_name)} {share}"
     return told + "."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
