@@ -52,11 +52,12 @@ class PassHooks:
         self.training, self.grad_enabled, self.started = True, True, 0.0
         self._model, self._went_back = model, False
         self._optimizers, self._updated = len(optimizers), set[int]()
-        self._handles: list[Any] = [
-            model.register_forward_pre_hook(self._on_begin),
-            model.register_forward_hook(self._on_end),
-            *(optimizer.register_step_post_hook(self._on_update) for optimizer in optimizers),
-        ]
+        self._handles: list[Any] = [optimizer.register_step_post_hook(self._on_update) for optimizer in optimizers]
+        if not isinstance(model, torch.jit.ScriptModule):  # which takes no hooks
+            self._handles += [
+                model.register_forward_pre_hook(self._on_begin),
+                model.register_forward_hook(self._on_end),
+            ]
 
     def remove(self) -> None:
         for handle in self._handles:
