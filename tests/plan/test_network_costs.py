@@ -44,7 +44,7 @@ def test_the_published_counts(name: str, parameters: int, billions: float, unnor
     assert cost.multiply_adds == pytest.approx(1e9 * billions, rel=0.015)
 
 
-@pytest.mark.parametrize("name", ["lenet5", "resnet20", "squeezenet"])
+@pytest.mark.parametrize("name", ["three_convolutions", "resnet20", "squeezenet"])
 def test_they_are_those_of_the_summary(name: str) -> None:
     model, pictures = ModelPlan(name), schema(32, 10)
     cost, summed = cost_of_network(model, pictures), summary(network(Plan(model=model), pictures), (3, 32, 32))
