@@ -259,5 +259,6 @@ def test_a_network_for_tables_needs_a_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "adagrad", "rmsprop", "lbfgs"])
 def test_the_network_for_tables_learns_with_every_optimizer(optimizer: str, tmp_path: Path) -> None:
-    changes = {"training.optimizer": optimizer, "training.threads": 1, "training.step": "plain", "training.epochs": 30}
+    small = {"training.threads": 1, "model.members": 2, "model.width": 32}
+    changes = {"training.optimizer": optimizer, "training.step": "plain", "training.epochs": 30, **small}
     assert leadline.train("wine", folder=tmp_path / "run", changes=changes).score > 0.85
