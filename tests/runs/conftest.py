@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from small_trainings import QUICK
 
 import leadline
-from leadline.runs import Run, finishing
+from leadline.runs import Run
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +15,5 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def little_time_for_baselines() -> Iterator[None]:
-    """One setting of each baseline in place of all that 20 seconds have room for, which `tests/baselines` sees to."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finishing, "_BASELINE_LEAST", 0.001)
-        yield
+def all_are_brief(brief: None) -> None:
+    """`tests/report` and `tests/baselines` see to what is left out."""

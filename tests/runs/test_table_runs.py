@@ -60,7 +60,7 @@ def test_the_plan_holds_every_kind_with_its_reason(run: Run) -> None:
     assert run.plan.data.target == "sold"
 
 
-def test_the_results_tell_of_columns_and_what_matters(run: Run) -> None:
+def test_the_results_tell_of_columns_and_what_matters(run: Run, drawn: None) -> None:
     results = run.results
     assert [column["name"] for column in results["columns"]] == ["sold", "id", "size", "city", "new", "day", "price"]
     assert results["importance"]["columns"][0]["name"] == "size"
@@ -68,7 +68,7 @@ def test_the_results_tell_of_columns_and_what_matters(run: Run) -> None:
     first = results["dependence"][0]
     assert first["name"] == "size"
     assert all(len(values) == len(first["x"]) for values in first["outputs"].values())
-    page = (run.folder / "report.html").read_text()
+    page = run.report().read_text()
     assert "What matters" in page
     assert "rows.csv:" in page
 
