@@ -66,6 +66,7 @@ class Graph:
     problems: list[dict[str, str]] = field(default_factory=list)  # {"code": "double_softmax", "says": "…", "code_line": "…"}
     depth: int = 0  # layers of weights on the longest path
     normalizes: bool = False
+    batch_norm: bool = False
     recurrent: bool = False
     convolutional: bool = False
     dropout: float = 0.0  # the largest share dropped
@@ -183,6 +184,7 @@ class Judged:
     answered: list[float] = field(default_factory=list)  # share of rows for which each class is answered
     constant: bool = False  # one answer for every row
     entropy: float | None = None  # mean entropy of the answers, in nats
+    shares: list[float] = field(default_factory=list)  # of the places of maps and sequences, by class
 
 
 @dataclass

@@ -108,9 +108,7 @@ def _graph_of(subject: Subject, few: Rows, outputs: Any, loss: Tensor | None) ->
         owner = subject.trained().train()
         loss = subject.loss(subject.call(owner, few.inputs), few.targets)
         optimizers = (subject.optimizer_for(owner),) if subject.optimizers else ()
-    graph = loss_graphs.read_graph(
-        loss, owner, optimizers, loss_function=subject.loss, targets=few.targets, outputs=outputs
-    )
+    graph = loss_graphs.read_graph(loss, owner, optimizers, loss_function=subject.loss, targets=few.targets, outputs=outputs)
     if not subject.optimizers:
         graph.outside = []  # which optimizer will train it is not known
     return graph
