@@ -67,6 +67,7 @@ class Graph:
     depth: int = 0  # layers of weights on the longest path
     normalizes: bool = False
     pretrained: bool = False  # it began with statistics or scales that only a training gives
+    batch_norm: bool = False
     recurrent: bool = False
     convolutional: bool = False
     dropout: float = 0.0  # the largest share dropped
@@ -184,6 +185,7 @@ class Judged:
     answered: list[float] = field(default_factory=list)  # share of rows for which each class is answered
     constant: bool = False  # one answer for every row
     entropy: float | None = None  # mean entropy of the answers, in nats
+    shares: list[float] = field(default_factory=list)  # of the places of maps and sequences, by class
 
 
 @dataclass
