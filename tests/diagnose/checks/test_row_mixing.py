@@ -61,3 +61,11 @@ def test_answers_without_a_row_for_each_are_not_judged() -> None:
             return x.mean(0)
 
     assert read_mixing(subject(Joined())) is None
+
+
+def test_answers_in_which_chance_has_a_part_tell_nothing() -> None:
+    class Noisy(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.flatten(1)[:, :2] + torch.randn(len(x), 2)
+
+    assert read_mixing(subject(Noisy())) is None
