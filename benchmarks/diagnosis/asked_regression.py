@@ -184,7 +184,7 @@ def houses(count: int = 600) -> Shares:
 
 @question(
     "https://stats.stackexchange.com/questions/409000/should-we-normalize-target-data-as-well-as-input-data",
-    *("bad_initialization", "rate_too_low", "stopped_too_early"),
+    *("inputs_not_prepared", "bad_initialization", "rate_too_low", "stopped_too_early"),
 )
 def prices_in_dollars(mended: bool, watch: Watch) -> tuple[Probe, float]:
     """The targets are 250,000 and Adam moves an output by a little: it is on its way from zero when the epochs are over."""

@@ -19,9 +19,11 @@ from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.judging import judge_readings, worth_trying
 from leadline.diagnose.rules.outcomes import outcome_of
+from leadline.diagnose.rules.second_faults import FIRST_SHARE, may_be_two, worth_trying_beside
 from leadline.diagnose.static_checks import read_static
 from leadline.diagnose.subject import Subject, undisturbed
 from leadline.diagnose.trials.branching import branches
+from leadline.diagnose.trials.twins import written
 from leadline.plan import Plan
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
     """Everything that can be known of a training after it, in this order: what it did, what it is, how good it is, why."""
     began = time.perf_counter()
     readings, subject = probe.readings, probe.subject()
-    readings.unchecked[:], readings.branches[:] = probe.missed, []
+    readings.unchecked[:], readings.branches[:], readings.further[:] = probe.missed, [], []
     checks = probe.checks or Checklist(readings)
     checks.give(math.inf)
     with warnings.catch_warnings(), undisturbed(subject) if subject is not None else nullcontext():
@@ -52,9 +54,18 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
 def judge_with_trials(subject: Subject, readings: Readings, *, seconds: float, plan: Plan | None = None) -> Verdict:
     """The verdict on readings, after the trials that are worth it where there is time for some."""
     if seconds > 0 and (wanted := worth_trying(readings)):
-        run = functools.partial(branches, subject, wanted, seconds=seconds, readings=readings)
-        tried = Checklist(readings).run("trials", run)
-        readings.branches = tried or []
+        began, checks = time.perf_counter(), Checklist(readings)
+        first = seconds * (FIRST_SHARE if may_be_two(readings) else 1.0)
+        run = functools.partial(branches, subject, wanted, seconds=first, readings=readings)
+        readings.branches = checks.run("trials", run) or []
+        left = seconds - (time.perf_counter() - began)
+        if left > (1 - FIRST_SHARE) * seconds / 2 and (second := worth_trying_beside(readings)) is not None:
+            change, others = second
+            readings.beside_change = written(*change)
+            run = functools.partial(
+                branches, subject, others, seconds=left, readings=readings, beside=readings.beside_change, unchecked=[]
+            )
+            readings.further = checks.run("trials beside one that helps", run) or []
     return judge_readings(readings, plan)
 
 

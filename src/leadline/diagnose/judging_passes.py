@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import nn
 
-
 _ENOUGH = 12  # passes, after which it is known how a program judges
 
 

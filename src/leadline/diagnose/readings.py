@@ -68,6 +68,8 @@ class Graph:
     problems: list[dict[str, str]] = field(default_factory=list)  # {"code": "double_softmax", "says": "…", "code_line": "…"}
     depth: int = 0  # layers of weights on the longest path
     normalizes: bool = False
+    pretrained: bool = False  # it began with statistics or scales that only a training gives
+    batch_norm: bool = False
     recurrent: bool = False
     convolutional: bool = False
     dropout: float = 0.0  # the largest share dropped
@@ -186,6 +188,7 @@ class Judged:
     answered: list[float] = field(default_factory=list)  # share of rows for which each class is answered
     constant: bool = False  # one answer for every row
     entropy: float | None = None  # mean entropy of the answers, in nats
+    shares: list[float] = field(default_factory=list)  # of the places of maps and sequences, by class
 
 
 @dataclass
@@ -314,6 +317,8 @@ class Readings:
     giveaway: Giveaway = field(default_factory=Giveaway)
     drill: Drill = field(default_factory=Drill)
     branches: list[Branch] = field(default_factory=list)
+    beside_change: str = ""  # the change that gained most, which the twins of further branches had as well
+    further: list[Branch] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 

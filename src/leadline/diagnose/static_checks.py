@@ -87,6 +87,9 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
     readings.graph.dropped_answers = before.dropped_answers
     hidden = checks.run("weights that nobody holds", lambda: hidden_layers.read_hidden(subject, few), passes=1, again=True)
     readings.hidden = hidden or readings.hidden
+    readings.graph.pretrained = bool(
+        checks.run("earlier trainings", lambda: first_look.has_learned(subject.fresh()), again=True)
+    )
     layers = checks.run("layers", lambda: first_look.read_layers(subject.fresh(), few), passes=2)
     readings.program.layers = layers or readings.program.layers
     readings.first = checks.run("first step", lambda: first_look.read_first(subject), passes=16) or readings.first

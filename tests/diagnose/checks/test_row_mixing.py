@@ -63,9 +63,17 @@ def test_answers_without_a_row_for_each_are_not_judged() -> None:
     assert read_mixing(subject(Joined())) is None
 
 
-def test_answers_in_which_chance_has_a_part_tell_nothing() -> None:
-    class Noisy(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x.flatten(1)[:, :2] + torch.randn(len(x), 2)
+class Drawn(nn.Module):
+    """Answers in which chance has a part, in evaluation too."""
 
-    assert read_mixing(subject(Noisy())) is None
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(15, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last(x.flatten(1))
+        return out + torch.randn_like(out)
+
+
+def test_answers_that_are_drawn_anew_say_nothing_of_their_neighbours() -> None:
+    assert read_mixing(subject(Drawn())) is None

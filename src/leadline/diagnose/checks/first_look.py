@@ -20,6 +20,7 @@ from leadline.diagnose.subject import Rows, Subject
 # Gains that keep the variance through an activation; 1 where nothing, or something else, follows.
 _GAINS = {"relu": 2**0.5, "leaky_relu": 2**0.5, "gelu": 2**0.5, "silu": 2**0.5, "elu": 1.4, "prelu": 2**0.5, "hardtanh": 2**0.5}
 _ROWS = 256
+_TRIAL = 20  # batches
 _TOLD, _EVEN = 64, 0.15  # weights from which a spread can be told, and how far it may be from what is expected
 
 
@@ -40,6 +41,26 @@ def read_layers(model: nn.Module, rows: Rows) -> list[LayerFacts]:
     if found and found[-1].weight_std == 0:
         found[-1].expected_std = 0.0
     return found
+
+
+def has_learned(model: nn.Module) -> bool:
+    """Whether a network with its first weights has been trained before, as its normalization layers tell.
+
+    Their scales begin as one number, and their statistics count the batches that they have seen: a few may be a trial run.
+
+    Example:
+        >>> norm = nn.BatchNorm1d(3)
+        >>> before = has_learned(norm)
+        >>> _ = nn.init.normal_(norm.weight)
+        >>> before, has_learned(norm)
+        (False, True)
+    """
+    norms = [layer for layer in model.modules() if "Norm" in type(layer).__name__]
+    seen = any(
+        int(count) > _TRIAL for layer in norms if isinstance(count := getattr(layer, "num_batches_tracked", None), Tensor)
+    )
+    scales = [scale for layer in norms if isinstance(scale := getattr(layer, "weight", None), Tensor) and scale.numel() > 1]
+    return seen or any(float(scale.detach().float().std()) > 0 for scale in scales)
 
 
 def read_first(subject: Subject) -> First:
