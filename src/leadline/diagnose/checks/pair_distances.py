@@ -83,8 +83,8 @@ def _sides_of(inputs: Any) -> Sides | None:
 def _apart(outputs: Any, rows: int) -> Tensor | None:
     """One number a row: as it is, or the distance of two codes."""
     if _are_codes(outputs):
-        apart: Tensor = (outputs[0] - outputs[1]).double()
-        return apart.flatten(1).norm(dim=1).cpu()
+        apart: Tensor = (outputs[0] - outputs[1]).double().flatten(1).norm(dim=1).cpu()
+        return apart
     if isinstance(outputs, Tensor) and outputs.numel() == rows and outputs.is_floating_point():
         return outputs.detach().double().flatten().cpu()
     return None
