@@ -14,14 +14,16 @@ from torch import Tensor
 
 from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
-from leadline.diagnose.checks import drills, head_fits, last_look, row_mixing
+from leadline.diagnose.checks import class_numbers, drills, head_fits, last_look, row_mixing, running_statistics
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Beside, Readings
 from leadline.diagnose.rules.judging import judge_readings, worth_trying
 from leadline.diagnose.rules.outcomes import outcome_of
+from leadline.diagnose.rules.second_faults import FIRST_SHARE, may_be_two, worth_trying_beside
 from leadline.diagnose.static_checks import read_simple, read_static
 from leadline.diagnose.subject import Subject, undisturbed
 from leadline.diagnose.trials.branching import branches
+from leadline.diagnose.trials.twins import written
 from leadline.plan import Plan
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
     """Everything that can be known of a training after it, in this order: what it did, what it is, how good it is, why."""
     began = time.perf_counter()
     readings, subject = probe.readings, probe.subject()
-    readings.unchecked[:], readings.branches[:] = probe.missed, []
+    readings.unchecked[:], readings.branches[:], readings.further[:] = probe.missed, [], []
     checks = probe.checks or Checklist(readings)
     checks.give(math.inf)
     with warnings.catch_warnings(), undisturbed(subject) if subject is not None else nullcontext():
@@ -52,9 +54,18 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
 def judge_with_trials(subject: Subject, readings: Readings, *, seconds: float, plan: Plan | None = None) -> Verdict:
     """The verdict on readings, after the trials that are worth it where there is time for some."""
     if seconds > 0 and (wanted := worth_trying(readings)):
-        run = functools.partial(branches, subject, wanted, seconds=seconds, readings=readings)
-        tried = Checklist(readings).run("trials", run)
-        readings.branches = tried or []
+        began, checks = time.perf_counter(), Checklist(readings)
+        first = seconds * (FIRST_SHARE if may_be_two(readings) else 1.0)
+        run = functools.partial(branches, subject, wanted, seconds=first, readings=readings)
+        readings.branches = checks.run("trials", run) or []
+        left = seconds - (time.perf_counter() - began)
+        if left > (1 - FIRST_SHARE) * seconds / 2 and (second := worth_trying_beside(readings)) is not None:
+            change, others = second
+            readings.beside_change = written(*change)
+            run = functools.partial(
+                branches, subject, others, seconds=left, readings=readings, beside=readings.beside_change, unchecked=[]
+            )
+            readings.further = checks.run("trials beside one that helps", run) or []
     return judge_readings(readings, plan)
 
 
@@ -68,9 +79,15 @@ def read_course(probe: Probe, readings: Readings) -> None:
     steps.noise = trends.noise_between_steps(losses)
     steps.not_zeroed = probe.not_zeroed
     samples = steps.samples
-    steps.evaluation_mode = float(np.mean([not sample.training_mode for sample in samples])) if samples else 0.0
-    waited = [sample.waited for sample in samples[2:] if sample.waited is not None]
-    steps.waiting = float(np.median(waited)) if waited else None
+    # Of the later half: who judges in evaluation mode and does not come back from it begins in training mode.
+    late = samples[len(samples) // 2 :]
+    steps.evaluation_mode = float(np.mean([not sample.training_mode for sample in late])) if late else 0.0
+    if probe.judging is not None:
+        steps.judged_in_training, steps.judged_in_evaluation = probe.judging.training, probe.judging.evaluation
+    steps.waiting, steps.waiting_seconds = (
+        float(np.median(each)) if (each := [value for value in values if value is not None]) else None
+        for values in ([sample.waited for sample in samples[2:]], [sample.waited_seconds for sample in samples[2:]])
+    )
     later = [sample for sample in samples if any(each is not None for each in sample.update)]
     steps.not_updated = [
         name
@@ -111,7 +128,15 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     slope = readings.last.slope, readings.last.slope_se
     readings.last = checks.run("last step", lambda: last_look.read_last(subject), again=True) or readings.last
     readings.last.slope, readings.last.slope_se = slope
+    moded = readings.graph.normalizes or readings.graph.dropout > 0
+    if moded and readings.steps.judged_in_training and not readings.steps.judged_in_evaluation:
+        restless = checks.run("judging in training mode", lambda: last_look.read_restless(subject), again=True)
+        readings.last.restless_error, readings.last.restless_error_se = restless or (None, 0.0)
     readings.last.mixing = checks.run("rows by themselves", lambda: row_mixing.read_mixing(subject), again=True)
+    stale = checks.run("running statistics", lambda: running_statistics.read_stale(subject), again=True)
+    readings.last.stale_error, readings.last.stale_error_se = stale or (None, 0.0)
+    numbers = checks.run("class numbers", lambda: class_numbers.read_class_numbers(subject), again=True)
+    readings.numbers = numbers or readings.numbers
     readings.graph.problems = checks.run("head", lambda: head_fits.head_problems(subject, readings), again=True) or []
     if outcome_of(readings).bad:  # what has learned all rows can learn a few of them
         readings.drill = checks.run("one batch", lambda: drills.read_drill(subject)) or readings.drill

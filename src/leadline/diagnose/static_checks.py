@@ -12,9 +12,12 @@ from leadline.diagnose.checks import (
     answer_columns,
     dropped_shares,
     first_look,
+    giveaways,
+    hidden_layers,
     input_columns,
     label_looks,
     loss_graphs,
+    pair_distances,
     picture_fields,
     simple_methods,
     split_likeness,
@@ -66,9 +69,13 @@ def read_simple(subject: Subject, checks: Checklist, known: Beside | None = None
 
 def _read_task(subject: Subject, checks: Checklist, answered: Any) -> None:
     program = checks.readings.program
+    pairs = checks.run("pairs", lambda: pair_distances.read_pairs(subject), again=True)
+    checks.readings.pairs = pairs or checks.readings.pairs
     if "task" not in checks.done and (outputs := answered()) is not None:
         targets, inputs = subject.train.targets, subject.train.inputs
         found = checks.run("task", lambda: task_guess.task_of(targets, outputs, subject.loss, inputs=inputs))
+        # Which distance means which target is for the loss to say.
+        found = found if checks.readings.pairs.closeness != "distance" else None
         program.task, program.classes = found or ("other", 0)
     subject.task, subject.classes = program.task, program.classes
 
@@ -79,15 +86,23 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
     graph = checks.run("graph", lambda: _graph_of(subject, few, answered(), graph_loss), passes=2, again=True) or before
     graph.field_share, graph.dropout_in_evaluation = before.field_share, before.dropout_in_evaluation
     graph.dropout, readings.graph = max(graph.dropout, before.dropout), graph
+    graph.widest_kernel = picture_fields.widest_kernel(subject.model)
     if readings.graph.convolutional:
         field = checks.run(
             "receptive field", lambda: picture_fields.read_field(subject.trained(), subject.train.inputs), passes=2
         )
         readings.graph.field_share = field if field is not None else readings.graph.field_share
-    dropped = checks.run("dropout", lambda: dropped_shares.read_dropped(subject, few), passes=1)
-    readings.graph.dropout = max(readings.graph.dropout, dropped or 0.0)
+    if (dropped := checks.run("dropout", lambda: dropped_shares.read_dropped(subject, few), passes=1)) is not None:
+        before.dropped_answers = dropped.of_answers
+        readings.graph.dropout = max(readings.graph.dropout, dropped.largest)
+    readings.graph.dropped_answers = before.dropped_answers
     always = checks.run("dropout in evaluation", lambda: dropped_shares.read_dropped(subject, few, training=False), passes=1)
-    readings.graph.dropout_in_evaluation = always if always is not None else readings.graph.dropout_in_evaluation
+    readings.graph.dropout_in_evaluation = always.largest if always is not None else before.dropout_in_evaluation
+    hidden = checks.run("weights that nobody holds", lambda: hidden_layers.read_hidden(subject, few), passes=1, again=True)
+    readings.hidden = hidden or readings.hidden
+    readings.graph.pretrained = bool(
+        checks.run("earlier trainings", lambda: first_look.has_learned(subject.fresh()), again=True)
+    )
     layers = checks.run("layers", lambda: first_look.read_layers(subject.fresh(), few), passes=2)
     readings.program.layers = layers or readings.program.layers
     readings.first = checks.run("first step", lambda: first_look.read_first(subject), passes=16) or readings.first
@@ -104,6 +119,8 @@ def _read_rows(subject: Subject, checks: Checklist, answered: Any) -> None:
     if subject.task == "classes":
         found = checks.run("labels", lambda: label_looks.read_labels(train, subject.task, subject.classes))
         readings.labels = found or readings.labels
+    giveaway = checks.run("columns beside the target", lambda: giveaways.read_giveaway(subject))
+    readings.giveaway = giveaway or readings.giveaway
 
 
 def _graph_of(subject: Subject, few: Rows, outputs: Any, loss: Tensor | None) -> Graph:
