@@ -165,9 +165,41 @@ def test_names_that_would_steer_a_terminal_do_not(kept: Callable[..., Path], typ
     assert "\x1b" not in out
 
 
-def test_no_run_is_one_paragraph(workplace: Path, type_in: TypeIn) -> None:
+def test_neither_a_run_nor_data_is_one_paragraph(workplace: Path, type_in: TypeIn) -> None:
     status, _, err = type_in("diagnose", "nowhere")
-    assert (status, "There is no folder nowhere" in err) == (2, True)
+    assert (status, "There is neither a Run nor data." in err, err.count("\n\n")) == (2, True, 0)
+
+
+def test_options_of_the_other_kind_are_mistakes(kept: Callable[..., Path], type_in: TypeIn) -> None:
+    kept(Verdict(checked=("rates",)))
+    for words, said in (
+        (("last", "--set", "model=mlp"), "whose data and plan are settled"),
+        (("digits", "--confirm", "3"), "digits is not a Run, and --confirm is for one"),
+    ):
+        status, _, err = type_in("diagnose", *words)
+        assert (status, said in " ".join(err.split())) == (2, True)
+
+
+def test_data_are_checked_before_any_training(workplace: Path, type_in: TypeIn) -> None:
+    words = (
+        "digits",
+        "--set",
+        "model=linear",
+        "--set",
+        "training.threads=1",
+        "--set",
+        "training.learning_rate=1000",
+        "--rates",
+    )
+    status, out, err = type_in("diagnose", *words)
+    assert (status, err) == (0, "")
+    assert "Learning rate too high (severe, confirmed)" in out
+    (command,) = {line for line in out.splitlines() if line.startswith("type ")}
+    assert command.startswith("type      leadline train digits --set model=linear --set training.threads=1 --set training.lea")
+    assert "training.learning_rate=1000" not in command
+    assert "^ recommended" in out
+    assert max(len(line) for line in out.splitlines() if not line.startswith("type")) <= 80
+    assert not list(workplace.iterdir())
 
 
 @pytest.mark.parametrize("seconds", ["-1", "much"])
