@@ -1,7 +1,9 @@
-"""Held-out rows as a person gives them: arrays, or batches, whose order is left as it would have been."""
+"""Held-out rows as a person gives them, arrays or batches, and the loss on them while the network trains."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import torch
 
 from leadline.diagnose.kept_rows import KeptRows, as_rows
-from leadline.diagnose.subject import Rows
+from leadline.diagnose.subject import Rows, Subject, undisturbed
 
 
 def held_out_rows(given: Any, device: torch.device) -> Rows | None:
@@ -43,3 +45,43 @@ def order_kept(batches: Any) -> Iterator[None]:
     finally:
         for generator, state in states:
             generator.set_state(state)
+
+
+class HeldOutCourse:
+    """The loss on held-out rows while a network trains, judged now and then within a share of the time.
+
+    Args:
+        share: the most of the training's time that it may take.
+
+    Example:
+        >>> from leadline.diagnose.trials.samples import a_subject
+        >>> subject, course = a_subject(), HeldOutCourse(0.01)
+        >>> course.due(0), course.judge(subject, 0, 1.0), course.due(1)
+        (True, None, False)
+        >>> len(course.losses)
+        1
+    """
+
+    def __init__(self, share: float) -> None:
+        self.losses: list[tuple[int, float, float]] = []
+        self._share, self._next = share, 0
+
+    def due(self, count: int) -> bool:
+        return count >= self._next
+
+    def judge(self, subject: Subject, count: int, elapsed: float) -> None:
+        """Judge the subject's own rows, on a copy: a network may carry a state from one call to the next.
+
+        Args:
+            subject: whose training rows are these rows.
+            count: steps made.
+            elapsed: seconds since the training began.
+        """
+        began = time.perf_counter()
+        self._next = 1 << 62  # where it fails, it is not tried again
+        with undisturbed(subject):
+            loss = subject.loss_of(subject.trained().eval(), subject.train) if subject.loss is not None else math.nan
+        self.losses.append((count, loss, math.nan))
+        passed = time.perf_counter() - began
+        steps = count * passed / (max(elapsed + passed, 1e-9) * self._share)
+        self._next = count + max(5, count // 12, int(min(steps, 1 << 40)))

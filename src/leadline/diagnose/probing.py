@@ -13,21 +13,21 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.examining import examine
 from leadline.diagnose.findings import Verdict
-from leadline.diagnose.held_out import held_out_rows, order_kept
+from leadline.diagnose.held_out import HeldOutCourse, held_out_rows, order_kept
+from leadline.diagnose.judging_passes import JudgingPasses
 from leadline.diagnose.kept_rows import KeptRows, as_rows
-from leadline.diagnose.layer_hooks import LayerHooks
-from leadline.diagnose.readings import Readings, Sample
-from leadline.diagnose.sample_steps import PassHooks, next_sample
-from leadline.diagnose.subject import Rows, Subject, drawn_aside, undisturbed
-from leadline.diagnose.weight_readings import WeightHooks
+from leadline.diagnose.listening import Listener
+from leadline.diagnose.readings import Readings
+from leadline.diagnose.sample_steps import next_sample
+from leadline.diagnose.subject import Rows, Subject, drawn_aside
+from leadline.diagnose.told_losses import ToldLosses
 from leadline.errors import ArgumentError
 
 _CONFIRMING_SHARE, _CONFIRMING_LEAST = 0.15, 20.0  # of the training's time; seconds
 _FORCED = 3  # samples that are taken whatever they cost
-_TOGETHER = 64  # losses that are put together at once
-_MIXED_ROWS = 256  # of a batch, whose targets tell how well it is mixed
 _VALID_ROWS = 512  # while it trains; all of them at the end
 
 
@@ -117,33 +117,26 @@ class Probe:
             raise ArgumentError("The share of time is out of range", expected="a number in (0, 1)", got=share)
         self.model, self.optimizers, self.loss = model, optimizers, loss
         self.readings = Readings()
-        self.graph_loss: Tensor | None = None
         self.missed: list[str] = []
+        self.checks: Checklist | None = None  # what was looked at before, on rows that stay
         self.kept, self._train = KeptRows(), train
         self._keeps, self._rows = train is None, rows
         self._valid_given = valid
         self._valid: Rows | None = None
         self._share, self._spent, self._count = share, 0.0, 0
-        self._losses: list[Tensor] = []
-        self._past: list[Tensor] = []
-        self._names = [(name, each) for name, each in model.named_parameters()]
-        self._activations: dict[str, str] | None = None
-        self._layers: LayerHooks | None = None
-        self._weights: WeightHooks | None = None
-        self._pass: PassHooks | None = None
-        self._stale: list[Tensor] = []
-        self._after_update: Tensor | None = None
-        self._next = self._next_valid = 0
-        self._deaf = False
-        self._armed_at = self._began = self._ended = 0.0
-        self._batches: list[int] = []
-        self._targets: list[Tensor | None] = []
+        self._losses = ToldLosses()
+        self._listener = Listener(model, optimizers)
+        self._course = HeldOutCourse(share / 3)
+        self.judging: JudgingPasses | None = None
+        self._next, self._deaf = 0, False
+        self._began = self._ended = 0.0
         self.stride = 1
         self._initial: dict[str, Tensor] = {}
         self._verdict: tuple[tuple[Any, ...], Verdict] | None = None
 
     def __enter__(self) -> Self:
         self.begin()
+        self.judging = JudgingPasses(self.model)
         self.listen(0)
         return self
 
@@ -165,17 +158,17 @@ class Probe:
 
     def end(self) -> None:
         """Listen no more."""
-        self._disarm()
+        self._listener.disarm()
+        if self.judging is not None:
+            self.judging.remove()
         self._ended = time.perf_counter()
 
     def step(self, loss: Tensor | float, inputs: Any, targets: Any) -> None:
         """Tell the probe of an iteration: the loss of this batch as the loop computed it, and the batch."""
         loss = loss if isinstance(loss, Tensor) else torch.as_tensor(float(loss))
-        self._losses.append(loss.detach())
-        if len(self._losses) >= _TOGETHER:
-            self._compact()
+        self._losses.add(loss.detach())
         self.keep(inputs, targets)
-        if self._layers is not None:
+        if self._listener.armed:
             self.heard(loss, inputs, targets)
         self._count += 1
         if self._count >= self._next:
@@ -205,9 +198,7 @@ class Probe:
 
     def note(self, logs: dict[str, Tensor]) -> None:
         """Keep the loss of a step that a loop has made."""
-        self._losses.append(logs["loss"].clone() if self.stride > 1 else logs["loss"])
-        if len(self._losses) >= _TOGETHER:
-            self._compact()
+        self._losses.add(logs["loss"].clone() if self.stride > 1 else logs["loss"])
 
     def following(self, count: int) -> int:
         """The step to listen to after so many."""
@@ -220,114 +211,43 @@ class Probe:
         self._count = count
         if self._deaf or (len(self.readings.steps.samples) >= _FORCED and self._spent > self._share * elapsed):
             return
-        self._layers = LayerHooks(self.model, self._activations)
-        self._weights = WeightHooks(self._names, self.optimizers)
-        # Gradients can be compared with those of the last update only where that was in the step before.
-        samples = self.readings.steps.samples
-        follows = bool(samples) and samples[-1].step == count - 1
-        self._pass = PassHooks(self.model, self.optimizers, self._after_update if follows else None)
-        self._armed_at = time.perf_counter()
+        self._listener.arm(count)
 
     def heard(self, loss: Tensor, inputs: Any, targets: Any) -> None:
         """Read what the hooks heard of the step that was just made."""
         try:
             self._hear(loss, inputs, targets)
         except Exception as error:  # of a program that the probe does not understand: the training is to go on
-            self._disarm()
+            self._listener.disarm()
             self._deaf = True
             self.missed.append(f"steps after {self._count:,}: {_first_line(error)}")
 
     def _hear(self, loss: Tensor, inputs: Any, targets: Any) -> None:
-        if self._layers is None or self._weights is None or self._pass is None:
+        if not self._listener.armed:
             return
         now = time.perf_counter()
-        layers, weights, passed = self._layers, self._weights, self._pass
-        self._disarm()
         if self.kept.full:
             self._offer(inputs, targets)
-        self._note_batch(inputs, targets)
-        root = loss if loss.requires_grad else passed.output if passed.output is not None else loss
-        if self._activations is None and root.grad_fn is not None:
-            self._activations = layers.activations(root)
-            self.graph_loss = loss if loss.requires_grad else None
-        dead, saturated, scale = layers.readings(root) if self._activations is not None else ({}, {}, {})
-        gradient, weight, update = weights.readings()
-        if passed.stale is not None:
-            self._stale.append(passed.stale)
-        self._after_update = passed.after_update
-        rates = [float(group.get("lr", 0.0)) for optimizer in self.optimizers for group in optimizer.param_groups]
-        whole = now - self._armed_at
-        self.readings.steps.samples.append(
-            Sample(
-                self._count,
-                now - self._began,
-                float(loss.detach().float().mean()),
-                gradient,
-                weight,
-                update,
-                rates[0] if rates else 0.0,
-                dead,
-                saturated,
-                scale,
-                passed.training,
-                waited=(passed.started - self._armed_at) / whole if passed.started and whole > 0 else None,
-                graph=passed.grad_enabled,
-            )
-        )
-        if self._valid is not None and self._count >= self._next_valid:
-            self._judge_valid()
+        self._listener.note_batch(inputs, targets)
+        self.readings.steps.samples.append(self._listener.heard(self._count, loss, self._began))
+        if self._valid is not None and self._course.due(self._count):
+            self._judge_valid(self._valid)
         typical = (now - self._began - self._spent) / max(self._count + 1, 1)
         if len(self.readings.steps.samples) > 1:  # the first includes what torch does once
-            self._spent += time.perf_counter() - now + max(0.0, whole - typical)
+            self._spent += time.perf_counter() - now + max(0.0, now - self._listener.armed_at - typical)
 
-    def _note_batch(self, inputs: Any, targets: Any) -> None:
-        """How many rows this batch has, and some of its targets."""
-        many = isinstance(targets, Tensor) and targets.ndim > 0
-        try:
-            self._batches.append(len(as_rows(inputs, targets)))
-        except ValueError:
-            self._batches += [len(targets)] if many else []
-        self._targets.append(targets.detach()[:_MIXED_ROWS].clone() if many else None)
-
-    def _judge_valid(self) -> None:
-        """On a copy: a network may carry a state from one call to the next."""
-        began = time.perf_counter()
-        assert self._valid is not None
-        rows = self._valid.take(slice(0, _VALID_ROWS))
+    def _judge_valid(self, valid: Rows) -> None:
+        rows = valid.take(slice(0, _VALID_ROWS))
         subject = Subject(self.model, _own_copy(self.loss), self.optimizers, rows)
-        with undisturbed(subject):
-            try:
-                loss = subject.loss_of(subject.trained().eval(), rows) if self.loss is not None else float("nan")
-            except Exception as error:  # of the person's loss or network on these rows: told once, and not tried again
-                self.missed.append(f"held-out rows while it trained: {_first_line(error)}")
-                self._next_valid = 1 << 62
-                return
-        self.readings.steps.valid.append((self._count, loss, float("nan")))
-        passed = time.perf_counter() - began
-        elapsed = time.perf_counter() - self._began
-        # No more than a third of what the probe may take.
-        steps = self._count * passed / (max(elapsed, 1e-9) * self._share / 3)
-        self._next_valid = self._count + max(5, self._count // 12, int(min(steps, 1 << 40)))
-
-    def _disarm(self) -> None:
-        for hooks in (self._layers, self._weights, self._pass):
-            if hooks is not None:
-                hooks.remove()
-        self._layers = self._weights = self._pass = None
-
-    def _compact(self) -> None:
-        scalars = [each.reshape(()) if each.numel() == 1 else each.float().mean() for each in self._losses]
-        self._past.append(torch.stack([each.float() for each in scalars]))
-        self._losses.clear()
+        try:
+            self._course.judge(subject, self._count, time.perf_counter() - self._began)
+        except Exception as error:  # of the person's loss or network on these rows: told once, and not tried again
+            self.missed.append(f"held-out rows while it trained: {_first_line(error)}")
+        self.readings.steps.valid = self._course.losses
 
     def losses(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """The loss of every step that was told."""
-        if self._losses:
-            self._compact()
-        if not self._past:
-            return np.zeros(0)
-        fetched: np.ndarray[Any, np.dtype[np.float64]] = torch.cat([each.cpu() for each in self._past]).double().numpy()
-        return fetched
+        return self._losses.together()
 
     def subject(self) -> Subject | None:
         """What the checks look at; None where no rows could be kept."""
@@ -338,7 +258,7 @@ class Probe:
         except Exception as error:  # of batches that cannot be joined
             self.missed.append(f"rows: {_first_line(error)}")
             return None
-        sizes = sorted(self._batches)
+        sizes = sorted(self._listener.batches)
         return Subject(
             self.model,
             _own_copy(self.loss),
@@ -366,19 +286,24 @@ class Probe:
         if self._verdict is None or self._verdict[0] != key:
             trained = (self._ended or time.perf_counter()) - self._began
             seconds = max(_CONFIRMING_LEAST, _CONFIRMING_SHARE * trained) if confirm is None else confirm
-            self._disarm()
+            self._listener.disarm()
             self._verdict = key, examine(self, seconds=seconds)
         return self._verdict[1]
 
     @property
     def batch_targets(self) -> list[Tensor]:
         """Targets of the sampled batches, some rows of each."""
-        return [each for each in self._targets if each is not None]
+        return self._listener.targets
+
+    @property
+    def graph_loss(self) -> Tensor | None:
+        """The loss of the first step that was heard, for its graph."""
+        return self._listener.graph_loss
 
     @property
     def not_zeroed(self) -> float | None:
         """The share of steps, of those looked at, whose gradients were added to those of the step before."""
-        return float(torch.stack([flag.float().cpu() for flag in self._stale]).mean()) if self._stale else None
+        return self._listener.not_zeroed
 
     @property
     def count(self) -> int:

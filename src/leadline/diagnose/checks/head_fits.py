@@ -167,7 +167,7 @@ def _ranges(graph: Graph, targets: Tensor | None, task: str) -> Iterator[Problem
         bounds = f"between {low:.0f} and {high:.0f}" if high < float("inf") else "from 0 up"
         yield _problem(
             f"{last}_on_numbers",
-            f"The network ends with {_NAMES[last]}, so that it answers {bounds}, but {outside:.0%} of the targets are not.",
+            f"The network ends with {_NAMES[last]}: it answers {bounds}, but {100 * outside:.0f} % of the targets are not.",
             f"Take {_NAMES[last]} away from the end of the network"
             + (", or scale the targets." if high < float("inf") else "."),
             "outputs = last_layer(x)  # nothing after it",

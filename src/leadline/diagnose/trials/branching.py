@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.subject import Subject, undisturbed
 from leadline.diagnose.trials.changes import parts_of, said
+from leadline.diagnose.trials.gains import is_sure
 from leadline.diagnose.trials.together import Together
 from leadline.diagnose.trials.twins import LEAST_STEPS, LIKELY_SEEDS, SEEDS, Trials, Wanted, written
 
@@ -47,6 +48,7 @@ def branches(
     readings: Readings | None = None,
     steps: int | None = None,
     unchecked: list[str] | None = None,
+    beside: str = "",
 ) -> list[Branch]:
     """Several changes, each beside the same unchanged twins, within so many seconds.
 
@@ -60,6 +62,7 @@ def branches(
         readings: what was measured.
         steps: of each copy, at most.
         unchecked: gets what could not be tried, and why.
+        beside: changes that all copies get, the unchanged ones too: "head(auto)".
 
     Example:
         >>> from leadline.diagnose.trials.samples import a_subject
@@ -74,7 +77,7 @@ def branches(
         return []
     wanted = list(dict.fromkeys((change, argument) for change, argument in wanted))
     with undisturbed(subject):
-        trials = Trials(subject, readings, steps=steps)
+        trials = Trials(subject, readings, steps=steps, beside=beside)
         step = trials.time_step()
         together = Together(trials, wanted)
         count = _set_steps(trials, wanted, set(together.found), step, seconds - (time.perf_counter() - began))
@@ -107,13 +110,14 @@ def _longer(trials: Trials, done: list[Branch], step: float, end: float) -> list
 
     In a short training whatever learns faster gains, also where it would have made no difference in the end.
     """
-    gained = [each for each in done if each.gain > 2 * each.gain_se]
+    gained = [each for each in done if is_sure(each.gain, each.gain_se)]
     copies = LIKELY_SEEDS * (1 + sum(_cost(trials, (each.change, each.argument)) for each in gained))
     steps = int(min(trials.most, 0.9 * (end - time.perf_counter()) / (step * copies)))
     worth = steps >= _MUCH_LONGER * trials.steps or steps == trials.most > trials.steps
     if not gained or not worth:
         return done
-    whole, wanted = Trials(trials.subject, trials.readings, steps=steps), [(each.change, each.argument) for each in gained]
+    whole = Trials(trials.subject, trials.readings, steps=steps, beside=trials.beside)
+    wanted = [(each.change, each.argument) for each in gained]
     Together(whole, wanted).run(deadline=end)
     again = _all_of(whole, wanted, end)
     # A copy that was not finished in time has told nothing.
@@ -147,8 +151,10 @@ def _cost(trials: Trials, wanted: Wanted) -> float:
             cost *= min(max(before / float(argument or 32), 1.0), 10.0) * max(
                 1.0, min(float(argument or 32) / before, 8.0) ** 0.3
             )
-        elif name in ("longer", "wider"):
+        elif name == "longer":
             cost *= float(argument or 2)
+        elif name == "wider":
+            cost *= min(float(argument or 2), 2.0)  # much wider is tried of narrow layers only
         elif name in ("activation", "normalization", "regularize"):
             cost *= 2.5 if trials.played else 1.3  # these have no tape
         elif name == "head":

@@ -29,7 +29,7 @@ class Together:
 
     Example:
         >>> from leadline.diagnose.trials.samples import a_subject
-        >>> trials = Trials(a_subject(rate=1e-5, steps=400))
+        >>> trials = Trials(a_subject(rate=1e-5, steps=400, batch=16))
         >>> together = Together(trials, [("rate", 1000.0), ("rate", 0.1), ("clip", 1.0), ("head", "auto")])
         >>> [change for change, _ in together.found]
         ['rate', 'rate', 'clip']
@@ -43,7 +43,7 @@ class Together:
         self.found: dict[Wanted, CopiedTraining] = {}
         self._seeds = range(min(trials.seeds, LIKELY_SEEDS))
         twin = trials.copy(0, "initial")
-        alike = likeness(twin)
+        alike = likeness(twin) if _as_twins(twin) else None
         for each in dict.fromkeys(wanted) if alike is not None else ():
             made, own, start, _ = trials.way(*each)
             copied = trials.changed(made, own, start, 0) if start == "initial" else ""
@@ -65,7 +65,8 @@ class Together:
         trials, copies = self.trials, dict[Wanted, list[CopiedTraining]]()
         twins = [trials.copy(seed, "initial") for seed in self._seeds]
         for change, argument in chosen:
-            more = [trials.changed(change, argument, "initial", seed) for seed in self._seeds[1:]]
+            made, argument_made, _, _ = trials.way(change, argument)
+            more = [trials.changed(made, argument_made, "initial", seed) for seed in self._seeds[1:]]
             own = [self.found[change, argument], *(each for each in more if isinstance(each, CopiedTraining))]
             if len(own) == len(twins):
                 copies[change, argument] = own
@@ -92,5 +93,5 @@ class Together:
 
 
 def _as_twins(copied: CopiedTraining) -> bool:
-    """Whether a copy takes as many steps as its twin, and is judged as it is."""
+    """Whether a copy takes as many steps as it is told to, and is judged by all rows alike."""
     return copied.length == 1 and copied.judging is None
