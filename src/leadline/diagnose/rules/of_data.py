@@ -11,6 +11,7 @@ from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 MIXED = 0.01
+FEW_CLASSES = 3  # of places: of letters and words the rare ones are rightly said to be seldom
 
 
 def inputs_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -130,7 +131,7 @@ def imbalance(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         return
     places = readings.program.task == "other"  # of maps and sequences
     counts: list[float] = [count for count in (judged.shares if places else readings.answers.counts) if count]
-    if (readings.program.task != "classes" and not places) or len(counts) < 2:
+    if (readings.program.task != "classes" and not places) or len(counts) < 2 or (places and len(counts) > FEW_CLASSES):
         return
     ratio = max(counts) / min(counts)
     recalls = [recall for recall in judged.recalls if not math.isnan(recall)]
