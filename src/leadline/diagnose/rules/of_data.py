@@ -88,7 +88,7 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 def rows_mixed(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     mixing = readings.last.mixing
-    if mixing is None or mixing < MIXED:
+    if mixing is None or mixing < MIXED or readings.hidden.made_anew:
         return
     yield Candidate(
         "input_ignored",

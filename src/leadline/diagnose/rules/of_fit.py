@@ -17,6 +17,7 @@ STEADY = 0.2  # of the lowest held-out loss, by which it must rise for its cours
 JUDGED_WHILE = 512  # held-out rows, of which the loss is looked at while it trains: of more, the last look has others
 FEW_FOR_NORM = 4  # rows of a batch, whose mean and spread are mostly chance
 LONG_WAIT, SLOW_ROW = 5e-3, 1e-4  # seconds a step, and a row: what lies in memory is there sooner
+STALE = 0.015  # of error, that running statistics must add to matter
 WORKERS = "DataLoader(data, batch_size, num_workers=4, persistent_workers=True)"
 
 
@@ -107,6 +108,19 @@ def over_regularized(readings: Readings, outcome: Outcome) -> Iterator[Candidate
     dropout, decay = readings.graph.dropout, readings.program.weight_decay
     pull = decay * (1.0 if "W" in readings.program.optimizer else 10.0)
     strength = max(ramp(dropout, 0.5, 0.85), ramp(math.log10(max(pull, 1e-9)), -1.0, 0.5))
+    if (answers := readings.graph.dropped_answers) > 0:
+        yield Candidate(
+            "over_regularized",
+            0.9 * ramp(answers, 0.0, 0.2),
+            "Dropout acts on the answers themselves, after the last weights: nothing can make up for what is dropped there.",
+            (Measure("share of the answers dropped", answers, high=0.0),),
+            (("no_dropout", None),),
+            weight=0.93,
+            extra={
+                "remedy": "Take the dropout after the last layer away.",
+                "code_line": "nn.Sequential(…, nn.Dropout(0.3), last_layer)  # before the last layer, not after it",
+            },
+        )
     if outcome.gap > 3 * outcome.gap_se + 0.05 * outcome.constant:
         strength *= 0.3  # it learns more by heart than it can use: held back it is not
     changes = [("no_dropout", None)] if dropout else []
@@ -128,6 +142,8 @@ def mode_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     off = difference or 0.0
     # Dropout alone makes the two modes differ, in favour of evaluation; with batch norm the statistics may be at fault.
     strength = max(0.9 * float(evaluation > 0.9), ramp(off, 0.5, 0.9) * float(readings.graph.normalizes))
+    stale, least = readings.last.stale_error or 0.0, max(3 * readings.last.stale_error_se, STALE, 0.1 * outcome.train_error)
+    strength = 1.0 if stale > least else strength
     cause = "In training and in evaluation mode the network answers differently: its running statistics do not fit."
     if evaluation > 0.9:
         samples = readings.steps.samples
@@ -141,10 +157,11 @@ def mode_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         (
             Measure("loss in the two modes, relative difference", off, high=0.5),
             Measure("share of steps in evaluation mode", evaluation, high=0.0),
+            Measure("error that running statistics add to that with statistics of batches", stale, high=least),
         ),
         (("training_mode", None), ("statistics", None), ("batch", 32)),
-        proven=evaluation > 0.9,
-        hurts=off > 0.5 or evaluation > 0.9,
+        proven=evaluation > 0.9 or stale > least,
+        hurts=off > 0.5 or evaluation > 0.9 or stale > least,
     )
 
 

@@ -140,13 +140,13 @@ def told_outcome(readings: Readings, outcome: Outcome) -> str:
     if rows is None or math.isnan(outcome.error):
         return "How good the network is could not be judged."
     where = "held-out rows" if outcome.held_out else "training rows"
-    right, constant = _percent(1 - outcome.error), _percent(1 - outcome.constant)
+    own, constant = _percent(1 - outcome.error), _percent(1 - outcome.constant)
     if readings.program.task == "classes":
-        told = f"Right for {right} of the {where}, one answer for all would be for {constant}"
+        told = f"Right for {own} of the {where}, one answer for all would be for {constant}"
     elif readings.program.task == "labels":
-        told = f"{right} of the labels of the {where} are right, of one answer for all {constant}"
+        told = f"{own} of the labels of the {where} are right, of one answer for all {constant}"
     elif readings.program.task == "number":
-        told = f"It explains {right} of the variance of the {where}"
+        told = f"It explains {own} of the variance of the {where}"
     else:
         told = f"The loss on {where} is {outcome.error:.3g}; the best answer that ignores the inputs has {outcome.constant:.3g}"
     if outcome.best is not None and outcome.best_name != "constant":
