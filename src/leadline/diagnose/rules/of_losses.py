@@ -43,7 +43,9 @@ def one_batch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     graph, steps, program = readings.graph, readings.steps, readings.program
-    heard = [norm for sample in steps.samples[1:] for norm in sample.gradient]
+    # A gradient that is no number is no missing one: once the loss is none either, nothing is to be told from it.
+    sound = [sample for sample in steps.samples[1:] if math.isfinite(sample.loss) and sample.step < _broken_at(readings)]
+    heard = [norm for sample in sound for norm in sample.gradient]
     none = bool(heard) and all(math.isnan(norm) or norm == 0 for norm in heard)
     wrong_pair = any(problem.get("mild") != "yes" for problem in graph.problems)  # whose gradient may be 0 for all outputs
     if none and not (wrong_pair and not all(map(math.isnan, heard))):
@@ -109,3 +111,9 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         return
     if readings.program.parameters and program.trainable == 0:
         yield Candidate("not_training", 1.0, "No parameter requires a gradient.", (), proven=True)
+
+
+def _broken_at(readings: Readings) -> float:
+    """The step after whose update the loss was no number any more."""
+    at = readings.steps.non_finite_step
+    return math.inf if at is None else at - 1
