@@ -32,6 +32,8 @@ def underfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 def stopped_too_early(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     slope, se = readings.last.slope or 0.0, readings.last.slope_se or math.inf
+    if slope > 0:
+        return  # what rises did not fall any more
     clear = slope < -3 * se
     strength = 0.8 * ramp(-slope, 0.1, 0.6) if clear else 0.0
     few = ramp(readings.program.steps, 150, 30)  # in so few steps no network of any depth is done
@@ -39,7 +41,9 @@ def stopped_too_early(readings: Readings, outcome: Outcome) -> Iterator[Candidat
     yield Candidate(
         "stopped_too_early",
         strength,
-        "The loss was still falling when the training ended.",
+        "The loss was still falling when the training ended."
+        if clear or slope < -0.1
+        else "The training ended after so few steps that the network was not done.",
         (Measure("slope of the loss at the end", slope, low=-0.1), Measure("steps", readings.program.steps, low=100)),
         (("go_on", 1.0),),
         severity="moderate",
