@@ -260,7 +260,7 @@ def whole_channels_dropped_again_and_again(mended: bool, watch: Watch) -> tuple[
     net = Net()
     optimizer = torch.optim.Adam(net.parameters(), lr=0.003)
     with watch(net, optimizer, loss=F.cross_entropy, valid=valid) as probe:
-        for _ in range(12):
+        for _ in range(20):
             for inputs, targets in mini_batches(x, y):
                 optimizer.zero_grad()
                 loss = F.cross_entropy(net(inputs), targets)

@@ -86,8 +86,10 @@ def features_shuffled_and_labels_not(mended: bool, watch: Watch) -> tuple[Probe,
         features(valid, shuffled=not mended),
         features(test, shuffled=False),
     )
+    mean, spread = train[0].mean(0), train[0].std(0) + 1e-3
+    train, valid, test = (((x - mean) / spread, y) for x, y in (train, valid, test))
     top = nn.Sequential(nn.Linear(128, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 5))
-    optimizer = torch.optim.RMSprop(top.parameters(), lr=0.003)
+    optimizer = torch.optim.RMSprop(top.parameters(), lr=0.001)
     criterion = nn.CrossEntropyLoss()
     with watch(top, optimizer, loss=criterion, valid=valid) as probe:
         for _ in range(25):

@@ -148,7 +148,7 @@ def _standardize_line(readings: Readings, argument: Any) -> str:
 
 def _regularize(readings: Readings, argument: Any) -> str:
     decay = max(1e-3, 10 * readings.program.weight_decay)
-    return f"Drop {float(argument):.0%} of the hidden units in training, and let the weights decay by {decay:g}."
+    return f"Drop {100 * float(argument):.0f} % of the hidden units in training, and let the weights decay by {decay:g}."
 
 
 _SENTENCES: dict[str, Words] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from leadline.diagnose.check_readings import Hidden
 from leadline.diagnose.readings import Judged, Readings, Sample
 from leadline.diagnose.rules.of_losses import not_training
 from leadline.diagnose.rules.of_rates import non_finite
@@ -53,3 +54,19 @@ def test_a_gradient_that_is_no_number_before_the_loss_is_none_is_the_operation_s
     assert "root" in found.extra["remedy"]
     (found,) = non_finite(later, outcome_of(later))
     assert not found.extra
+
+
+def test_weights_that_nobody_holds() -> None:
+    readings = heard([0.7, 0.5, 0.4], [0.1] * 3)
+    readings.hidden = Hidden(["hids.0.weight"], "list", "hids", "nn.ModuleList", 0.4, as_drawn=True)
+    found = next(not_training(readings, outcome_of(readings)))
+    assert found.proven
+    assert found.where == "hids.0.weight"
+    assert found.extra["code_line"] == "self.hids = nn.ModuleList(self.hids)"
+    # What has learned elsewhere may be left alone on purpose, where all went well.
+    readings.hidden.as_drawn = False
+    readings.first.loss = 0.8
+    readings.last.train = Judged(100, 0.1, 0.1, 0.01, 0.01)
+    assert not next(not_training(readings, outcome_of(readings))).hurts
+    readings.hidden = Hidden(made_anew=2)
+    assert next(not_training(readings, outcome_of(readings))).proven

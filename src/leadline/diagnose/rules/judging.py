@@ -8,10 +8,11 @@ from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
 from leadline.diagnose.rules import of_data, of_fit, of_layers, of_leaks, of_losses, of_modes, of_rates, of_sizes, of_transfer
-from leadline.diagnose.rules.of_trials import GAIN, SHARE, SURE_GAIN, confirms, gained, told_trial
+from leadline.diagnose.rules.of_trials import GAIN, SHARE, confirms, gained, told_trial
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
 from leadline.diagnose.rules.ranking import Weighed, ranked, worth_telling
 from leadline.diagnose.rules.suspicions import Candidate, Change
+from leadline.diagnose.trials.gains import SURE, is_sure
 from leadline.plan import Plan
 
 RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
@@ -152,7 +153,7 @@ def _weighed(candidate: Candidate, readings: Readings, outcome: Outcome) -> Weig
         settled = best is not None and _settles(best, readings)
         trial = 0.0 if settled else 0.5
         if candidate.proven:
-            in_vain = settled and best is not None and best.gain <= SURE_GAIN * best.gain_se
+            in_vain = settled and best is not None and best.gain <= SURE * best.gain_se
             trial = CERTAIN if candidate.kind in _SEEN and not in_vain else 0.5
     if not confirmed and (second := _confirmed_beside(candidate, readings)) is not None:
         return Weighed(candidate, second, True, SECOND * _order(candidate) * (0.5 * strength + 0.5), readings.beside_change)
@@ -168,7 +169,7 @@ def _confirmed_beside(candidate: Candidate, readings: Readings) -> Branch | None
     if best is None:
         return None
     left = sum(best.twin_errors) / len(best.twin_errors) if best.twin_errors else 1.0
-    return best if best.gain > max(SURE_GAIN * best.gain_se, GAIN, SHARE * left) else None
+    return best if is_sure(best.gain, best.gain_se) and best.gain > max(GAIN, SHARE * left) else None
 
 
 _OPPOSITES = {"rate_too_high": "rate_too_low", "rate_too_low": "rate_too_high", "underfitting": "overfitting"}
@@ -195,7 +196,7 @@ def _settles(branch: Branch, readings: Readings) -> bool:
 
     What goes on from the end and loses has told it, however short it was.
     """
-    lost = branch.change in _FROM_THE_END and branch.gain < -SURE_GAIN * branch.gain_se
+    lost = branch.change in _FROM_THE_END and branch.gain < -SURE * branch.gain_se
     return lost or branch.steps >= LONG_ENOUGH * readings.program.steps
 
 

@@ -113,6 +113,10 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
             extra={"remedy": "Call the optimizer after the backward pass.", "code_line": "optimizer.step()"},
         )
         return
+    unheld = [*_unheld(readings, outcome)]
+    if unheld:
+        yield from unheld
+        return
     sizes = dict(zip(steps.names, steps.sizes, strict=False))
     total = max(1, sum(sizes.values()))
     for names, cause, code, weight in (
@@ -164,6 +168,46 @@ def _flat(readings: Readings) -> bool:
     """Whether a layer is silent or saturated for nearly all rows, so that a gradient of 0 has its reason there."""
     at_steps = [each for sample in readings.steps.samples for each in (sample.dead, sample.saturated)]
     return any(share > FLAT for shares in (readings.last.dead, readings.last.saturated, *at_steps) for share in shares.values())
+
+
+def _unheld(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """Weights that the answers are made with, and that are no parameters of the network."""
+    hidden = readings.hidden
+    if hidden.made_anew:
+        yield Candidate(
+            "not_training",
+            1.0,
+            "Layers are made anew in each pass, with other random weights: what they are, they never learn.",
+            (Measure("weights that are other ones in each pass", hidden.made_anew, high=0),),
+            proven=True,
+            extra={
+                "remedy": "Make all layers once, in `__init__`, and only use them in `forward`.",
+                "code_line": "self.layer = nn.Linear(…)  # in __init__",
+            },
+        )
+        return
+    if not hidden.names and not hidden.elsewhere:
+        return
+    kept = f"in a plain {hidden.container}, where" if hidden.container else "where"
+    cause = f"Weights of the network lie {kept} neither the network nor the optimizer finds them: they never train."
+    remedy = f"Put them into `{hidden.holder}` before the optimizer is made."
+    line = f"self.{hidden.attribute} = {hidden.holder}(self.{hidden.attribute})"
+    if not hidden.names:
+        remedy = "Register them with the network before the optimizer is made."
+        cause = "Weights that the answers are made with belong neither to the network nor to the optimizer."
+        line = "self.layer = layer  # in __init__, so that model.parameters() has its weights"
+    # Weights that have learned elsewhere may be left alone on purpose; such as are as they were drawn are not.
+    proven = hidden.share > 0.02 and (hidden.as_drawn or outcome.bad)
+    yield Candidate(
+        "not_training",
+        max(0.5, ramp(hidden.share, 0.0, 0.2)),
+        cause,
+        (Measure("share of the weights", hidden.share, high=0.0),),
+        where=", ".join(hidden.names[:3]) + (f" and {len(hidden.names) - 3} more" if len(hidden.names) > 3 else ""),
+        proven=proven,
+        hurts=proven,
+        extra={"remedy": remedy, "code_line": line},
+    )
 
 
 def _broken_at(readings: Readings) -> float:

@@ -76,7 +76,7 @@ def rate_too_high(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     measures = [Measure("update ratio |Δw|/|w|", ratio, LOW, 1e-2), Measure("growth of the weights", growth, high=5.0)]
     carried, slower = _much_momentum(readings)
     if carried:
-        strength = max(strength, 0.55)
+        strength = max(strength, 0.7)
         measures.append(Measure("momentum", readings.program.momentum, high=MOMENTUM))
     yield Candidate(
         "rate_too_high",
@@ -84,6 +84,7 @@ def rate_too_high(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         carried or "Each step changes the weights so much that what was learned before is lost.",
         measures,
         (*_farther(ratio, ratio > HIGH), *slower, ("rate", 0.1), ("rate", 0.3)),
+        weight=0.88 if carried else None,
     )
 
 

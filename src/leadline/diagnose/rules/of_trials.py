@@ -5,8 +5,9 @@ from __future__ import annotations
 from leadline.diagnose.readings import Branch
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.trials.changes import said
+from leadline.diagnose.trials.gains import SURE, is_sure
 
-SURE_GAIN = 2.0  # standard errors
+GOES_ON = 0.05, 0.2  # of error and, by every copy, of the loss: what going on must gain where few rows make the error unsure
 GAIN = 0.02  # of error, that a change must gain to matter
 SHARE = 0.15  # of the error that is left, that it must gain as well
 
@@ -25,7 +26,13 @@ def gained(branch: Branch, outcome: Outcome) -> float:
 def confirms(branch: Branch, outcome: Outcome) -> bool:
     """Whether a change gained more than chance and enough to matter."""
     gain = gained(branch, outcome)
-    return gain > SURE_GAIN * branch.gain_se and gain > enough(branch, outcome)
+    if branch.change == "go_on" and branch.errors:
+        before, after = sum(branch.twins) / len(branch.twins), sum(branch.losses) / len(branch.losses)
+        if after >= before:
+            return False  # more steps that raise the held-out loss are not what was missing
+        if gain > GOES_ON[0] and max(branch.losses) < (1 - GOES_ON[1]) * min(branch.twins):
+            return True  # of few rows the loss tells more than the share wrong
+    return is_sure(gain, branch.gain_se) and gain > enough(branch, outcome)
 
 
 def enough(branch: Branch, outcome: Outcome) -> float:
@@ -58,14 +65,14 @@ def told_trial(branch: Branch, outcome: Outcome, *, confirmed: bool, proven: boo
         return f"Confirmed: {made}."
     if not proven:
         return f"Tried: {made}{_why_not(branch, outcome)}."
-    if branch.gain > SURE_GAIN * branch.gain_se:
+    if branch.gain > SURE * branch.gain_se:
         return f"Certain without a trial, and a short one agrees: {made}."
     return f"Certain without a trial. A short one gained nothing by this alone, so that more may be wrong: {made}."
 
 
 def _why_not(branch: Branch, outcome: Outcome) -> str:
     """Why a trial confirms nothing, as the end of its sentence."""
-    chance = SURE_GAIN * branch.gain_se
+    chance = SURE * branch.gain_se
     if branch.gain < -chance:
         return ""  # that it made it worse says enough
     if branch.gain <= chance:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leadline.diagnose.readings import Branch
-from leadline.diagnose.rules.of_trials import SURE_GAIN, gained
+from leadline.diagnose.rules.of_trials import gained
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate
+from leadline.diagnose.trials.gains import SURE
 
 LAST_RESORTS = ("underfitting", "one_batch")
 """Say that it did not learn, which the outcome says already: they are told where nothing says why."""
@@ -73,7 +74,7 @@ def _gained_more(one: Weighed, other: Weighed, outcome: Outcome) -> bool:
     if one.beside != other.beside or one.resort or bool(one.branch.errors) != bool(other.branch.errors):
         return False
     more = gained(one.branch, outcome) - gained(other.branch, outcome)
-    return more > SURE_GAIN * math.hypot(one.branch.gain_se, other.branch.gain_se)
+    return more > SURE * math.hypot(one.branch.gain_se, other.branch.gain_se)
 
 
 def _explains(one: Weighed, other: Weighed, outcome: Outcome) -> bool:
@@ -94,4 +95,4 @@ def _helps_more(resort: Weighed, cause: Weighed, outcome: Outcome) -> bool:
     if resort.branch is None or cause.branch is None or not cause.confirmed:
         return False
     more = gained(resort.branch, outcome) - gained(cause.branch, outcome)
-    return more > SURE_GAIN * math.hypot(resort.branch.gain_se, cause.branch.gain_se)
+    return more > SURE * math.hypot(resort.branch.gain_se, cause.branch.gain_se)

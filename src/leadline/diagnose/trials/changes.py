@@ -85,12 +85,6 @@ CHANGES: dict[str, Change] = {
     "wider": Change("{} times the width", network.wider, 2, order=1),
 }
 
-SOUND = TOGETHER.join(
-    ("finite_rows", "standardize", "standardize_targets", "head", "nonlinearity", "activation", "initialize", "optimizer",
-     "batch", "shuffle", "zero_grad", "training_mode", "everything_trains")
-)  # fmt: skip
-"""All that a sound training does, together: where it gains nothing, what is wrong is not to be mended by any of these."""
-
 
 def parts_of(text: str, argument: float | str | None = None) -> list[tuple[str, float | str | None]]:
     """The changes that a text names, in the order in which they are made, each with its argument.
