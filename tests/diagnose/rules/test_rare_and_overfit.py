@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from leadline.diagnose.readings import Branch, Judged, Readings
-from leadline.diagnose.rules.judging import confirms, judge_readings
+from leadline.diagnose.rules.judging import judge_readings
 from leadline.diagnose.rules.of_fit import bad_batches, overfitting, starved_device, steady_rise, stopped_too_early
+from leadline.diagnose.rules.of_trials import confirms
 from leadline.diagnose.rules.outcomes import outcome_of
 
 
@@ -59,7 +60,7 @@ def test_what_does_not_fall_or_only_gets_worse_for_others_did_not_stop_too_early
     readings = regression([0.9, 0.5, 0.55, 0.6] if rising else [0.9, 0.6], 0.65 if rising else 0.5)
     readings.last.slope, readings.last.slope_se, readings.program.steps = slope, 0.05, 60
     readings.steps.valid = [(step // 20, loss, error) for step, loss, error in readings.steps.valid]
-    assert next(iter(stopped_too_early(readings, outcome_of(readings)))).strength == 0
+    assert not list(stopped_too_early(readings, outcome_of(readings)))
     readings.last.slope, readings.steps.valid = -0.5, []
     assert next(iter(stopped_too_early(readings, outcome_of(readings)))).strength > 0.5
 

@@ -39,16 +39,18 @@ def underfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 def stopped_too_early(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     slope, se = readings.last.slope or 0.0, readings.last.slope_se or math.inf
+    if slope > 0 or steady_rise(readings)[0] > STEADY / 2:
+        return  # what does not fall any more, or is worse for others the longer it falls, did not stop too early
     clear = slope < -3 * se
     strength = 0.8 * ramp(-slope, 0.1, 0.6) if clear else 0.0
     few = ramp(readings.program.steps, 150, 30)  # in so few steps no network of any depth is done
     strength = max(strength, 0.9 * few if clear or readings.last.slope is None else 0.5 * few)
-    if slope > 0 or steady_rise(readings)[0] > STEADY / 2:
-        strength = 0.0  # what does not fall any more, or is worse for others the longer it falls, did not stop too early
     yield Candidate(
         "stopped_too_early",
         strength,
-        "The loss was still falling when the training ended.",
+        "The loss was still falling when the training ended."
+        if clear or slope < -0.1
+        else "The training ended after so few steps that the network was not done.",
         (Measure("slope of the loss at the end", slope, low=-0.1), Measure("steps", readings.program.steps, low=100)),
         (("go_on", 1.0),),
         severity="moderate",
