@@ -14,7 +14,7 @@ from torch import Tensor
 
 from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
-from leadline.diagnose.checks import drills, head_fits, last_look, row_mixing
+from leadline.diagnose.checks import class_numbers, drills, head_fits, last_look, row_mixing, running_statistics
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.judging import judge_readings, worth_trying
@@ -123,6 +123,10 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
         restless = checks.run("judging in training mode", lambda: last_look.read_restless(subject), again=True)
         readings.last.restless_error, readings.last.restless_error_se = restless or (None, 0.0)
     readings.last.mixing = checks.run("rows by themselves", lambda: row_mixing.read_mixing(subject), again=True)
+    stale = checks.run("running statistics", lambda: running_statistics.read_stale(subject), again=True)
+    readings.last.stale_error, readings.last.stale_error_se = stale or (None, 0.0)
+    numbers = checks.run("class numbers", lambda: class_numbers.read_class_numbers(subject), again=True)
+    readings.numbers = numbers or readings.numbers
     readings.graph.problems = checks.run("head", lambda: head_fits.head_problems(subject, readings), again=True) or []
     if outcome_of(readings).bad:  # what has learned all rows can learn a few of them
         readings.drill = checks.run("one batch", lambda: drills.read_drill(subject)) or readings.drill

@@ -12,6 +12,8 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
+from leadline.diagnose.check_readings import ClassNumbers, Hidden, Pairs
+
 
 @dataclass
 class LayerFacts:
@@ -67,9 +69,11 @@ class Graph:
     depth: int = 0  # layers of weights on the longest path
     normalizes: bool = False
     pretrained: bool = False  # it began with statistics or scales that only a training gives
+    batch_norm: bool = False
     recurrent: bool = False
     convolutional: bool = False
     dropout: float = 0.0  # the largest share dropped
+    dropped_answers: float = 0.0  # the share dropped of what comes out of the last weights
     field_share: float | None = None  # receptive field over picture size, the smaller side
     widest_kernel: int | None = None  # of the convolutions, in pixels or steps
     unseen: list[str] = field(default_factory=list)  # operations that hide others (compiled, checkpointed): read from modules
@@ -184,6 +188,7 @@ class Judged:
     answered: list[float] = field(default_factory=list)  # share of rows for which each class is answered
     constant: bool = False  # one answer for every row
     entropy: float | None = None  # mean entropy of the answers, in nats
+    shares: list[float] = field(default_factory=list)  # of the places of maps and sequences, by class
 
 
 @dataclass
@@ -195,6 +200,8 @@ class Last:
     mode_difference: float | None = None  # |loss in training mode − in evaluation mode| / the larger of it and a floor
     restless_error: float | None = None  # in training mode, on the rows of `valid`, where that is how the program judges
     restless_error_se: float = 0.0  # of its difference to the error in evaluation mode
+    stale_error: float | None = None  # by which running statistics of batch norm raise the error above that with batches' own
+    stale_error_se: float = 0.0
     permuted_loss: float | None = None  # on inputs permuted over the rows
     input_dependence: float | None = None
     slope: float | None = None  # d log L / d log t over the last quarter of the steps; negative still falls
@@ -302,6 +309,9 @@ class Readings:
     last: Last = field(default_factory=Last)
     beside: Beside = field(default_factory=Beside)
     splits: Splits = field(default_factory=Splits)
+    hidden: Hidden = field(default_factory=Hidden)
+    numbers: ClassNumbers = field(default_factory=ClassNumbers)
+    pairs: Pairs = field(default_factory=Pairs)
     labels: Labels = field(default_factory=Labels)
     giveaway: Giveaway = field(default_factory=Giveaway)
     drill: Drill = field(default_factory=Drill)

@@ -13,9 +13,11 @@ from leadline.diagnose.checks import (
     dropped_shares,
     first_look,
     giveaways,
+    hidden_layers,
     input_columns,
     label_looks,
     loss_graphs,
+    pair_distances,
     picture_fields,
     simple_methods,
     split_likeness,
@@ -57,9 +59,13 @@ def read_static(subject: Subject, checks: Checklist, *, graph_loss: Tensor | Non
 
 def _read_task(subject: Subject, checks: Checklist, answered: Any) -> None:
     program = checks.readings.program
+    pairs = checks.run("pairs", lambda: pair_distances.read_pairs(subject), again=True)
+    checks.readings.pairs = pairs or checks.readings.pairs
     if "task" not in checks.done and (outputs := answered()) is not None:
         targets, inputs = subject.train.targets, subject.train.inputs
         found = checks.run("task", lambda: task_guess.task_of(targets, outputs, subject.loss, inputs=inputs))
+        # Which distance means which target is for the loss to say.
+        found = found if checks.readings.pairs.closeness != "distance" else None
         program.task, program.classes = found or ("other", 0)
     subject.task, subject.classes = program.task, program.classes
 
@@ -75,8 +81,12 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
             "receptive field", lambda: picture_fields.read_field(subject.trained(), subject.train.inputs), passes=2
         )
         readings.graph.field_share = field if field is not None else readings.graph.field_share
-    dropped = checks.run("dropout", lambda: dropped_shares.read_dropped(subject, few), passes=1)
-    readings.graph.dropout = max(readings.graph.dropout, dropped or 0.0)
+    if (dropped := checks.run("dropout", lambda: dropped_shares.read_dropped(subject, few), passes=1)) is not None:
+        before.dropped_answers = dropped.of_answers
+        readings.graph.dropout = max(readings.graph.dropout, dropped.largest)
+    readings.graph.dropped_answers = before.dropped_answers
+    hidden = checks.run("weights that nobody holds", lambda: hidden_layers.read_hidden(subject, few), passes=1, again=True)
+    readings.hidden = hidden or readings.hidden
     readings.graph.pretrained = bool(
         checks.run("earlier trainings", lambda: first_look.has_learned(subject.fresh()), again=True)
     )

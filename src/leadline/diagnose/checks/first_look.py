@@ -164,7 +164,7 @@ def _facts(name: str, module: nn.Module, weight: nn.Parameter, total: int, follo
         identical_units=_alike(units, module) if known else 0.0,
         trainable=trainable,
         units=len(units) if known else 0,
-        as_drawn=known and _as_drawn(values, fan_in),
+        as_drawn=known and as_drawn(values, fan_in),
     )
 
 
@@ -181,12 +181,19 @@ def _recurrent_facts(name: str, module: nn.RNNBase, kind: str, weight: nn.Parame
         identical_units=_alike(values, module) if values.shape[1] > 1 else 0.0,
         trainable=weight.requires_grad,
         units=module.hidden_size,
-        as_drawn=_as_drawn(values, module.hidden_size),
+        as_drawn=as_drawn(values, module.hidden_size),
     )
 
 
-def _as_drawn(values: Tensor, fan_in: int) -> bool:
-    """Whether weights are spread evenly up to 1/√fan_in, as torch draws those of most layers: what has learned lies beyond."""
+def as_drawn(values: Tensor, fan_in: int) -> bool:
+    """Whether weights are spread evenly up to 1/√fan_in, as torch draws those of most layers: what has learned lies beyond.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> weight = nn.Linear(16, 16).weight.detach()
+        >>> as_drawn(weight, 16), as_drawn(2 * weight, 16)
+        (True, False)
+    """
     bound = 1 / math.sqrt(max(fan_in, 1))
     even = values.abs().max() <= bound * 1.001 and values.numel() >= _TOLD
     return bool(even) and abs(float(values.std(correction=0)) / (bound / math.sqrt(3)) - 1) < _EVEN

@@ -54,6 +54,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_fit.starved_device,
 )
 
+GOES_ON = 0.05, 0.2  # of error and, by every copy, of the loss: what going on must gain where few rows make the error unsure
 GAIN = 0.02  # of error, that a change must gain to matter
 SHARE = 0.15  # of the error that is left, that it must gain as well
 SECOND = 0.9  # what was found beside something else comes after it
@@ -194,6 +195,12 @@ def confirms(branch: Branch, outcome: Outcome) -> bool:
     """Whether a change gained more than chance and enough to matter."""
     gain = gained(branch, outcome)
     enough = max(GAIN, SHARE * outcome.error) if branch.errors else SHARE
+    if branch.change == "go_on" and branch.errors:
+        before, after = sum(branch.twins) / len(branch.twins), sum(branch.losses) / len(branch.losses)
+        if after >= before:
+            return False  # more steps that raise the held-out loss are not what was missing
+        if gain > GOES_ON[0] and max(branch.losses) < (1 - GOES_ON[1]) * min(branch.twins):
+            return True  # of few rows the loss tells more than the share wrong
     return is_sure(gain, branch.gain_se) and gain > enough
 
 
