@@ -80,7 +80,7 @@ def read_course(probe: Probe, readings: Readings) -> None:
     steps.not_zeroed = probe.not_zeroed
     samples = steps.samples
     # Of the later half: who judges in evaluation mode and does not come back from it begins in training mode.
-    late = samples[len(samples) // 2 :]
+    late = [sample for sample in samples if 2 * sample.step >= samples[-1].step]
     steps.evaluation_mode = float(np.mean([not sample.training_mode for sample in late])) if late else 0.0
     if probe.judging is not None:
         steps.judged_in_training, steps.judged_in_evaluation = probe.judging.training, probe.judging.evaluation

@@ -248,8 +248,7 @@ class Labels:
 class Giveaway:
     """The input column that the target explains best, where it explains most of it: does it give the answer away?"""
 
-    column: int | None = None
-    name: str = ""
+    columns: list[int] = field(default_factory=list)  # several where a category stands in columns of 0 and 1
     told: float = 0.0  # share of its variance that the target explains
     copied: bool = False  # the target in other words: one value for each class, or a straight line over the numbers
     beside: int = 0  # other columns
