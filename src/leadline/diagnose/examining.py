@@ -16,11 +16,11 @@ from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import class_numbers, drills, head_fits, last_look, row_mixing, running_statistics
 from leadline.diagnose.findings import Verdict
-from leadline.diagnose.readings import Readings
+from leadline.diagnose.readings import Beside, Readings
 from leadline.diagnose.rules.judging import judge_readings, worth_trying
 from leadline.diagnose.rules.outcomes import outcome_of
 from leadline.diagnose.rules.second_faults import FIRST_SHARE, may_be_two, worth_trying_beside
-from leadline.diagnose.static_checks import read_static
+from leadline.diagnose.static_checks import read_simple, read_static
 from leadline.diagnose.subject import Subject, undisturbed
 from leadline.diagnose.trials.branching import branches
 from leadline.diagnose.trials.twins import written
@@ -106,9 +106,19 @@ def _largest(norms: list[float]) -> float:
     return max((norm for norm in norms if not math.isnan(norm)), default=0.0)
 
 
-def examine_subject(subject: Subject, checks: Checklist, *, graph_loss: Tensor | None = None) -> None:
-    """What the network, the loss and the rows say by themselves, and how good the network has become."""
+def examine_subject(
+    subject: Subject, checks: Checklist, *, graph_loss: Tensor | None = None, beside: Beside | None = None
+) -> None:
+    """What the network, the loss and the rows say by themselves, and how good the network has become.
+
+    Args:
+        subject: what has been trained.
+        checks: with the readings that are filled.
+        graph_loss: the loss of a step with its graph, where the program's own loop has given one.
+        beside: what simple methods reach on these rows, where it is known.
+    """
     if read_static(subject, checks, graph_loss=graph_loss):
+        read_simple(subject, checks, beside)
         read_trained(subject, checks)
 
 

@@ -8,14 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
+from torch.utils.data import BatchSampler, DataLoader
 
-from leadline.diagnose.kept_rows import KeptRows, as_rows
+from leadline.diagnose.checks.flat_features import choose
+from leadline.diagnose.kept_rows import KeptRows, as_rows, room_for
 from leadline.diagnose.subject import Rows, Subject, undisturbed
 
 
 def held_out_rows(given: Any, device: torch.device) -> Rows | None:
-    """Held-out rows from a pair, or from an iterable of batches, as many as are kept of training rows.
+    """Rows from a pair, or from an iterable of batches, as many as are kept of training rows.
+
+    Of a loader that holds more, they are drawn from all of it: the first ones may be of one class.
 
     Example:
         >>> batches = [(torch.zeros(3, 2), torch.arange(3)), (torch.ones(3, 2), torch.arange(3))]
@@ -26,13 +31,46 @@ def held_out_rows(given: Any, device: torch.device) -> Rows | None:
         return given
     if isinstance(given, tuple) and len(given) == 2:
         return as_rows(*given, device)
+    kept = _kept(given, device)
+    if kept.full and (drawn := _drawn(given)) is not None:
+        kept = _kept(drawn, device)
+    return kept.rows() if kept.seen else None
+
+
+def sampled_rows(given: Any, device: torch.device) -> Rows | None:
+    """The same, but of a pair as many rows as are kept of batches.
+
+    Example:
+        >>> len(sampled_rows((torch.zeros(9000, 2), torch.arange(9000)), torch.device("cpu")))
+        2048
+    """
+    if not (isinstance(given, tuple) and len(given) == 2):
+        return held_out_rows(given, device)
+    rows = as_rows(*given)
+    rows = rows.take(choose(len(rows), room_for(rows.inputs, rows.targets, max(1, len(rows)))))
+    return as_rows(rows.inputs, rows.targets, device)
+
+
+def _kept(batches: Any, device: torch.device) -> KeptRows:
     kept = KeptRows()
-    for batch in given:
+    for batch in batches:
         rows = as_rows(batch[0], batch[1], device)
         kept.offer(rows.inputs, rows.targets)
         if kept.full:
             break
-    return kept.rows() if kept.seen else None
+    return kept
+
+
+def _drawn(loader: Any) -> Iterator[Any] | None:
+    """Batches of a usual loader in a random order; None where the order is the loader's own affair."""
+    if not isinstance(loader, DataLoader) or type(loader.batch_sampler) is not BatchSampler:
+        return None
+    order = list(loader.sampler)
+    np.random.default_rng(0).shuffle(order)
+    size = loader.batch_size or 1
+    return (
+        loader.collate_fn([loader.dataset[at] for at in order[start : start + size]]) for start in range(0, len(order), size)
+    )
 
 
 @contextmanager

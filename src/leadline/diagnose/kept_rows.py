@@ -47,8 +47,7 @@ class KeptRows:
         """Keep some rows of this batch."""
         count = len(first_tensor(targets))
         if not self._room:
-            row = max(1, sum(_bytes(inputs, count)) + sum(_bytes(targets, count)))
-            self._room = max(16, min(_MOST_ROWS, _MOST_BYTES // row))
+            self._room = room_for(inputs, targets, count)
         if self.full:
             if self._complete():
                 return
@@ -94,6 +93,17 @@ class KeptRows:
             if kept.shape[1:] == offered.shape[1:]:
                 kept[to.to(kept.device)] = offered.detach()[of.to(offered.device)].to(kept.dtype)
         self._parts, self._whole, self._replaced = [(whole.inputs, whole.targets)], None, True
+
+
+def room_for(inputs: Any, targets: Any, count: int) -> int:
+    """How many rows like these `count` are kept at most.
+
+    Example:
+        >>> room_for(torch.zeros(2, 3, 224, 224), torch.zeros(2), 2)
+        55
+    """
+    row = max(1, sum(_bytes(inputs, count)) + sum(_bytes(targets, count)))
+    return max(16, min(_MOST_ROWS, _MOST_BYTES // row))
 
 
 def as_rows(inputs: Any, targets: Any, device: torch.device | None = None) -> Rows:

@@ -73,6 +73,7 @@ class Graph:
     recurrent: bool = False
     convolutional: bool = False
     dropout: float = 0.0  # the largest share dropped
+    dropout_in_evaluation: float = 0.0  # the same in evaluation mode, by calls that do not ask for the mode
     dropped_answers: float = 0.0  # the share dropped of what comes out of the last weights
     field_share: float | None = None  # receptive field over picture size, the smaller side
     widest_kernel: int | None = None  # of the convolutions, in pixels or steps
@@ -126,6 +127,11 @@ class First:
     best_constant_loss: float | None = None  # of the best constant output under this loss
     input_dependence: float | None = None  # spread of the outputs over the rows, relative to their own size
     mode_difference: float | None = None  # |loss in training mode − in evaluation mode| / the latter
+    # Read only where nothing has been trained yet:
+    finite: bool | None = None  # whether the loss is a number on all kept rows
+    first_over_last: float | None = None  # gradient of the first matrix over that of the last, per √parameter
+    dead: dict[str, float] = field(default_factory=dict)  # layer → share of units that gave nothing for all rows
+    saturated: dict[str, float] = field(default_factory=dict)  # layer → share of outputs where the slope is below 1 %
 
 
 @dataclass
@@ -222,6 +228,7 @@ class Beside:
     valid_se: dict[str, float] = field(default_factory=dict)
     valid_rows: int = 0
     from_split: bool = True  # False: no validation rows were given, so a part of the training rows was left out for this
+    task: str = ""  # for which they were fitted
 
 
 @dataclass
@@ -274,6 +281,20 @@ class Drill:
 
 
 @dataclass
+class Rates:
+    """The learning-rate range test: a copy that trains while its rate grows from step to step."""
+
+    curve: list[tuple[float, float]] = field(default_factory=list)  # (rate, smoothed loss), until it diverged
+    own: float = 0.0  # the person's largest rate
+    first_loss: float | None = None  # before the first step
+    falls_from: float | None = None  # the rate at which the loss begins to fall
+    falls_to: float | None = None  # that at which it is lowest
+    diverged: float | None = None  # that from which on it is worse than at the start; None where it never is
+    steepest: float | None = None  # that at which it falls most over the logarithm of the rate
+    recommended: float | None = None  # None where the loss does not fall at any rate
+
+
+@dataclass
 class Branch:
     """A short training of a copy with one thing changed, beside an unchanged twin, same rows, same seeds."""
 
@@ -315,6 +336,7 @@ class Readings:
     labels: Labels = field(default_factory=Labels)
     giveaway: Giveaway = field(default_factory=Giveaway)
     drill: Drill = field(default_factory=Drill)
+    rates: Rates = field(default_factory=Rates)
     branches: list[Branch] = field(default_factory=list)
     beside_change: str = ""  # the change that gained most, which the twins of further branches had as well
     further: list[Branch] = field(default_factory=list)

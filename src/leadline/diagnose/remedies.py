@@ -148,7 +148,8 @@ def remedy_for(
         kind: one of `KINDS`.
         readings: of the training, for its numbers.
         plan: of the training, for `changes`; without it there is advice with a line of code.
-        extra: what the rule knows besides: "remedy" and "code_line" go before what is said here, and "code" names a change.
+        extra: what the rule knows besides: "remedy" and "code_line" go before what is said here, and "code" names a change;
+            "factor" is that of the learning rate.
         branch: the trial that gained, whose change is the remedy; of the trials in the readings, the one of this kind that
             gained most, when left out.
 
@@ -191,6 +192,8 @@ def _that_way(kind: str, branch: Branch) -> bool:
 
 def _changes_of(advice: _Advice, readings: Readings, extra: Mapping[str, str]) -> list[Tried]:
     changes = list(advice.changes)
+    if "factor" in extra:  # of the rate, as a range test found it
+        return [("rate", float(extra["factor"]))]
     named = extra.get("change") or extra.get("code")
     first = [each for each in (*changes, ("shuffle", None), ("batch", 32.0)) if each[0] == named]
     graph = readings.graph

@@ -117,6 +117,12 @@ class Subject:
             model.load_state_dict(self.initial)
         return model
 
+    @property
+    def held(self) -> set[str]:
+        """The names of the parameters that the person's optimizers hold."""
+        held = {id(each) for optimizer in self.optimizers for group in optimizer.param_groups for each in group["params"]}
+        return {name for name, parameter in self.model.named_parameters() if id(parameter) in held}
+
     def optimizer_for(self, model: nn.Module, *, rate: float = 1.0, **settings: Any) -> Optimizer:
         """An optimizer like the person's for a copy: same class, groups and settings, its rates times `rate`.
 

@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
-from leadline.diagnose.rules import of_data, of_fit, of_layers, of_leaks, of_losses, of_modes, of_rates, of_sizes, of_transfer
+from leadline.diagnose.rules import (
+    of_data,
+    of_fit,
+    of_layers,
+    of_leaks,
+    of_losses,
+    of_modes,
+    of_rates,
+    of_sizes,
+    of_sweeps,
+    of_transfer,
+)
 from leadline.diagnose.rules.of_trials import GAIN, SHARE, confirms, gained, told_trial
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
 from leadline.diagnose.rules.ranking import Weighed, ranked, worth_telling
@@ -22,6 +33,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_transfer.forgotten_body,
     of_losses.head_or_loss_wrong,
     of_fit.mode_mismatch,
+    of_fit.dropped_always,
     of_modes.judged_in_training,
     of_data.inputs_not_prepared,
     of_data.targets_not_prepared,
@@ -40,6 +52,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.rate_too_high,
     of_rates.rate_too_low,
     of_rates.rate_gone,
+    of_sweeps.rate_outside,
     of_fit.bad_batches,
     of_rates.oscillation,
     of_fit.over_regularized,
@@ -119,7 +132,14 @@ def worth_trying(readings: Readings) -> list[Change]:
 def judge_readings(readings: Readings, plan: Plan | None = None) -> Verdict:
     """The verdict that these readings and the trials allow; with a Plan, remedies are changes to it as well."""
     outcome = outcome_of(readings)
-    weighed = [_weighed(each, readings, outcome) for each in candidates_of(readings, outcome)]
+    return verdict_on(readings, outcome, candidates_of(readings, outcome), told_outcome(readings, outcome), plan)
+
+
+def verdict_on(
+    readings: Readings, outcome: Outcome, candidates: Iterable[Candidate], told: str, plan: Plan | None = None
+) -> Verdict:
+    """The verdict that weighs these suspicions; `told` is the outcome in a sentence."""
+    weighed = [_weighed(each, readings, outcome) for each in candidates]
     weighed = _one_a_kind(sorted(weighed, key=lambda each: -each.score))
     found = [each for each in weighed if _is_finding(each, outcome, readings)]
     found = ranked(
@@ -127,11 +147,11 @@ def judge_readings(readings: Readings, plan: Plan | None = None) -> Verdict:
     )
     if not found and outcome.bad:
         found = [_fallback(weighed, outcome)]
-    remarks = [each for each in weighed if each not in found and (each.candidate.strength >= ALONE or each.confirmed)]
+    remarks = [each for each in weighed if each not in found and _is_remark(each)]
     return Verdict(
         tuple(_finding(each, readings, outcome, plan) for each in found),
         tuple(_finding(each, readings, outcome, plan, remark=True) for each in remarks),
-        told_outcome(readings, outcome),
+        told,
         tuple(_checked(readings)),
         tuple(readings.unchecked),
         sum(readings.seconds.values()) - readings.seconds.get("whole", 0.0),
@@ -211,6 +231,12 @@ def _is_finding(weighed: Weighed, outcome: Outcome, readings: Readings) -> bool:
     return outcome.bad and candidate.strength >= ALONE
 
 
+def _is_remark(weighed: Weighed) -> bool:
+    """Seen clearly, or seen at all and confirmed: a change that gains is no proof of what nothing points to."""
+    strength = weighed.candidate.strength
+    return strength >= ALONE or (weighed.confirmed and strength >= WORTH)
+
+
 def _fallback(weighed: list[Weighed], outcome: Outcome) -> Weighed:
     """When it came out badly and nothing is sure: the strongest suspicion, or that it learned too little."""
     strong = [each for each in weighed if each.candidate.strength >= SUSPECTED]
@@ -251,6 +277,8 @@ def _checked(readings: Readings) -> Iterator[str]:
         yield f"gradients, updates and activations at {len(readings.steps.samples)} steps"
     if readings.graph.loss_operations or readings.graph.head:
         yield "graph, last layer and loss"
+    if readings.first.finite is not None:
+        yield "first weights, first loss and first gradients"
     if readings.columns.features:
         yield "inputs and targets"
     if readings.beside.valid_error:
@@ -259,5 +287,8 @@ def _checked(readings: Readings) -> Iterator[str]:
         yield "likeness of training and held-out rows"
     if readings.drill.error is not None:
         yield "one batch by heart"
+    if readings.rates.curve:
+        yield "learning-rate range test"
     if readings.branches:
-        yield f"{len(readings.branches)} trials with one thing changed"
+        count = len(readings.branches)
+        yield f"{count} trial{'s' if count > 1 else ''} with one thing changed"

@@ -173,6 +173,25 @@ def mode_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     )
 
 
+def dropped_always(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    share = readings.graph.dropout_in_evaluation
+    if not share:
+        return
+    yield Candidate(
+        "mode_mismatch",
+        0.9,
+        "Dropout is called as a function that does not ask for the mode: it drops in evaluation too, so that answers change "
+        "from one time to the next.",
+        (Measure("share dropped in evaluation mode", share, high=0.0),),
+        severity="moderate",
+        proven=True,
+        extra={
+            "remedy": "Tell it the mode, or use the layer `nn.Dropout`.",
+            "code_line": f"x = F.dropout(x, {share:g}, training=self.training)",
+        },
+    )
+
+
 def bad_batches(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     """Batches of one row, of all rows, or of one class: they show as a rate too high or a training stopped too early."""
     program, mixed = readings.program, readings.steps.rows_a_batch_sorted

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from leadline.diagnose.readings import Branch
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.trials.changes import said
@@ -17,6 +19,8 @@ def gained(branch: Branch, outcome: Outcome) -> float:
 
     A short training shows as well what is merely faster at first; what ends better than the whole training is better.
     """
+    if math.isnan(outcome.error):  # nothing is trained yet
+        return branch.gain
     if not branch.errors:  # in shares of the twins' loss
         ended = sum(branch.losses) / len(branch.losses) if branch.losses else outcome.error
         return min(branch.gain, 1 - ended / outcome.error) if outcome.error > 0 and outcome.by_loss else branch.gain
@@ -40,8 +44,9 @@ def enough(branch: Branch, outcome: Outcome) -> float:
     if not branch.errors:
         return SHARE
     # The errors of copies are bounded, that of a network that has run away is not.
-    left = min(outcome.error, sum(branch.twin_errors) / len(branch.twin_errors)) if branch.twin_errors else outcome.error
-    return max(GAIN, SHARE * left)
+    left = [outcome.error] if not math.isnan(outcome.error) else []  # nothing is trained yet
+    left += [sum(branch.twin_errors) / len(branch.twin_errors)] if branch.twin_errors else []
+    return max(GAIN, SHARE * min(left, default=1.0))
 
 
 def told_trial(branch: Branch, outcome: Outcome, *, confirmed: bool, proven: bool = False, beside: str = "") -> str:
