@@ -23,6 +23,7 @@ from leadline.diagnose.checks import (
     label_looks,
     last_look,
     loss_graphs,
+    non_finite_places,
     picture_fields,
     row_mixing,
     simple_methods,
@@ -51,10 +52,16 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
     with warnings.catch_warnings(), undisturbed(subject) if subject is not None else nullcontext():
         warnings.simplefilter("ignore")  # what the person's program warns of, it has warned of before
         read_course(probe, readings)
+        if probe.game is not None:
+            readings.game.rival_moved = probe.game.rival_moved
+            readings.steps.not_zeroed = None  # the rival's backward pass may leave gradients that are zeroed before the own one
+            return judge_readings(readings)
         if subject is None:
             readings.unchecked.append("network, loss and data: there are no rows")
             return judge_readings(readings)
         examine_subject(subject, readings, graph_loss=probe.graph_loss)
+        if probe.unlearned and any(each.startswith("outputs: ") for each in readings.unchecked):
+            readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")
         verdict = judge_with_trials(subject, readings, seconds=seconds)
     readings.seconds["whole"] = time.perf_counter() - began
     return verdict
@@ -77,10 +84,12 @@ def read_course(probe: Probe, readings: Readings) -> None:
     steps.rows_a_batch_sorted = trends.unmixed([each.cpu().numpy() for each in probe.batch_targets])
     steps.noise = trends.noise_between_steps(losses)
     steps.not_zeroed = probe.not_zeroed
+    steps.repeated_batches = probe.kept.repeated
     samples = steps.samples
     steps.evaluation_mode = float(np.mean([not sample.training_mode for sample in samples])) if samples else 0.0
     waited = [sample.waited for sample in samples[2:] if sample.waited is not None]
     steps.waiting = float(np.median(waited)) if waited else None
+    steps.clipped, steps.clipped_to = trends.clipped_share([sample.clipped_to for sample in samples])
     later = [sample for sample in samples if any(each is not None for each in sample.update)]
     steps.not_updated = [
         name
@@ -135,7 +144,7 @@ def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor 
     readings.graph = check("graph", graph) or readings.graph
     if readings.graph.convolutional:
         readings.graph.field_share = check(
-            "receptive field", lambda: picture_fields.read_field(subject.trained(), subject.train.inputs)
+            "receptive field", lambda: picture_fields.read_field(subject.called(subject.trained()), subject.train.inputs)
         )
     dropped = check("dropout", lambda: dropped_shares.read_dropped(subject, few))
     readings.graph.dropout = max(readings.graph.dropout, dropped or 0.0)
@@ -144,7 +153,7 @@ def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor 
         check("targets", lambda: answer_columns.read_answers(subject.train.targets, outputs, subject.train.inputs))
         or readings.answers
     )
-    readings.program.layers = check("layers", lambda: first_look.read_layers(subject.fresh(), few)) or []
+    readings.program.layers = check("layers", lambda: first_look.read_layers(subject.fresh(), few, subject.call)) or []
     readings.first = check("first step", lambda: first_look.read_first(subject)) or readings.first
     slope = readings.last.slope, readings.last.slope_se
     readings.last = check("last step", lambda: last_look.read_last(subject)) or readings.last
@@ -161,6 +170,9 @@ def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor 
         readings.labels = (
             check("labels", lambda: label_looks.read_labels(subject.train, subject.task, subject.classes)) or readings.labels
         )
+    if readings.steps.non_finite_step is not None:
+        where = check("where numbers stop being finite", lambda: non_finite_places.find_place(subject))
+        readings.steps.non_finite_where = where or ""
     if outcome_of(readings).bad:  # what has learned all rows can learn a few of them
         readings.drill = check("one batch", lambda: drills.read_drill(subject)) or readings.drill
 

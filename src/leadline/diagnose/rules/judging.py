@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
-from leadline.diagnose.rules import of_data, of_fit, of_layers, of_losses, of_rates
+from leadline.diagnose.rules import of_data, of_fit, of_games, of_layers, of_losses, of_rates
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
 from leadline.diagnose.rules.suspicions import Candidate, Change
 from leadline.diagnose.trials.changes import said
@@ -34,6 +34,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.exploding_gradient,
     of_rates.rate_too_high,
     of_rates.rate_too_low,
+    of_rates.clipped_short,
     of_rates.rate_gone,
     of_fit.bad_batches,
     of_rates.oscillation,
@@ -46,6 +47,15 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_fit.underfitting,
     of_fit.starved_device,
 )
+
+GAME_RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
+    of_rates.non_finite,
+    of_losses.not_training,
+    of_games.rival_stands,
+    of_games.generator_turned,
+    of_games.adversarial_collapse,
+)
+"""Of a generator and its rival: what it draws has no right answer to which other rules could hold it."""
 
 SURE_GAIN = 2.0  # standard errors
 GAIN = 0.02  # of error, that a change must gain to matter
@@ -84,6 +94,7 @@ _ORDER = {
     "memory_too_short": 0.5,
     "underfitting": 0.45,
     "starved_device": 0.4,
+    "adversarial_collapse": 0.95,
 }
 
 
@@ -99,7 +110,7 @@ class _Weighed:
 
 def candidates_of(readings: Readings, outcome: Outcome) -> list[Candidate]:
     """All suspicions, whatever their strength."""
-    return [candidate for rule in RULES for candidate in rule(readings, outcome)]
+    return [candidate for rule in (GAME_RULES if readings.game.watched else RULES) for candidate in rule(readings, outcome)]
 
 
 def worth_trying(readings: Readings) -> list[Change]:
@@ -241,6 +252,8 @@ def _told_trial(branch: Branch, confirmed: bool) -> str:
 def _checked(readings: Readings) -> Iterator[str]:
     if readings.steps.samples:
         yield f"gradients, updates and activations at {len(readings.steps.samples)} steps"
+    if readings.game.rounds:
+        yield "the game with the rival, and drawn beside real rows"
     if readings.graph.loss_operations or readings.graph.head:
         yield "graph, last layer and loss"
     if readings.columns.features:
