@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,35 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is also the current one, for what writes to `runs/`."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def undrawn() -> Iterator[Callable[..., str]]:
+    """Figures of a report stay empty under their titles: to draw them takes longer than a short training."""
+    from leadline.report import drawing
+
+    with pytest.MonkeyPatch.context() as patch:
+        painted = drawing._painted
+        patch.setattr(drawing, "_painted", lambda *_: '<svg xmlns="http://www.w3.org/2000/svg"></svg>')
+        yield painted
+
+
+@pytest.fixture
+def drawn(undrawn: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures as they are, for one test of a file whose others leave them empty."""
+    from leadline.report import drawing
+
+    monkeypatch.setattr(drawing, "_painted", undrawn)
+
+
+@pytest.fixture(scope="module")
+def brief(undrawn: Callable[..., str]) -> Iterator[None]:
+    """What follows a training is short: empty figures, one setting of each baseline in place of all that 20 seconds allow."""
+    from leadline.runs import finishing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finishing, "_BASELINE_LEAST", 0.001)
+        yield
 
 
 @pytest.fixture

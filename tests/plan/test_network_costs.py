@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from leadline.data import Classes, Dataset, Pictures, Schema, load
-from leadline.plan import propose
+from leadline.explain import summary
+from leadline.plan import Plan, propose
+from leadline.plan.network_building import network
 from leadline.plan.network_costs import NetworkCost, cost_of_network
 from leadline.plan.record import ModelPlan
 
@@ -40,6 +42,14 @@ def test_the_published_counts(name: str, parameters: int, billions: float, unnor
     assert cost is not None
     assert (cost.parameters, cost.unnormalized) == (parameters, unnormalized)
     assert cost.multiply_adds == pytest.approx(1e9 * billions, rel=0.015)
+
+
+@pytest.mark.parametrize("name", ["three_convolutions", "resnet20", "squeezenet"])
+def test_they_are_those_of_the_summary(name: str) -> None:
+    model, pictures = ModelPlan(name), schema(32, 10)
+    cost, summed = cost_of_network(model, pictures), summary(network(Plan(model=model), pictures), (3, 32, 32))
+    assert cost is not None
+    assert (cost.multiply_adds, cost.parameters) == (summed.multiply_adds, summed.parameters)
 
 
 def test_counting_draws_no_random_numbers_and_keeps_no_memory() -> None:

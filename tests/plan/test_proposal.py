@@ -159,6 +159,16 @@ def test_measuring_leaves_nothing_open() -> None:
     assert chosen.why["training.layout"] == "chosen by you"
 
 
+def test_a_step_is_recorded_where_the_training_is_long_enough_to_repay_it() -> None:
+    data = dataset(features=5)
+    decided = {"model": "mlp", "training.device": "cpu", "training.threads": 1}
+    short = measure(propose(data, decided | {"training.epochs": 1}), data).plan
+    assert (short.training.step, "too short" in short.why["training.step"]) == ("plain", True)
+    long = measure(propose(data, decided | {"training.epochs": 1_000_000}), data).plan
+    assert long.training.step in ("plain", "recorded")
+    assert re.search(r"plain, contiguous on 1 thread .* ms; recorded, contiguous on 1 thread .* ms", long.why["training.step"])
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

@@ -55,8 +55,9 @@ def test_a_reason_of_the_person_stays_where_the_value_is_the_usual_one(rows: Dat
 
 
 def test_a_reason_of_measuring_stays(rows: Dataset) -> None:
-    settled = {"training.device": "cpu", "training.threads": 1, "training.batch": 16, "training.epochs": 2}
+    settled = {"training.device": "cpu", "training.threads": 1, "training.batch": 16, "training.epochs": 1_000_000}
     plan = measure(propose(rows, {"model": "mlp", **settled}), rows).plan
+    assert "measured" in plan.why["training.step"], "the test would see nothing"
     again = completed(plan, rows, Observer())
     assert again.why == plan.why
     measured = dataclasses.replace(plan, why={**plan.why, "training.schedule": "measured on 3 seeds"})

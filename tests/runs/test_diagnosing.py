@@ -54,8 +54,8 @@ def test_a_training_keeps_its_verdict_and_what_was_measured(run: Run) -> None:
     assert "everything" not in " ".join(run.diagnosis.unchecked)
 
 
-def test_the_report_shows_it(run: Run) -> None:
-    page = (run.folder / "report.html").read_text()
+def test_the_report_shows_it(run: Run, drawn: None) -> None:
+    page = run.report().read_text()
     assert 'id="diagnosis"' in page
     assert "Gradient of each layer" in page
 

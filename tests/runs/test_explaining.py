@@ -159,7 +159,7 @@ def test_without_the_data_what_can_be_drawn_is_drawn_and_the_rest_told(seeing: R
     assert "Without the data" in figures.notes[0]
 
 
-def test_the_report_shows_where_it_looked_within_its_time(seeing: Run) -> None:
+def test_the_report_shows_where_it_looked_within_its_time(seeing: Run, drawn: None) -> None:
     dataset = load_for(seeing.plan)
     values = seeing.predictor.all_values(dataset.test.inputs)
     values[0] = values[0][::-1]  # one that counts as wrong
@@ -174,7 +174,7 @@ def test_the_report_shows_where_it_looked_within_its_time(seeing: Run) -> None:
     assert found["weights"]["count"] == 6
     late = find_seeing(seeing, dataset, values, seconds=-1)
     assert late["wrong"] == late["certain"] == []
-    assert "What it sees" in (seeing.folder / "report.html").read_text(encoding="utf-8")
+    assert "What it sees" in seeing.report().read_text(encoding="utf-8")
 
 
 def test_feature_maps_of_the_run_are_those_of_its_network(seeing: Run) -> None:

@@ -219,8 +219,8 @@ def test_a_picture_is_saved_whole_and_never_over_another(tmp_path: Path) -> None
         EnlargedPicture("x", pixels).save(tmp_path / "x.doc")
 
 
-def test_the_report_shows_the_pictures_side_by_side(run: Run) -> None:
-    page = (run.folder / "report.html").read_text(encoding="utf-8")
+def test_the_report_shows_the_pictures_side_by_side(run: Run, drawn: None) -> None:
+    page = run.report().read_text(encoding="utf-8")
     shown = run._read("examples.json")["enlarged"]
     assert 1 <= len(shown) <= 8
     for example in shown:

@@ -129,7 +129,7 @@ def test_a_copy_of_any_training_picture_is_found_and_few_are_prepared_at_once() 
     assert torch.equal(known, prepare(torch.from_numpy(np.array(split.inputs))).flatten(1))
 
 
-def test_the_folder_holds_sheets_a_film_and_drawings(run: Run, said: Notes) -> None:
+def test_the_folder_holds_sheets_a_film_and_drawings(run: Run, said: Notes, drawn: None) -> None:
     sheets = sorted(path.name for path in (run.folder / "sheets").iterdir())
     assert sheets == [f"epoch-{number:04}.png" for number in range(41)]
     with Image.open(run.folder / "sheets" / "epoch-0040.png") as sheet:
@@ -139,7 +139,7 @@ def test_the_folder_holds_sheets_a_film_and_drawings(run: Run, said: Notes) -> N
     for name in ("drawn.png", "nearest.png"):
         with Image.open(run.folder / name) as picture:
             assert min(picture.size) > 56
-    page = (run.folder / "report.html").read_text()
+    page = run.report().read_text(encoding="utf-8")
     assert 'id="drawings"' in page
     assert "data:image/gif" in page
     assert "no FID" in page

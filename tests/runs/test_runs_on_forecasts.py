@@ -80,8 +80,8 @@ def test_it_is_judged_beside_naive_forecasts_of_the_same_steps(run: Run, shop: P
     assert (ahead["low"], ahead["high"]) == (None, None)  # one stretch of time alone
 
 
-def test_the_report_shows_forecasts_and_the_error_by_step(run: Run) -> None:
-    page = (run.folder / "report.html").read_text(encoding="utf-8")
+def test_the_report_shows_forecasts_and_the_error_by_step(run: Run, drawn: None) -> None:
+    page = run.report().read_text(encoding="utf-8")
     assert 'id="forecasts"' in page
     assert "Error by step" in page
     assert "Mean absolute error, in deviations" in page

@@ -125,8 +125,8 @@ def test_other_smoothings_are_a_setting_away(text: Path, tmp_path: Path, smoothi
     assert run.score < 2.5
 
 
-def test_the_report_shows_the_lengths_and_the_samples(run: Any) -> None:
-    page = (run.folder / "report.html").read_text(encoding="utf-8")
+def test_the_report_shows_the_lengths_and_the_samples(run: Any, drawn: None) -> None:
+    page = run.report().read_text(encoding="utf-8")
     assert 'id="ngrams"' in page
     assert "modified Kneser–Ney smoothing" in page
     assert "What it writes" in page

@@ -147,8 +147,8 @@ def test_it_is_opened_and_judged_again(run: Run, banks: Path, tmp_path: Path) ->
         again.evaluate(words, targets=[["z"] * len(row) for row in words])
 
 
-def test_the_report_shows_sentences_with_their_tags(run: Run) -> None:
-    page = (run.folder / "report.html").read_text(encoding="utf-8")
+def test_the_report_shows_sentences_with_their_tags(run: Run, drawn: None) -> None:
+    page = run.report().read_text(encoding="utf-8")
     assert 'id="steps"' in page
     assert "Spans, kind by kind" in page
     assert "words it had never seen" in page

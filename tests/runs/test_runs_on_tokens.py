@@ -135,8 +135,8 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(run: Run, text: 
     assert resumed.results["scores"] == run.results["scores"]
 
 
-def test_the_report_shows_what_it_writes(run: Run) -> None:
-    page = (run.folder / "report.html").read_text(encoding="utf-8")
+def test_the_report_shows_what_it_writes(run: Run, drawn: None) -> None:
+    page = run.report().read_text(encoding="utf-8")
     assert "What it writes" in page
     assert "bits per character on text it had never seen" in page
     assert page.count("<pre style") == 2

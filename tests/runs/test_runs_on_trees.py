@@ -193,8 +193,8 @@ def test_a_node_of_too_many_children_costs_its_own_tree_alone(run: Run, tmp_path
     assert (tmp_path / "f.parquet").is_file()
 
 
-def test_the_report_draws_trees(run: Run) -> None:
-    page = (run.folder / "report.html").read_text(encoding="utf-8")
+def test_the_report_draws_trees(run: Run, drawn: None) -> None:
+    page = run.report().read_text(encoding="utf-8")
     assert 'id="trees"' in page
     assert page.count('class="branch"') > 20
     assert "Where its root is right" in page

@@ -72,7 +72,7 @@ def test_the_history_tells_a_loss_that_falls_and_the_speed(run: Run) -> None:
     assert results["scores"]["loss"]["value"] == pytest.approx(run.history["valid_loss"][-1], rel=0.1)
 
 
-def test_it_opens_with_the_same_vectors_and_reports(run: Run) -> None:
+def test_it_opens_with_the_same_vectors_and_reports(run: Run, drawn: None) -> None:
     opened = leadline.open(run.folder)
     assert opened.most_similar("cow") == run.most_similar("cow")
     page = run.report().read_text(encoding="utf-8")

@@ -60,7 +60,7 @@ def test_the_plan_holds_every_kind_with_its_reason(run: Run) -> None:
     assert run.plan.data.target == "sold"
 
 
-def test_the_results_tell_of_columns_and_what_matters(run: Run) -> None:
+def test_the_results_tell_of_columns_and_what_matters(run: Run, drawn: None) -> None:
     results = run.results
     assert [column["name"] for column in results["columns"]] == ["sold", "id", "size", "city", "new", "day", "price"]
     assert results["importance"]["columns"][0]["name"] == "size"
@@ -68,7 +68,7 @@ def test_the_results_tell_of_columns_and_what_matters(run: Run) -> None:
     first = results["dependence"][0]
     assert first["name"] == "size"
     assert all(len(values) == len(first["x"]) for values in first["outputs"].values())
-    page = (run.folder / "report.html").read_text()
+    page = run.report().read_text()
     assert "What matters" in page
     assert "rows.csv:" in page
 
@@ -259,5 +259,6 @@ def test_a_network_for_tables_needs_a_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "adagrad", "rmsprop", "lbfgs"])
 def test_the_network_for_tables_learns_with_every_optimizer(optimizer: str, tmp_path: Path) -> None:
-    changes = {"training.optimizer": optimizer, "training.threads": 1, "training.step": "plain", "training.epochs": 30}
+    small = {"training.threads": 1, "model.members": 2, "model.width": 32}
+    changes = {"training.optimizer": optimizer, "training.step": "plain", "training.epochs": 30, **small}
     assert leadline.train("wine", folder=tmp_path / "run", changes=changes).score > 0.85

@@ -154,9 +154,9 @@ def test_weights_of_another_run_to_start_from(run: Run, tmp_path: Path) -> None:
         )
 
 
-def test_the_report_can_be_written_elsewhere(run: Run, tmp_path: Path) -> None:
+def test_the_report_can_be_written_elsewhere(run: Run, tmp_path: Path, drawn: None) -> None:
     path = run.report(tmp_path / "page.html")
-    assert path.read_text() == (run.folder / "report.html").read_text()
+    assert path.read_text() == run.report().read_text()
 
 
 @pytest.mark.parametrize("changes", [{"data.source": "cifar10"}, {"data.hash": "x"}])

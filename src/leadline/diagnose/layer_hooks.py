@@ -46,7 +46,8 @@ class LayerHooks:
         self._handles = [
             module.register_forward_hook(self._listener(name))
             for name, module in model.named_modules()
-            if not any(module.children()) and not isinstance(module, (nn.Dropout, nn.Identity, nn.Flatten))
+            if not any(module.children())
+            and not isinstance(module, (nn.Dropout, nn.Identity, nn.Flatten, torch.jit.ScriptModule))
         ]
         self._modules = {name: type(module) for name, module in model.named_modules()}
 

@@ -102,7 +102,8 @@ class Listener:
             saturated,
             scale,
             passed.training,
-            waited=(passed.started - self.armed_at) / whole if passed.started and whole > 0 else None,
+            waited=passed.waited / whole if passed.waited is not None and whole > 0 else None,
+            waited_seconds=passed.waited,
             graph=passed.grad_enabled,
             clipped_to=norms.clipped_to,
         )

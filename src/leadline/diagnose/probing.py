@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.examining import examine
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.held_out import HeldOutCourse, held_out_rows, order_kept
+from leadline.diagnose.judging_passes import JudgingPasses
 from leadline.diagnose.kept_rows import KeptRows
 from leadline.diagnose.listening import Listener
 from leadline.diagnose.readings import Readings
@@ -133,6 +135,7 @@ class Probe:
         self._game = RivalGame(model, rival, optimizers) if rival is not None else None
         self.readings.game.watched = rival is not None
         self.missed = self._told.missed
+        self.checks: Checklist | None = None  # what was looked at before, on rows that stay
         self._valid_given = valid
         self._valid: Rows | None = None
         self._valid_formed = False
@@ -140,6 +143,7 @@ class Probe:
         self._losses = ToldLosses()
         self._listener = Listener(model, optimizers)
         self._course = HeldOutCourse(share / 3)
+        self.judging: JudgingPasses | None = None
         self._next, self._deaf = 0, False
         self._began = self._ended = 0.0
         self.stride = 1
@@ -148,6 +152,7 @@ class Probe:
 
     def __enter__(self) -> Self:
         self.begin()
+        self.judging = JudgingPasses(self.model)
         self.listen(0)
         return self
 
@@ -170,6 +175,8 @@ class Probe:
     def end(self) -> None:
         """Listen no more."""
         self._disarm()
+        if self.judging is not None:
+            self.judging.remove()
         self._ended = time.perf_counter()
 
     def step(self, loss: Tensor | float, inputs: Any, targets: Any) -> None:

@@ -64,9 +64,9 @@ def _bfloat_off(plan: Plan, readings: Readings) -> dict[str, Any]:
 
 ADVICE: dict[str, _Advice] = {
     "non_finite": _Advice((("rate", 0.1), ("clip", 1.0), ("finite_rows", None), ("standardize", None)), plan=_bfloat_off),
-    "rate_too_high": _Advice((("rate", 0.1), ("rate", 0.01), ("optimizer", "adam"))),
+    "rate_too_high": _Advice((("rate", 0.1), ("rate", 0.01), ("momentum", 0.9), ("optimizer", "adam"))),
     "rate_too_low": _Advice((("rate", 10.0), ("rate", 100.0), ("optimizer", "adam"))),
-    "oscillation": _Advice((("lower_rate_at_end", 0.1), ("rate", 0.3), ("cooled", None))),
+    "oscillation": _Advice((("lower_rate_at_end", 0.1), ("rate", 0.3), ("momentum", 0.9), ("cooled", None))),
     "vanishing_gradient": _Advice((("activation", "relu"), ("normalization", None), ("initialize", "auto"), ("gated", None))),
     "exploding_gradient": _Advice((("clip", 1.0), ("rate", 0.1), ("initialize", "auto"), ("gated", None))),
     "dead_units": _Advice((("activation", "leaky_relu"), ("initialize", "auto"), ("rate", 0.1), ("normalization", None))),
@@ -121,7 +121,7 @@ ADVICE: dict[str, _Advice] = {
         _memory,
     ),
     "wrong_transfer": _Advice(
-        (),
+        (("everything_trains", None), ("head_only", None)),
         "Let what the rows say decide how much of the other network is kept.",
         "leadline train … --from RUN",
         _again_by_measuring,
@@ -164,7 +164,7 @@ def remedy_for(
     changes = [(branch.change, branch.argument)] if branch is not None else _changes_of(advice, readings, extra)
     says = sentence_for(changes[0], readings) if changes and (branch is not None or not advice.says) else advice.says
     code = line_for(changes[0], readings) if changes and (branch is not None or not advice.code) else advice.code
-    if branch is None or branch.change == "head":
+    if branch is None or branch.change in ("head", "everything_trains"):  # of which the rule knows more than the trial
         says, code = extra.get("remedy") or says, extra.get("code_line") or code
     return Remedy(says, _for_plan(plan, advice, changes, readings, sure=branch is not None), code)
 

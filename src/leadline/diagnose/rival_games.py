@@ -65,6 +65,8 @@ class RivalGame:
     def arm(self) -> None:
         """Listen to the next step."""
         self.disarm()
+        if any(isinstance(each, torch.jit.ScriptModule) for each in (self.generator, self.rival)):  # which take no hooks
+            return
         self._handles = [
             self.generator.register_forward_hook(self._on_drawn),
             self.rival.register_forward_hook(self._on_judged, with_kwargs=True),

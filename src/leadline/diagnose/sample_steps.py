@@ -71,13 +71,16 @@ class PassHooks:
         self.output: Tensor | None = None
         self.passes: list[Pass] = []
         self.training, self.grad_enabled, self.started = True, True, 0.0
+        self.waited: float | None = None  # seconds before the pass in which neither an update nor a judging pass was made
+        self._free_since = time.perf_counter()
         self._model, self._went_back = model, False
         self._optimizers, self._updated = len(optimizers), set[int]()
-        self._handles: list[Any] = [
-            model.register_forward_pre_hook(self._on_begin, with_kwargs=True),
-            model.register_forward_hook(self._on_end),
-            *(optimizer.register_step_post_hook(self._on_update) for optimizer in optimizers),
-        ]
+        self._handles: list[Any] = [optimizer.register_step_post_hook(self._on_update) for optimizer in optimizers]
+        if not isinstance(model, torch.jit.ScriptModule):  # which takes no hooks
+            self._handles += [
+                model.register_forward_pre_hook(self._on_begin, with_kwargs=True),
+                model.register_forward_hook(self._on_end),
+            ]
 
     def remove(self) -> None:
         for handle in self._handles:
@@ -87,15 +90,19 @@ class PassHooks:
         enabled = torch.is_grad_enabled()
         if self._went_back or (self.started and self.grad_enabled and not enabled):
             return  # rows that are judged after the batch, in whatever mode, are no part of the step
+        first = not self.started or not self.grad_enabled
         self.started, self.grad_enabled = time.perf_counter(), enabled
         if enabled and len(self.passes) < _TOLD_PASSES:
             self.passes.append(Pass(arguments, keywords))
+        if first:
+            self.waited = self.started - self._free_since
         # Batch norms alone that somebody froze on purpose do not make it evaluation: the whole network must be in it.
         self.training = module.training or not any(isinstance(each, _MODED) for each in module.modules())
 
     def _on_end(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         if self.passes and self.passes[-1].output is None:
             self.passes[-1].output = output
+        self._free_since = time.perf_counter()
         found = _first(output)
         if found is not None and found.requires_grad:
             self.output = found
@@ -114,6 +121,7 @@ class PassHooks:
 
     def _on_update(self, optimizer: Optimizer, _arguments: Any, _keywords: Any) -> None:
         # Of several optimizers each may have a backward pass of its own: before the next one nothing needs to be zeroed.
+        self._free_since = time.perf_counter()
         self._updated.add(id(optimizer))
         if len(self._updated) == self._optimizers:
             self.after_update = _gradient_norms(self._model)

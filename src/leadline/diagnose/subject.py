@@ -95,8 +95,13 @@ def like(tree: Any, parts: list[Any]) -> Any:
 
 
 def first_tensor(tree: Any) -> Tensor:
-    """The first tensor of a nest."""
+    """The first tensor of a nest.
+
+    Errors: `TypeError` where there is none.
+    """
     while not isinstance(tree, Tensor):
+        if not isinstance(tree, (dict, tuple, list)) or not tree:
+            raise TypeError(f"there is no tensor, but {type(tree).__name__}")
         tree = next(iter(tree.values())) if isinstance(tree, dict) else tree[0]
     return tree
 

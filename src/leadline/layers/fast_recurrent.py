@@ -73,7 +73,8 @@ class FastLSTM(nn.LSTM):
     """nn.LSTM with its training loop written out for CPUs: the same parameters, inputs, states and outputs, up to rounding.
 
     On other devices, in compiled or traced code and under autocast this is `nn.LSTM` itself, also for one sequence without a
-    batch. What is done otherwise on a CPU is told in `layers.recurrent_loops`. Differentiable once there.
+    batch; but that `nn.LSTM` fails under autocast on processors without half precision, where this reads in single precision.
+    What is done otherwise on a CPU is told in `layers.recurrent_loops`. Differentiable once there.
 
     Shapes: as `nn.LSTM`: [T, B, D], or [B, T, D] with `batch_first=True`, or a `PackedSequence`.
 
@@ -113,9 +114,13 @@ class FastLSTM(nn.LSTM):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
 
     def forward(self, input: Any, hx: Any = None) -> Any:
-        if not _by_hand(self, input, hx):
+        if _by_hand(self, input, hx):
+            return _read(self, input, hx, LSTMLoop.apply)
+        if not _half_fails(self):
             return super().forward(input, hx)
-        return _read(self, input, hx, LSTMLoop.apply)
+        with torch.autocast("cpu", enabled=False):
+            single = input._replace(data=input.data.float()) if isinstance(input, PackedSequence) else input.float()
+            return self(single, None if hx is None else tuple(part.float() for part in hx))
 
 
 class FastRNN(nn.RNN):
@@ -250,6 +255,19 @@ def _by_hand(layer: nn.RNNBase, x: Any, hx: Any) -> bool:
         and not torch._C._are_functorch_transforms_active()
         and (hx is None or _fits(layer, x, hx))
     )
+
+
+def _half_fails(layer: nn.LSTM) -> bool:
+    """Whether autocast asks oneDNN for an LSTM in a type that this processor does not compute in: torch then fails."""
+    if layer.weight_ih_l0.device.type != "cpu" or not torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
+        return False
+    return not _HAS[torch.get_autocast_dtype("cpu")]()
+
+
+_HAS: dict[torch.dtype, Callable[[], bool]] = {
+    torch.bfloat16: torch.ops.mkldnn._is_mkldnn_bf16_supported,
+    torch.float16: torch.ops.mkldnn._is_mkldnn_fp16_supported,
+}
 
 
 def _fits(layer: nn.RNNBase, x: Any, hx: Any) -> bool:

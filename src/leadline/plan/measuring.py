@@ -33,6 +33,7 @@ _ROUNDS = 5
 _BURST = 0.02  # seconds of steps that are timed together
 _ENOUGH = 3.0  # seconds: where a step is slow, fewer rounds tell
 _WORTH_RECORDING = 0.05  # seconds: what a recording saves is lost in a longer step
+_REPAYS_RECORDING = 3.0  # seconds of training: recording, once to try and once to train, takes one of them and saves a third
 _WORTH_COMPILING = 150.0  # seconds of training: five times what compiling a network takes
 _ONE_PROGRAM = {"step": "plain", "precision": "float32"}  # what many networks in one program are always trained with
 
@@ -132,9 +133,13 @@ def _fastest(plan: Plan, dataset: Dataset, device: torch.device) -> tuple[Plan, 
     _time_steps(trials)
     best = min(trials, key=lambda trial: trial.seconds)
     unrecorded = ""
-    if training.step == "auto":
-        recorded = []
-        for way in _recorded(best, threads, plan.training.epochs, device):
+    step = getattr(best.built.step, "step", best.built.step)  # that which an average wraps
+    if training.step == "auto" and isinstance(step, Supervised):
+        recorded, whole = [], training.epochs * len(best.built.batches) * best.seconds
+        ways = _recorded(best, threads, whole, device)
+        if not ways and whole <= _REPAYS_RECORDING:
+            unrecorded = f"all steps together take about {whole:.2g} s, too short a time to try others"
+        for way in ways:
             try:
                 recorded.append(Trial(way, build(_with(plan, way), dataset)))
             except PlanError as error:
@@ -157,15 +162,14 @@ def _fastest(plan: Plan, dataset: Dataset, device: torch.device) -> tuple[Plan, 
     return plan, best.seconds, best.built
 
 
-def _recorded(plain: Trial, threads: list[int], epochs: int, device: torch.device) -> list[Way]:
-    """Ways to record, capture or compile the step that could be faster."""
-    step = getattr(plain.built.step, "step", plain.built.step)  # that which an average wraps
-    if not isinstance(step, Supervised):
+def _recorded(plain: Trial, threads: list[int], whole: float, device: torch.device) -> list[Way]:
+    """Ways to record, capture or compile the step that could be faster, for a training of this many seconds as a whole."""
+    if device.type == "cpu" and whole <= _REPAYS_RECORDING:
         return []
     kinds = ["recorded"] if plain.seconds <= _WORTH_RECORDING else []
     if device.type == "cuda":
         kinds += ["captured"] if kinds else []
-        kinds += ["compiled"] if epochs * len(plain.built.batches) * plain.seconds > _WORTH_COMPILING else []
+        kinds += ["compiled"] if whole > _WORTH_COMPILING else []
     return [{**plain.way, "step": kind, "threads": count} for kind in kinds for count in threads]
 
 

@@ -79,16 +79,21 @@ def draw(
         >>> svg.startswith("<svg"), "var(--accent" in svg, 'aria-label="Loss from 3 to 4"' in svg
         (True, True, True)
     """
+    return _inline(_painted(paint, width, height, (left, right, top), label), label)
+
+
+def _painted(paint: Callable[[Axes], None], width: int, height: int, margins: tuple[int, int, int], identifying: str) -> str:
+    """What matplotlib makes of it."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": label}), warnings.catch_warnings():
+    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": identifying}), warnings.catch_warnings():
         # The text stays text: what matplotlib's font lacks, that of the page may have.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(width / 72, height / 72), facecolor="none")
         canvas = FigureCanvasSVG(figure)
-        bottom = 36
+        (left, right, top), bottom = margins, 36
         axes = figure.add_axes(
             (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height), facecolor="none"
         )
@@ -96,7 +101,7 @@ def draw(
         text = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         canvas.print_svg(text, metadata=nothing)  # type: ignore[no-untyped-call]
-    return _inline(text.getvalue(), label)
+    return text.getvalue()
 
 
 def _inline(svg: str, label: str) -> Markup:

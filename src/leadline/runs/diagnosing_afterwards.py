@@ -7,6 +7,7 @@ import time
 from torch import nn
 
 from leadline.data.dataset import Dataset
+from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.examining import examine_subject, judge_with_trials
 from leadline.diagnose.findings import COURSE, Verdict
 from leadline.diagnose.readings import Readings
@@ -62,7 +63,7 @@ def diagnose_built(
     )
     began = time.perf_counter()
     with undisturbed(subject):
-        examine_subject(subject, readings)
+        examine_subject(subject, Checklist(readings))
         readings.unchecked.append("gradients, updates and activations while it trained: nothing listened")
         if not initial:
             readings.unchecked.append("the network before its first step: its weights then are not known")

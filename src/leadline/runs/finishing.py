@@ -33,6 +33,7 @@ from leadline.runs.solving import forget_first
 from leadline.runs.steps import calibrated_steps, finish_steps, tell_steps
 from leadline.runs.table_results import describe_table, values_of
 from leadline.runs.tokens import finish_tokens, golden_tokens, tell_tokens
+from leadline.runs.transfer_verdicts import with_transfer
 from leadline.runs.trees import finish_trees, root_outputs, tell_trees
 from leadline.runs.word_runs import finish_words, golden_words, tell_words
 from leadline.training import outputs_of
@@ -71,7 +72,8 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
     }
     if mirrored := judging.seen_mirrored_too(dataset, plan.training.augment, values, run.predictor.all_values):
         results["mirrored"] = mirrored
-    if transfer := folders.read_record(path).get("transfer"):
+    transfer = folders.read_record(path).get("transfer")
+    if transfer:
         results["transfer"] = transfer
     if trained.restarts is not None:
         observer.note("restarts", spread_text(trained.restarts))
@@ -94,7 +96,7 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
     examples["seeing"] = find_seeing(run, dataset, values, seconds=looking)
     examples["deciding"] = find_deciding(run, dataset, values, seconds=looking)
     files.write_json(path / "examples.json", examples)
-    diagnosis = concluded(plan, dataset, built, trained.history, trained.watching)
+    diagnosis = with_transfer(concluded(plan, dataset, built, trained.history, trained.watching), transfer)
     diagnosis.keep(path, dataset)
     run.report()
     folders.write_record(path, "finished", sha256=folders.hashes(path))

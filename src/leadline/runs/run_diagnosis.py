@@ -18,6 +18,7 @@ from leadline.runs.diagnosing_afterwards import diagnose_again, diagnose_built, 
 from leadline.runs.diagnosis_file import kept_diagnosis, readings_in, verdict_in
 from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
+from leadline.runs.transfer_verdicts import with_transfer
 from leadline.training import History
 from leadline.training.devices import preserved
 from leadline.training.recorded import keeping_buffers
@@ -75,6 +76,7 @@ def diagnose_run(
             else:
                 alone = plan.start.networks == 1 and not plan.start.weights
                 diagnosis = diagnose_built(plan, dataset, built, history, confirm=confirm, initial=alone)
+    diagnosis = with_transfer(diagnosis, folders.read_record(path).get("transfer"))
     diagnosis.keep(path, dataset)
     if run is not None:
         run.report()

@@ -126,8 +126,8 @@ def test_other_rows_are_judged_too(digits: tuple[Run, Heard]) -> None:
         run.evaluate("digits", usual="0,77")
 
 
-def test_the_report_shows_what_was_told_again(digits: tuple[Run, Heard]) -> None:
-    page = (digits[0].folder / "report.html").read_text(encoding="utf-8")
+def test_the_report_shows_what_was_told_again(digits: tuple[Run, Heard], drawn: None) -> None:
+    page = digits[0].report().read_text(encoding="utf-8")
     assert page.count("data:image/png") >= 6
     assert "of the variance" in page
     assert "AUROC" in page

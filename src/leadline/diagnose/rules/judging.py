@@ -8,22 +8,38 @@ from dataclasses import dataclass
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
-from leadline.diagnose.rules import of_data, of_fit, of_games, of_layers, of_losses, of_rates
+from leadline.diagnose.rules import (
+    of_data,
+    of_fit,
+    of_games,
+    of_layers,
+    of_leaks,
+    of_losses,
+    of_modes,
+    of_rates,
+    of_sizes,
+    of_transfer,
+)
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
 from leadline.diagnose.rules.suspicions import Candidate, Change
 from leadline.diagnose.trials.changes import said
+from leadline.diagnose.trials.gains import is_sure
 from leadline.plan import Plan
 
 RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.non_finite,
     of_losses.not_training,
+    of_transfer.frozen_body,
+    of_transfer.forgotten_body,
     of_losses.head_or_loss_wrong,
     of_fit.mode_mismatch,
+    of_modes.judged_in_training,
     of_data.inputs_not_prepared,
     of_data.targets_not_prepared,
     of_data.rows_mixed,
     of_data.input_ignored,
     of_data.split_mismatch,
+    of_leaks.column_gives_away,
     of_data.label_noise,
     of_data.imbalance,
     of_layers.no_nonlinearity,
@@ -43,6 +59,8 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_fit.stopped_too_early,
     of_losses.one_batch,
     of_layers.receptive_field,
+    of_sizes.pixel_kernels,
+    of_sizes.narrow_layer,
     of_layers.memory_too_short,
     of_fit.underfitting,
     of_fit.starved_device,
@@ -57,9 +75,10 @@ GAME_RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
 )
 """Of a generator and its rival: what it draws has no right answer to which other rules could hold it."""
 
-SURE_GAIN = 2.0  # standard errors
+GOES_ON = 0.05, 0.2  # of error and, by every copy, of the loss: what going on must gain where few rows make the error unsure
 GAIN = 0.02  # of error, that a change must gain to matter
 SHARE = 0.15  # of the error that is left, that it must gain as well
+SECOND = 0.9  # what was found beside something else comes after it
 SUSPECTED, WORTH, ALONE = 0.3, 0.15, 0.5  # strength: for a finding when all is bad, for a trial, for a finding untested
 _OPEN, LITTLE = ("rate_too_high", "rate_too_low", "stopped_too_early"), 0.0  # are tried always, so a gain alone is enough
 
@@ -69,6 +88,7 @@ LONG_ENOUGH = 0.5  # of the person's steps, for a trial without gain to speak ag
 # shows as rates and gradients that do not fit as well.
 _ORDER = {
     "not_training": 1.0,
+    "wrong_transfer": 0.98,
     "head_or_loss_wrong": 0.97,
     "mode_mismatch": 0.95,
     "inputs_not_prepared": 0.93,
@@ -106,6 +126,7 @@ class _Weighed:
     branch: Branch | None
     confirmed: bool
     score: float
+    beside: str = ""  # the change that the copies and their twins had as well
 
 
 def candidates_of(readings: Readings, outcome: Outcome) -> list[Candidate]:
@@ -113,10 +134,14 @@ def candidates_of(readings: Readings, outcome: Outcome) -> list[Candidate]:
     return [candidate for rule in (GAME_RULES if readings.game.watched else RULES) for candidate in rule(readings, outcome)]
 
 
+def _order(candidate: Candidate) -> float:
+    return _ORDER[candidate.kind] if candidate.weight is None else candidate.weight
+
+
 def worth_trying(readings: Readings) -> list[Change]:
     """The trials that would decide, the likeliest first; without a suspicion only those that cost an open mind little."""
     outcome = outcome_of(readings)
-    suspects = sorted(candidates_of(readings, outcome), key=lambda each: -each.strength * _ORDER[each.kind])
+    suspects = sorted(candidates_of(readings, outcome), key=lambda each: -each.strength * _order(each))
     wanted: list[Change] = []
     for candidate in suspects:
         if candidate.strength >= WORTH:
@@ -160,8 +185,21 @@ def _weighed(candidate: Candidate, readings: Readings, outcome: Outcome) -> _Wei
         trial = 0.0 if not candidate.proven and _settles(best, readings) else 0.5
     else:
         trial = 0.5
-    score = _ORDER[candidate.kind] * (0.5 * strength + 0.5 * trial)
+    if not confirmed and (second := _confirmed_beside(candidate, readings)) is not None:
+        return _Weighed(candidate, second, True, SECOND * _order(candidate) * (0.5 * strength + 0.5), readings.beside_change)
+    score = _order(candidate) * (0.5 * strength + 0.5 * trial)
     return _Weighed(candidate, best, confirmed, score)
+
+
+def _confirmed_beside(candidate: Candidate, readings: Readings) -> Branch | None:
+    """The trial that gained most of those that were made beside a change that helps, if it gained enough."""
+    wanted = {*candidate.changes, *([("longer", 3.0)] if ("go_on", 1.0) in candidate.changes else [])}
+    tried = [each for each in readings.further if (each.change, each.argument) in wanted and candidate.strength >= WORTH]
+    best = max(tried, key=lambda each: each.gain, default=None)
+    if best is None:
+        return None
+    left = sum(best.twin_errors) / len(best.twin_errors) if best.twin_errors else 1.0
+    return best if is_sure(best.gain, best.gain_se) and best.gain > max(GAIN, SHARE * left) else None
 
 
 def gained(branch: Branch, outcome: Outcome) -> float:
@@ -179,7 +217,13 @@ def confirms(branch: Branch, outcome: Outcome) -> bool:
     """Whether a change gained more than chance and enough to matter."""
     gain = gained(branch, outcome)
     enough = max(GAIN, SHARE * outcome.error) if branch.errors else SHARE
-    return gain > SURE_GAIN * branch.gain_se and gain > enough
+    if branch.change == "go_on" and branch.errors:
+        before, after = sum(branch.twins) / len(branch.twins), sum(branch.losses) / len(branch.losses)
+        if after >= before:
+            return False  # more steps that raise the held-out loss are not what was missing
+        if gain > GOES_ON[0] and max(branch.losses) < (1 - GOES_ON[1]) * min(branch.twins):
+            return True  # of few rows the loss tells more than the share wrong
+    return is_sure(gain, branch.gain_se) and gain > enough
 
 
 _OPPOSITES = {"rate_too_high": "rate_too_low", "rate_too_low": "rate_too_high", "underfitting": "overfitting"}
@@ -227,7 +271,7 @@ def _finding(weighed: _Weighed, readings: Readings, plan: Plan | None, *, remark
     candidate, branch = weighed.candidate, weighed.branch
     tried = ""
     if branch is not None:
-        tried = _told_trial(branch, weighed.confirmed)
+        tried = _told_trial(branch, weighed.confirmed, weighed.beside)
     return Finding(
         candidate.kind,
         "remark" if remark else candidate.severity,
@@ -242,10 +286,12 @@ def _finding(weighed: _Weighed, readings: Readings, plan: Plan | None, *, remark
     )
 
 
-def _told_trial(branch: Branch, confirmed: bool) -> str:
+def _told_trial(branch: Branch, confirmed: bool, beside: str) -> str:
     copies = f"{len(branch.losses)} copies" if len(branch.losses) > 1 else "a copy"
-    gain = f"{branch.gain:.3g} ± {branch.gain_se:.2g} less error than unchanged ones after {branch.steps:,} steps"
-    made = f"with {said(branch.change, branch.argument)} {copies} had {gain}"
+    others = f"those with {said(beside)} alone" if beside else "unchanged ones"
+    gain = f"{branch.gain:.3g} ± {branch.gain_se:.2g} less error than {others} after {branch.steps:,} steps"
+    changes = " and ".join(filter(None, (said(beside) if beside else "", said(branch.change, branch.argument))))
+    made = f"with {changes} {copies} had {gain}"
     return f"Confirmed: {made}." if confirmed else f"Tried: {made}, which is not enough to tell."
 
 

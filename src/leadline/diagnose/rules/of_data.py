@@ -88,7 +88,7 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 def rows_mixed(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     mixing = readings.last.mixing
-    if mixing is None or mixing < MIXED:
+    if mixing is None or mixing < MIXED or readings.hidden.made_anew:
         return
     yield Candidate(
         "input_ignored",
@@ -125,9 +125,12 @@ def targets_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candi
 
 
 def imbalance(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
-    counts = [count for count in readings.answers.counts if count]
     judged = readings.last.valid or readings.last.train
-    if readings.program.task != "classes" or len(counts) < 2 or judged is None or not judged.recalls:
+    if judged is None or not judged.recalls:
+        return
+    places = readings.program.task == "other"  # of maps and sequences
+    counts: list[float] = [count for count in (judged.shares if places else readings.answers.counts) if count]
+    if (readings.program.task != "classes" and not places) or len(counts) < 2:
         return
     ratio = max(counts) / min(counts)
     recalls = _usual_recalls(readings, judged)
@@ -138,7 +141,7 @@ def imbalance(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         strength,
         "The rare class is hardly ever answered: being right on the common ones alone already makes the loss small.",
         (
-            Measure("rows of the commonest class over the rarest", ratio, high=10.0),
+            Measure(f"{'places' if places else 'rows'} of the commonest class over the rarest", ratio, high=10.0),
             Measure("recall of the worst class over the best", worst / max(best, 1e-9), low=0.3),
         ),
         (("balanced", None),),

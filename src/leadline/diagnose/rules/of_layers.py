@@ -16,6 +16,7 @@ from leadline.diagnose.rules.suspicions import Candidate, ramp
 VANISHED = 1e-3  # first over last gradient per √parameter
 DEAD, SATURATED = 0.4, 0.5
 GROWN = 5.0
+FEW_WEIGHTS = 24
 
 
 def vanishing_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -156,7 +157,9 @@ def _first_over_last(readings: Readings, gradient: list[float]) -> float | None:
 
 
 def _off(layer: LayerFacts) -> float:
-    """Orders of magnitude between the spread of the weights and the usual one."""
+    """Orders of magnitude between the spread of the weights and the usual one; 0 of so few that they may lie anywhere."""
+    if 0 < layer.units * layer.fan_in < FEW_WEIGHTS:
+        return 0.0
     return math.log10(max(layer.weight_std, 1e-9) / layer.expected_std)
 
 

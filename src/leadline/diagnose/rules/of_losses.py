@@ -43,7 +43,9 @@ def one_batch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     graph, steps, program = readings.graph, readings.steps, readings.program
-    heard = [norm for sample in steps.samples[1:] for norm in sample.gradient]
+    # A gradient that is no number is no missing one: once the loss is none either, nothing is to be told from it.
+    sound = [sample for sample in steps.samples[1:] if math.isfinite(sample.loss) and sample.step < _broken_at(readings)]
+    heard = [norm for sample in sound for norm in sample.gradient]
     none = bool(heard) and all(math.isnan(norm) or norm == 0 for norm in heard)
     wrong_pair = any(problem.get("mild") != "yes" for problem in graph.problems)  # whose gradient may be 0 for all outputs
     if none and not (wrong_pair and not all(map(math.isnan, heard))):
@@ -82,6 +84,10 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
             extra={"remedy": "Call the optimizer after the backward pass.", "code_line": "optimizer.step()"},
         )
         return
+    unheld = [*_unheld(readings, outcome)]
+    if unheld:
+        yield from unheld
+        return
     sizes = dict(zip(steps.names, steps.sizes, strict=False))
     total = max(1, sum(sizes.values()))
     for names, cause, code, weight in (
@@ -109,3 +115,49 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         return
     if readings.program.parameters and program.trainable == 0:
         yield Candidate("not_training", 1.0, "No parameter requires a gradient.", (), proven=True)
+
+
+def _unheld(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """Weights that the answers are made with, and that are no parameters of the network."""
+    hidden = readings.hidden
+    if hidden.made_anew:
+        yield Candidate(
+            "not_training",
+            1.0,
+            "Layers are made anew in each pass, with other random weights: what they are, they never learn.",
+            (Measure("weights that are other ones in each pass", hidden.made_anew, high=0),),
+            proven=True,
+            extra={
+                "remedy": "Make all layers once, in `__init__`, and only use them in `forward`.",
+                "code_line": "self.layer = nn.Linear(…)  # in __init__",
+            },
+        )
+        return
+    if not hidden.names and not hidden.elsewhere:
+        return
+    kept = f"in a plain {hidden.container}, where" if hidden.container else "where"
+    cause = f"Weights of the network lie {kept} neither the network nor the optimizer finds them: they never train."
+    remedy = f"Put them into `{hidden.holder}` before the optimizer is made."
+    line = f"self.{hidden.attribute} = {hidden.holder}(self.{hidden.attribute})"
+    if not hidden.names:
+        remedy = "Register them with the network before the optimizer is made."
+        cause = "Weights that the answers are made with belong neither to the network nor to the optimizer."
+        line = "self.layer = layer  # in __init__, so that model.parameters() has its weights"
+    # Weights that have learned elsewhere may be left alone on purpose; such as are as they were drawn are not.
+    proven = hidden.share > 0.02 and (hidden.as_drawn or outcome.bad)
+    yield Candidate(
+        "not_training",
+        max(0.5, ramp(hidden.share, 0.0, 0.2)),
+        cause,
+        (Measure("share of the weights", hidden.share, high=0.0),),
+        where=", ".join(hidden.names[:3]) + (f" and {len(hidden.names) - 3} more" if len(hidden.names) > 3 else ""),
+        proven=proven,
+        hurts=proven,
+        extra={"remedy": remedy, "code_line": line},
+    )
+
+
+def _broken_at(readings: Readings) -> float:
+    """The step after whose update the loss was no number any more."""
+    at = readings.steps.non_finite_step
+    return math.inf if at is None else at - 1

@@ -15,6 +15,7 @@ from leadline.diagnose.rules.suspicions import Candidate, Change, ramp
 NO_GRADIENT = 1e-9
 CLIPPED = 0.9  # of the steps: a clip is meant for the few long gradients
 USUAL = 4e-3
+MOMENTUM = 0.97  # beyond, a step goes on for more than thirty others
 LOW, HIGH = 1e-4, 3e-2  # of ‖Δw‖/‖w‖ a step: below, a network stands still; above, it forgets itself
 
 
@@ -47,13 +48,29 @@ def rate_too_high(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     )
     if not outcome.finite:
         strength = max(strength, 0.6)
+    measures = [Measure("update ratio |Δw|/|w|", ratio, LOW, 1e-2), Measure("growth of the weights", growth, high=5.0)]
+    carried, slower = _much_momentum(readings)
+    if carried:
+        strength = max(strength, 0.7)
+        measures.append(Measure("momentum", readings.program.momentum, high=MOMENTUM))
     yield Candidate(
         "rate_too_high",
         strength,
-        "Each step changes the weights so much that what was learned before is lost.",
-        (Measure("update ratio |Δw|/|w|", ratio, LOW, 1e-2), Measure("growth of the weights", growth, high=5.0)),
-        (*_farther(ratio, ratio > HIGH), ("rate", 0.1), ("rate", 0.3)),
+        carried or "Each step changes the weights so much that what was learned before is lost.",
+        measures,
+        (*_farther(ratio, ratio > HIGH), *slower, ("rate", 0.1), ("rate", 0.3)),
+        weight=0.88 if carried else None,
     )
+
+
+def _much_momentum(readings: Readings) -> tuple[str, tuple[Change, ...]]:
+    """What so much momentum does, and the trial with the usual one: its steps add up to rate / (1 − momentum)."""
+    momentum = readings.program.momentum
+    if momentum < MOMENTUM or "Adam" in readings.program.optimizer:
+        return "", ()
+    times = (1 - 0.9) / max(1 - momentum, 1e-6)
+    cause = f"With a momentum of {momentum:g} steps add up to {times:.3g} times as far as with the usual 0.9, and overshoot."
+    return cause, (("momentum", 0.9),)
 
 
 def rate_too_low(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -140,7 +157,7 @@ def oscillation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         strength,
         "The loss swings to and fro rather than falling: the steps overshoot.",
         (Measure("swing of the loss between stretches", swing, high=0.2),),
-        (("rate", 0.3), ("rate", 0.1)),
+        (*_much_momentum(readings)[1], ("rate", 0.3), ("rate", 0.1)),
         severity="moderate",
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.subject import Subject, undisturbed
 from leadline.diagnose.trials.changes import parts_of, said
+from leadline.diagnose.trials.gains import is_sure
 from leadline.diagnose.trials.habits import Habits
 from leadline.diagnose.trials.twins import LIKELY_SEEDS, SEEDS, Trials, written
 
@@ -49,6 +50,7 @@ def branches(
     readings: Readings | None = None,
     steps: int | None = None,
     unchecked: list[str] | None = None,
+    beside: str = "",
 ) -> list[Branch]:
     """Several changes, each beside the same unchanged twins, within so many seconds.
 
@@ -62,6 +64,7 @@ def branches(
         readings: what was measured.
         steps: of each copy, at most.
         unchecked: gets what could not be tried, and why.
+        beside: changes that all copies get, the unchanged ones too: "head(auto)".
 
     Example:
         >>> from leadline.diagnose.trials.samples import a_subject
@@ -76,7 +79,7 @@ def branches(
         return []
     wanted = list(dict.fromkeys((change, argument) for change, argument in wanted))
     with undisturbed(subject):
-        trials = Trials(subject, readings, steps=steps)
+        trials = Trials(subject, readings, steps=steps, beside=beside)
         step = trials.time_step()
         count = _set_steps(trials, wanted, step, seconds - (time.perf_counter() - began))
         left += [f"trial of {said(*each)}: there was no time" for each in wanted[count:]]
@@ -107,7 +110,7 @@ def _longer(trials: Trials, done: list[Branch], step: float, end: float) -> list
 
     In a short training whatever learns faster gains, also where it would have made no difference in the end.
     """
-    gained = [each for each in done if each.gain > 2 * each.gain_se]
+    gained = [each for each in done if is_sure(each.gain, each.gain_se)]
     copies = LIKELY_SEEDS * (
         1 + sum(_cost(trials.habits, len(trials.rows[0]), (each.change, each.argument)) for each in gained)
     )
@@ -115,7 +118,7 @@ def _longer(trials: Trials, done: list[Branch], step: float, end: float) -> list
     worth = steps >= _MUCH_LONGER * trials.steps or steps == trials.most > trials.steps
     if not gained or not worth:
         return done
-    whole = Trials(trials.subject, trials.readings, steps=steps)
+    whole = Trials(trials.subject, trials.readings, steps=steps, beside=trials.beside)
     again = _all_of(whole, [(each.change, each.argument) for each in gained], end)
     # A copy that was not finished in time has told nothing.
     better = {(each.change, each.argument): each for each in again if len(each.losses) > 1 or each.gain <= 0}
@@ -147,8 +150,10 @@ def _cost(habits: Habits, rows: int, wanted: Wanted) -> float:
             cost *= min(max(before / float(argument or 32), 1.0), 10.0) * max(
                 1.0, min(float(argument or 32) / before, 8.0) ** 0.3
             )
-        elif name in ("longer", "wider"):
+        elif name == "longer":
             cost *= float(argument or 2)
+        elif name == "wider":
+            cost *= min(float(argument or 2), 2.0)  # much wider is tried of narrow layers only
         elif name in ("activation", "head", "normalization", "regularize"):
             cost *= 1.3
     return cost

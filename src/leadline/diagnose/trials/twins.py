@@ -12,9 +12,9 @@ from torch import Generator, Tensor
 
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.subject import Rows, Subject, first_tensor
-from leadline.diagnose.trials.changes import CHANGES, change_copy, parts_of
+from leadline.diagnose.trials.changes import CHANGES, TOGETHER, change_copy, parts_of
 from leadline.diagnose.trials.copied_training import CopiedTraining, Outcome, copy_of
-from leadline.diagnose.trials.gains import gain_of
+from leadline.diagnose.trials.gains import gain_of, is_sure
 from leadline.diagnose.trials.habits import habits_of
 
 SEEDS = 5  # at most
@@ -39,6 +39,7 @@ class Trials:
         readings: what was measured: habits of the program, its graph.
         steps: of each copy; None is as many as fit.
         seeds: copies of each kind.
+        beside: changes that the twins get as well, as text.
 
     Example:
         >>> from leadline.diagnose.trials.samples import a_subject
@@ -49,11 +50,17 @@ class Trials:
     """
 
     def __init__(
-        self, subject: Subject, readings: Readings | None = None, *, steps: int | None = None, seeds: int = SEEDS
+        self,
+        subject: Subject,
+        readings: Readings | None = None,
+        *,
+        steps: int | None = None,
+        seeds: int = SEEDS,
+        beside: str = "",
     ) -> None:
         assert subject.loss is not None
         assert subject.optimizers
-        self.subject, self.readings, self.seeds = subject, readings, seeds
+        self.subject, self.readings, self.seeds, self.beside = subject, readings, seeds, beside
         self.habits = habits_of(subject, readings)
         self.rows = _parted(subject)
         self.most = most_steps(subject, readings, len(self.rows[0]))
@@ -86,7 +93,7 @@ class Trials:
         twins: list[Outcome] = []
         made, own, start, stays = self._way(change, argument)
         for seed in range(self.seeds):
-            copied = self._copy(seed, start)
+            copied = self._bare(seed, start)
             torch.manual_seed(seed)
             if told := change_copy(copied, made, own):
                 self.refused[written(change, argument)] = told
@@ -122,13 +129,13 @@ class Trials:
         A twin that trained as long, from the same weights, should fare as that did. Where it fares worse, something of the
         program was not repeated, and mending that is no gain. And nobody can gain more than the error that was left.
         """
-        if start != "initial" or judging is not None or self.subject.valid is None:
+        if start != "initial" or judging is not None or self.subject.valid is None or self.beside:
             return gain, gain_se
         if self._own is None:
             self._own = self._copy(0, "trained").judge()
         if self.steps >= _WHOLE * self.subject.steps:
             lost, lost_se = gain_of([twin], [self._own], scale=self.scale)
-            if lost > 2 * lost_se:
+            if is_sure(lost, lost_se):
                 gain, gain_se = gain - lost, math.hypot(gain_se, lost_se)
         most = self._errors([self._own])[0] if self._own.per_row or self.scale else math.inf
         if gain > most >= 0:
@@ -147,6 +154,8 @@ class Trials:
         In a training that is shorter than the person's, more steps always help. Whether they would have helped in the end is
         seen by going on from the end.
         """
+        if self.beside:
+            return TOGETHER.join((self.beside, written(change, argument))), None, "initial", False
         parts = parts_of(change, argument)
         name, own = parts[0]
         if len(parts) == 1 and name == "longer" and self.steps < _WHOLE * self.subject.steps and float(own or 3) > 1:
@@ -155,6 +164,13 @@ class Trials:
         return change, argument, CHANGES[name].start, CHANGES[name].twin_stays
 
     def _copy(self, seed: int, start: str) -> CopiedTraining:
+        copied = self._bare(seed, start)
+        if self.beside:
+            torch.manual_seed(seed)
+            change_copy(copied, self.beside)
+        return copied
+
+    def _bare(self, seed: int, start: str) -> CopiedTraining:
         return copy_of(self.subject, self.habits, self.rows, seed=seed, start=start, readings=self.readings)
 
     def _twin(self, seed: int, start: str, *, stays: bool, judging: Tensor | None, deadline: float) -> Outcome | None:

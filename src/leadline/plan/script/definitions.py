@@ -90,6 +90,7 @@ def source_of(module: ModuleType) -> Source:
     return Source(module)
 
 
+@functools.cache
 def find(module: ModuleType, name: str) -> Defined | Imported | ModuleType | None:
     """What a global name of one of our modules stands for; None for a builtin.
 

@@ -42,6 +42,7 @@ class Extract:
         self._uses: dict[str, list[str]] = {}
         self._now = ""
         self._texts: dict[str, list[str]] = {}
+        self._written: tuple[Any, ...] = ()  # of what they were written
 
     def use(self, value: Any, *, constants: Mapping[str, Any] | None = None, facts: Mapping[str, Any] | None = None) -> str:
         """The name in the script of a function or class of ours.
@@ -127,9 +128,8 @@ class Extract:
 
     def _write(self) -> None:
         """Rewrite until no name, attribute or word is new."""
-        before = None
-        while before != (now := (dict(self._names), len(self.attributes), len(self.words), tuple(self._roots))):
-            before = now
+        while self._written != (now := (dict(self._names), len(self.attributes), len(self.words), tuple(self._roots))):
+            self._written = now
             self._texts, self._uses, self._imports = {}, {}, {}
             waiting = list(self._roots)
             while waiting:

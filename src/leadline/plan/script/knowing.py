@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import operator
@@ -111,7 +112,7 @@ class Knowledge:
         return UNKNOWN
 
     def _named(self, node: ast.Name | ast.Attribute) -> Any:
-        if (text := ast.unparse(node)) in self.facts:
+        if self.facts and (text := ast.unparse(node)) in self.facts:
             return self.facts[text]
         if isinstance(node, ast.Name) and node.id in self.constants:
             return self.constants[node.id]
@@ -158,6 +159,8 @@ class Knowledge:
     def _passed_on(self, given: Mapping[str, ast.expr]) -> dict[str, Any]:
         """The facts about what is given, as facts about the parameters it is given for."""
         facts: dict[str, Any] = {}
+        if not self.facts:
+            return facts
         for name, each in given.items():
             start = ast.unparse(each) + "."
             facts |= {
@@ -269,7 +272,8 @@ def _name(node: ast.expr | None) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
-def _stored(node: ast.AST) -> dict[str, int]:
+@functools.cache  # a definition is asked for again and again, and its tree stays as it was read
+def _stored(node: ast.AST) -> Mapping[str, int]:
     """How often each name is bound anywhere inside."""
     counts: dict[str, int] = {}
     for each in ast.walk(node):
@@ -285,7 +289,8 @@ def _stored(node: ast.AST) -> dict[str, int]:
     return counts
 
 
-def _local_imports(node: ast.AST) -> dict[str, Defined | Imported | ModuleType]:
+@functools.cache
+def _local_imports(node: ast.AST) -> Mapping[str, Defined | Imported | ModuleType]:
     """What names that are imported inside a function stand for."""
     imports: dict[str, Defined | Imported | ModuleType] = {}
     for each in ast.walk(node):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
-from collections.abc import Iterator
 
 from leadline.plan.script.layout import literal
 from leadline.spelling import Call
@@ -22,7 +22,8 @@ def sentence(node: ast.FunctionDef | ast.ClassDef) -> str:
     return f'"""{first}"""' if first.endswith(".") and "\\" not in first and not first.startswith('"') else ""
 
 
-def children(node: ast.AST) -> Iterator[ast.AST]:
+@functools.cache
+def children(node: ast.AST) -> list[ast.AST]:
     """The parts of a node that have a place in the text, in its order."""
     found: list[ast.AST] = []
     waiting = list(ast.iter_child_nodes(node))
@@ -32,7 +33,7 @@ def children(node: ast.AST) -> Iterator[ast.AST]:
             found.append(child)
         else:
             waiting += ast.iter_child_nodes(child)
-    return iter(sorted(found, key=lambda each: (each.lineno, each.col_offset)))  # type: ignore[attr-defined]
+    return sorted(found, key=lambda each: (each.lineno, each.col_offset))  # type: ignore[attr-defined]
 
 
 def table_row(call: Call, value: str) -> str:
@@ -64,7 +65,8 @@ def plain_type(annotation: ast.expr) -> str:
     return text if text in ("bool", "int", "float", "str") else "object"
 
 
-def truth_tests(node: ast.AST) -> set[int]:
+@functools.cache
+def truth_tests(node: ast.AST) -> frozenset[int]:
     """The identities of the expressions inside that are asked only whether they are true."""
     tests: list[ast.expr] = []
     for each in ast.walk(node):
@@ -72,10 +74,11 @@ def truth_tests(node: ast.AST) -> set[int]:
             tests.append(each.test)
         elif isinstance(each, ast.comprehension):
             tests += each.ifs
-    return set(map(id, tests))
+    return frozenset(map(id, tests))
 
 
-def stored_fields(node: ast.ClassDef) -> set[str]:
+@functools.cache
+def stored_fields(node: ast.ClassDef) -> frozenset[str]:
     """What an object of this class keeps under `self`."""
     stored = (each for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store))
-    return {each.attr for each in stored if isinstance(each.value, ast.Name) and each.value.id == "self"}
+    return frozenset(each.attr for each in stored if isinstance(each.value, ast.Name) and each.value.id == "self")

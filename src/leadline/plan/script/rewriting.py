@@ -61,7 +61,7 @@ class Rewriter:
         self.given = set(constants or {})
         self.taken = set(self.known.local)
         self.texts: dict[str, str] = {}
-        self.fields: set[str] = set()
+        self.fields: frozenset[str] = frozenset()
         self._tests = truth_tests(found.node)
         self.loaded: set[str] | None = None
         self.seen: set[str] = set()
@@ -355,7 +355,7 @@ class Rewriter:
             for each in ast.walk(node):
                 if isinstance(each, ast.Name):
                     self._reference(each)
-        inner = [] if isinstance(node, ast.JoinedStr) else list(children(node))
+        inner = [] if isinstance(node, ast.JoinedStr) else children(node)
         return self._pieces(*self.source.span(node), inner)
 
     def _pieces(self, start: int, end: int, inner: Sequence[ast.AST]) -> str:
