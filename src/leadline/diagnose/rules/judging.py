@@ -10,6 +10,7 @@ from leadline.diagnose.remedies import remedy_for
 from leadline.diagnose.rules import (
     of_data,
     of_fit,
+    of_games,
     of_layers,
     of_leaks,
     of_losses,
@@ -51,6 +52,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.exploding_gradient,
     of_rates.rate_too_high,
     of_rates.rate_too_low,
+    of_rates.clipped_short,
     of_rates.rate_gone,
     of_sweeps.rate_outside,
     of_fit.bad_batches,
@@ -69,6 +71,16 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
 
 CERTAIN = 0.7  # what was seen in the program itself counts as a trial that gained two fifths of what the best did
 _SEEN = ("not_training", "head_or_loss_wrong", "mode_mismatch", "non_finite")
+
+GAME_RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
+    of_rates.non_finite,
+    of_losses.not_training,
+    of_games.rival_stands,
+    of_games.generator_turned,
+    of_games.adversarial_collapse,
+)
+"""Of a generator and its rival: what it draws has no right answer to which other rules could hold it."""
+
 SECOND = 0.9  # what was found beside something else comes after it
 SUSPECTED, WORTH, ALONE = 0.3, 0.15, 0.5  # strength: for a finding when all is bad, for a trial, for a finding untested
 _OPEN, LITTLE = ("rate_too_high", "rate_too_low", "stopped_too_early"), 0.0  # are tried always, so a gain alone is enough
@@ -105,12 +117,13 @@ _ORDER = {
     "memory_too_short": 0.5,
     "underfitting": 0.45,
     "starved_device": 0.4,
+    "adversarial_collapse": 0.95,
 }
 
 
 def candidates_of(readings: Readings, outcome: Outcome) -> list[Candidate]:
     """All suspicions, whatever their strength."""
-    return [candidate for rule in RULES for candidate in rule(readings, outcome)]
+    return [candidate for rule in (GAME_RULES if readings.game.watched else RULES) for candidate in rule(readings, outcome)]
 
 
 def _order(candidate: Candidate) -> float:
@@ -275,6 +288,8 @@ def _finding(weighed: Weighed, readings: Readings, outcome: Outcome, plan: Plan 
 def _checked(readings: Readings) -> Iterator[str]:
     if readings.steps.samples:
         yield f"gradients, updates and activations at {len(readings.steps.samples)} steps"
+    if readings.game.rounds:
+        yield "the game with the rival, and drawn beside real rows"
     if readings.graph.loss_operations or readings.graph.head:
         yield "graph, last layer and loss"
     if readings.first.finite is not None:

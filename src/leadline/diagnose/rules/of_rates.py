@@ -13,6 +13,7 @@ from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, Change, ramp
 
 NO_GRADIENT = 1e-9
+CLIPPED = 0.9  # of the steps: a clip is meant for the few long gradients
 USUAL = 4e-3
 MOMENTUM = 0.97  # beyond, a step goes on for more than thirty others
 JUMPED = 10.0  # times the first loss, from which on gradients may overflow
@@ -116,6 +117,8 @@ def rate_too_low(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     strength *= 1 - max(readings.last.dead.values(), default=0.0)  # what is dead does not move at any rate
     short = "The steps are so short that the training ended before the weights had gone far."
     few = "In the steps that it took the network did not get far enough: longer steps get farther."
+    if (readings.steps.clipped or 0.0) > CLIPPED and (readings.steps.clipped_to or 1.0) < 0.1:
+        strength *= 0.8  # it is the clip that makes them short
     yield Candidate(
         "rate_too_low",
         strength,
@@ -126,6 +129,30 @@ def rate_too_low(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
             Measure("slope of the loss at the end", slope, low=-0.3),
         ),
         (*_farther(ratio, ratio < LOW), ("rate", 10.0), ("rate", 3.0)),
+    )
+
+
+def clipped_short(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A clip that holds every gradient, so that it and not the rate says how long a step is."""
+    share, left, ratios = readings.steps.clipped or 0.0, readings.steps.clipped_to, update_ratios(readings)
+    if share < CLIPPED or left is None or not ratios:
+        return
+    ratio = float(np.median(ratios))
+    shortened = [sample for sample in readings.steps.samples if 0 < (sample.clipped_to or 1.0) < 1]
+    wider = float(f"{float(np.median([_norm(sample.gradient) / (sample.clipped_to or 1.0) for sample in shortened])):.1g}")
+    yield Candidate(
+        "rate_too_low",
+        ramp(math.log10(max(left, 1e-12)), 0.0, -1.0) * ramp(math.log10(max(ratio, 1e-15)), -3.0, -4.2),
+        f"The gradient is clipped at nearly every step, to {left:.2g} of its length: the steps are short, whatever the rate.",
+        (
+            Measure("share of steps whose gradient was clipped", share, high=CLIPPED),
+            Measure("update ratio |Δw|/|w|", ratio, LOW, 1e-2),
+        ),
+        (("clip", wider), *_farther(ratio, ratio < LOW), ("rate", 10.0)),
+        extra={
+            "remedy": "Let the gradient be longer before it is clipped, or leave the clip away.",
+            "code_line": f"nn.utils.clip_grad_norm_(model.parameters(), {wider:g})",
+        },
     )
 
 
@@ -168,7 +195,8 @@ def oscillation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 
 def exploding_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
-    norms = np.array([_norm(sample.gradient) for sample in readings.steps.samples])
+    # As the backward pass left them: what is clipped afterwards explodes all the same.
+    norms = np.array([_norm(sample.gradient) / (sample.clipped_to or 1.0) for sample in readings.steps.samples])
     norms = norms[np.isfinite(norms)]
     if len(norms) < 5:
         return
