@@ -21,6 +21,8 @@ from leadline.plan import Plan, build, parse_changes, propose
 from leadline.plan.changes import as_toml
 from leadline.plan.network_building import head_of
 
+pytestmark = pytest.mark.usefixtures("brief")
+
 ROWS: list[dict[str, Any]] = [
     {"conv": 8, "kernel": [2, 3], "padding": "same", "activation": "maxout(pieces=2)"},
     {"pool": 2},

@@ -15,6 +15,8 @@ from leadline.plan import propose
 from leadline.plan.notes import plan_notes
 from leadline.runs import Observer
 
+pytestmark = pytest.mark.usefixtures("brief")
+
 LINEAR_ROWS = [{"flatten": True}, {"dense": 2}]
 DEEP_ROWS = [{"dense": 4, "activation": "relu"}, {"dense": 2}]
 

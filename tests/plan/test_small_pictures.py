@@ -17,6 +17,8 @@ from leadline.plan import Plan, build, propose
 from leadline.plan.small_pictures import MANY
 from leadline.runs.results import seen_mirrored_too
 
+pytestmark = pytest.mark.usefixtures("brief")
+
 
 def striped(rows: int, side: int = 8, channels: int = 1) -> Dataset:
     """Noise with a bright row or column, at a place of its own: two classes that a mirror leaves as they are."""

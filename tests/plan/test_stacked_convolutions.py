@@ -21,6 +21,8 @@ from leadline.plan.stacked_convolutions import times_as_text, ways_as_text, ways
 from leadline.training.population import stacking
 from leadline.training.population.convolving import WAYS
 
+pytestmark = pytest.mark.usefixtures("brief")
+
 MANY: dict[str, Any] = {
     "model": "convnet",
     "model.width": 2,

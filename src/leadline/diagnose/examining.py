@@ -14,7 +14,15 @@ from torch import Tensor
 
 from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
-from leadline.diagnose.checks import class_numbers, drills, head_fits, last_look, row_mixing, running_statistics
+from leadline.diagnose.checks import (
+    class_numbers,
+    drills,
+    head_fits,
+    last_look,
+    non_finite_places,
+    row_mixing,
+    running_statistics,
+)
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Beside, Readings
 from leadline.diagnose.rules.judging import judge_readings, worth_trying
@@ -42,10 +50,16 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
     with warnings.catch_warnings(), undisturbed(subject) if subject is not None else nullcontext():
         warnings.simplefilter("ignore")  # what the person's program warns of, it has warned of before
         read_course(probe, readings)
+        if probe.game is not None:
+            readings.game.rival_moved = probe.game.rival_moved
+            readings.steps.not_zeroed = None  # the rival's backward pass may leave gradients that are zeroed before the own one
+            return judge_readings(readings)
         if subject is None:
             readings.unchecked.append("network, loss and data: there are no rows")
             return judge_readings(readings)
         examine_subject(subject, checks, graph_loss=probe.graph_loss)
+        if probe.unlearned and any(each.startswith("outputs: ") for each in readings.unchecked):
+            readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")
         verdict = judge_with_trials(subject, readings, seconds=seconds)
     readings.seconds["whole"] = time.perf_counter() - began
     return verdict
@@ -78,9 +92,10 @@ def read_course(probe: Probe, readings: Readings) -> None:
     steps.rows_a_batch_sorted = trends.unmixed([each.cpu().numpy() for each in probe.batch_targets])
     steps.noise = trends.noise_between_steps(losses)
     steps.not_zeroed = probe.not_zeroed
+    steps.repeated_batches = probe.kept.repeated
     samples = steps.samples
     # Of the later half: who judges in evaluation mode and does not come back from it begins in training mode.
-    late = samples[len(samples) // 2 :]
+    late = [sample for sample in samples if 2 * sample.step >= samples[-1].step]
     steps.evaluation_mode = float(np.mean([not sample.training_mode for sample in late])) if late else 0.0
     if probe.judging is not None:
         steps.judged_in_training, steps.judged_in_evaluation = probe.judging.training, probe.judging.evaluation
@@ -88,6 +103,7 @@ def read_course(probe: Probe, readings: Readings) -> None:
         float(np.median(each)) if (each := [value for value in values if value is not None]) else None
         for values in ([sample.waited for sample in samples[2:]], [sample.waited_seconds for sample in samples[2:]])
     )
+    steps.clipped, steps.clipped_to = trends.clipped_share([sample.clipped_to for sample in samples])
     later = [sample for sample in samples if any(each is not None for each in sample.update)]
     steps.not_updated = [
         name
@@ -138,5 +154,8 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     numbers = checks.run("class numbers", lambda: class_numbers.read_class_numbers(subject), again=True)
     readings.numbers = numbers or readings.numbers
     readings.graph.problems = checks.run("head", lambda: head_fits.head_problems(subject, readings), again=True) or []
+    if readings.steps.non_finite_step is not None:
+        where = checks.run("where numbers stop being finite", lambda: non_finite_places.find_place(subject), again=True)
+        readings.steps.non_finite_where = where or ""
     if outcome_of(readings).bad:  # what has learned all rows can learn a few of them
         readings.drill = checks.run("one batch", lambda: drills.read_drill(subject)) or readings.drill

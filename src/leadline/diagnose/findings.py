@@ -65,7 +65,7 @@ class Finding:
 
     `kind` is one of `KINDS`; `severity` is "severe", "moderate" or "remark" (inside, without harm to the outcome);
     `confidence` is in [0, 1]; `where` names a layer, a column or a row; `tried` tells what a counterfactual training or a
-    direct test showed, and `confirmed` says that it gained more than two standard errors.
+    direct test showed, and `confirmed` says that it gained more than two standard errors, or is certain without a trial.
 
     Example:
         >>> ratio = Measure("update ratio", 0.31, high=0.01)

@@ -13,8 +13,11 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader
 
 from leadline.diagnose.checks.flat_features import choose
+from leadline.diagnose.checks.task_guess import answer_tensor
 from leadline.diagnose.kept_rows import KeptRows, as_rows, room_for
 from leadline.diagnose.subject import Rows, Subject, undisturbed
+
+_MOST_CLASSES = 50  # whose recalls are kept over the course
 
 
 def held_out_rows(given: Any, device: torch.device) -> Rows | None:
@@ -86,7 +89,7 @@ def order_kept(batches: Any) -> Iterator[None]:
 
 
 class HeldOutCourse:
-    """The loss on held-out rows while a network trains, judged now and then within a share of the time.
+    """The loss on held-out rows while a network trains, judged now and then within a share of the time; recalls of classes too.
 
     Args:
         share: the most of the training's time that it may take.
@@ -102,6 +105,7 @@ class HeldOutCourse:
 
     def __init__(self, share: float) -> None:
         self.losses: list[tuple[int, float, float]] = []
+        self.recalls: list[tuple[int, list[float]]] = []
         self._share, self._next = share, 0
 
     def due(self, count: int) -> bool:
@@ -118,8 +122,34 @@ class HeldOutCourse:
         began = time.perf_counter()
         self._next = 1 << 62  # where it fails, it is not tried again
         with undisturbed(subject):
-            loss = subject.loss_of(subject.trained().eval(), subject.train) if subject.loss is not None else math.nan
+            model, rows = subject.trained().eval(), subject.train
+            outputs = subject.outputs(model, rows, size=len(rows))
+            with torch.no_grad():
+                loss = float(subject.loss(outputs, rows.targets)) if subject.loss is not None else math.nan
         self.losses.append((count, loss, math.nan))
+        if (recalls := class_recalls(outputs, rows.targets)) is not None:
+            self.recalls.append((count, recalls))
         passed = time.perf_counter() - began
         steps = count * passed / (max(elapsed + passed, 1e-9) * self._share)
         self._next = count + max(5, count // 12, int(min(steps, 1 << 40)))
+
+
+def class_recalls(outputs: Any, targets: Any) -> list[float] | None:
+    """The share of right answers among the rows of each class, NaN of one without rows; None where there are no classes.
+
+    Example:
+        >>> class_recalls(torch.tensor([[2.0, 1.0], [0.0, 1.0], [3.0, 1.0]]), torch.tensor([0, 1, 1]))
+        [1.0, 0.5]
+    """
+    answers = answer_tensor(outputs)
+    if answers is None or not isinstance(targets, torch.Tensor) or targets.is_floating_point() or targets.is_complex():
+        return None
+    classes = answers.shape[1] if answers.ndim == 2 else 0
+    if not 1 < classes <= _MOST_CLASSES or targets.numel() != len(answers):
+        return None
+    wanted = targets.reshape(-1).long()
+    if not bool(((wanted >= 0) & (wanted < classes)).all()):
+        return None
+    counts = torch.bincount(wanted, minlength=classes).double()
+    right = torch.bincount(wanted[answers.argmax(1) == wanted], minlength=classes).double()
+    return (right / counts).tolist()  # 0 / 0 is NaN

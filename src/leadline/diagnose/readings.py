@@ -154,6 +154,7 @@ class Sample:
     waited: float | None = None  # share of the step's time before the network was called
     waited_seconds: float | None = None
     graph: bool = True  # gradients were enabled
+    clipped_to: float | None = None  # what clipping left of the gradient's length; 1 where it was not clipped
 
 
 @dataclass
@@ -166,7 +167,9 @@ class Steps:
     losses: list[tuple[int, float]] = field(default_factory=list)  # (step, mean loss since the one before), up to 200 stretches
     noise: float | None = None  # standard deviation of the loss from step to step, around its trend
     valid: list[tuple[int, float, float]] = field(default_factory=list)  # (step, held-out loss, held-out error)
-    clipped: float | None = None  # share of steps
+    valid_recalls: list[tuple[int, list[float]]] = field(default_factory=list)  # (step, recall of each class), held-out rows
+    clipped: float | None = None  # share of steps whose gradient was shortened before the update
+    clipped_to: float | None = None  # its usual length then, over that before
     waiting: float | None = None  # share of the time spent waiting for the next batch
     waiting_seconds: float | None = None  # a step
     not_zeroed: float | None = None  # share of sampled steps before which gradients were not zeroed
@@ -175,8 +178,8 @@ class Steps:
     judged_in_training: int = 0  # passes without gradients in training mode, and
     judged_in_evaluation: int = 0  # in evaluation mode, of the first dozen
     non_finite_step: int | None = None
-    non_finite_where: str = ""
-    repeated_batches: float | None = None  # share of batches whose rows came in the same order before
+    non_finite_where: str = ""  # layer, loss or gradient, and a row, as a copy found it
+    repeated_batches: float | None = None  # share of rows that came in the order of the epoch before
     rows_a_batch_sorted: float | None = None  # how far the targets within batches are less mixed than by chance, 0 to 1
 
 
@@ -191,6 +194,7 @@ class Judged:
     error_se: float = 0.0
     balanced_error: float | None = None
     recalls: list[float] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)  # rows of each class
     answered: list[float] = field(default_factory=list)  # share of rows for which each class is answered
     constant: bool = False  # one answer for every row
     entropy: float | None = None  # mean entropy of the answers, in nats
@@ -255,8 +259,7 @@ class Labels:
 class Giveaway:
     """The input column that the target explains best, where it explains most of it: does it give the answer away?"""
 
-    column: int | None = None
-    name: str = ""
+    columns: list[int] = field(default_factory=list)  # several where a category stands in columns of 0 and 1
     told: float = 0.0  # share of its variance that the target explains
     copied: bool = False  # the target in other words: one value for each class, or a straight line over the numbers
     beside: int = 0  # other columns
@@ -293,6 +296,27 @@ class Rates:
     diverged: float | None = None  # that from which on it is worse than at the start; None where it never is
     steepest: float | None = None  # that at which it falls most over the logarithm of the rate
     recommended: float | None = None  # None where the loss does not fall at any rate
+
+
+@dataclass
+class Round:
+    """A generator and its rival at one step."""
+
+    step: int
+    right: float | None  # share of real and drawn rows that the rival tells apart, at the best threshold
+    spread: float  # distance of two drawn rows over that of two real ones
+    far: float  # energy distance of drawn from real rows, over the distance of two real ones
+    gradient: float | None = None  # ‖g‖ of the generator
+    towards: bool | None = None  # whether its loss moves the rival's score of drawn rows to where the rival moves real ones
+
+
+@dataclass
+class Game:
+    """A generator that learns from a rival, step by step."""
+
+    watched: bool = False
+    rounds: list[Round] = field(default_factory=list)
+    rival_moved: bool = True  # whether the rival has learned anything
 
 
 @dataclass
@@ -338,6 +362,7 @@ class Readings:
     giveaway: Giveaway = field(default_factory=Giveaway)
     drill: Drill = field(default_factory=Drill)
     rates: Rates = field(default_factory=Rates)
+    game: Game = field(default_factory=Game)
     branches: list[Branch] = field(default_factory=list)
     beside_change: str = ""  # the change that gained most, which the twins of further branches had as well
     further: list[Branch] = field(default_factory=list)

@@ -161,7 +161,7 @@ def remedy_for(
         ('Take 0.1 times the learning rate: 0.05.', 'optimizer = torch.optim.SGD(model.parameters(), lr=0.05)')
     """
     advice, extra = ADVICE[kind], extra or {}
-    branch = branch or _proven(advice, readings)
+    branch = branch or _proven(kind, advice, readings)
     changes = [(branch.change, branch.argument)] if branch is not None else _changes_of(advice, readings, extra)
     says = sentence_for(changes[0], readings) if changes and (branch is not None or not advice.says) else advice.says
     code = line_for(changes[0], readings) if changes and (branch is not None or not advice.code) else advice.code
@@ -180,9 +180,14 @@ def apply_changes(kind: str, readings: Readings) -> list[Tried]:
     return _changes_of(ADVICE[kind], readings, {})
 
 
-def _proven(advice: _Advice, readings: Readings) -> Branch | None:
+def _proven(kind: str, advice: _Advice, readings: Readings) -> Branch | None:
     own = {change for change, _ in advice.changes}
-    return best_of(branch for branch in readings.branches if branch.change in own)
+    return best_of(each for each in readings.branches if each.change in own and _that_way(kind, each))
+
+
+def _that_way(kind: str, branch: Branch) -> bool:
+    """Whether a change of the rate goes where this kind asks it to go: up where it is too low, down otherwise."""
+    return branch.change != "rate" or (float(branch.argument or 1) > 1) == (kind == "rate_too_low")
 
 
 def _changes_of(advice: _Advice, readings: Readings, extra: Mapping[str, str]) -> list[Tried]:

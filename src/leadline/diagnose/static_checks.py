@@ -89,7 +89,9 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
     graph.widest_kernel = picture_fields.widest_kernel(subject.model)
     if readings.graph.convolutional:
         field = checks.run(
-            "receptive field", lambda: picture_fields.read_field(subject.trained(), subject.train.inputs), passes=2
+            "receptive field",
+            lambda: picture_fields.read_field(subject.called(subject.trained()), subject.train.inputs),
+            passes=2,
         )
         readings.graph.field_share = field if field is not None else readings.graph.field_share
     if (dropped := checks.run("dropout", lambda: dropped_shares.read_dropped(subject, few), passes=1)) is not None:
@@ -103,7 +105,7 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
     readings.graph.pretrained = bool(
         checks.run("earlier trainings", lambda: first_look.has_learned(subject.fresh()), again=True)
     )
-    layers = checks.run("layers", lambda: first_look.read_layers(subject.fresh(), few), passes=2)
+    layers = checks.run("layers", lambda: first_look.read_layers(subject.fresh(), few, subject.call), passes=2)
     readings.program.layers = layers or readings.program.layers
     readings.first = checks.run("first step", lambda: first_look.read_first(subject), passes=16) or readings.first
 

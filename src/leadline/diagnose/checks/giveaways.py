@@ -28,15 +28,15 @@ def read_giveaway(subject: Subject) -> Giveaway:
     copy together, as those of a category are. Of a column with more in it than the target the rest is looked at: what a cause
     of the target has besides is related to other causes, what a noisy copy has besides is related to nothing.
 
-    Returns: `column` is None where no column is told by the target, and for inputs that are no table.
+    Returns: `columns` is empty where no column is told by the target, and for inputs that are no table.
 
     Example:
         >>> from leadline.diagnose.trials.samples import a_subject, rings
         >>> rows = rings(400)
         >>> rows.inputs[:, 5] = 2.0 * rows.targets - 1
         >>> found = read_giveaway(a_subject(rows=rows, steps=1))
-        >>> found.column, found.copied, found.others > found.alone
-        (5, True, True)
+        >>> found.columns, found.copied, found.others > found.alone
+        ([5], True, True)
     """
     table = _table(subject)
     if table is None:
@@ -53,7 +53,8 @@ def read_giveaway(subject: Subject) -> Giveaway:
     copied = bool(copies.any()) and _one_to_one(x[:known, copies], y[:known], subject.task)
     leaks = copies if copied else torch.arange(len(share)) == best
     others = x[:, ~leaks]
-    found = Giveaway(place[best], f"column {place[best]}", float(share[best]), copied, int((~leaks).sum()), len(x))
+    columns = [place[at] for at in leaks.nonzero().flatten().tolist()]
+    found = Giveaway(columns, float(share[best]), copied, int((~leaks).sum()), len(x))
     constant = y.mean(0).expand(len(y), -1)
     found.constant = error_of(constant, y, subject.task)[0]
     if not found.beside:

@@ -15,7 +15,7 @@ FEW_COLUMNS, HALF = 5, 0.5  # others than the one that gives the answer away; of
 def column_gives_away(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     """A column that is only known because the answer is: in rows that are held out it leaks as well, so no outcome shows it."""
     found = readings.giveaway
-    if found.column is None or found.others is None or found.alone is None:
+    if not found.columns or found.others is None or found.alone is None:
         return
     learned = found.constant - found.others  # where the others tell nothing, this column is what there is to learn from
     told = learned > max(0.1 * found.constant, 3 * found.others_se)
@@ -32,11 +32,11 @@ def column_gives_away(readings: Readings, outcome: Outcome) -> Iterator[Candidat
             Measure("error of one that gets all others", found.others),
             Measure("share of the column that the target explains", found.told, high=0.8),
         ),
-        where=found.name,
+        where=f"column{'s' if len(found.columns) > 1 else ''} {', '.join(map(str, found.columns[:5]))}",
         proven=True,
         extra={
             "remedy": "Leave this column out, unless it is known before the answer is.",
-            "code_line": f"x = x[:, [at for at in range(x.shape[1]) if at != {found.column}]]",
+            "code_line": f"x = x[:, [at for at in range(x.shape[1]) if at not in {found.columns}]]",
         },
     )
 

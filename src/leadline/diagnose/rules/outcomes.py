@@ -137,6 +137,10 @@ def told_outcome(readings: Readings, outcome: Outcome) -> str:
     rows = readings.last.valid or readings.last.train
     if not outcome.finite:
         return "The training ended in numbers that are not finite."
+    if readings.game.rounds:
+        last = readings.game.rounds[-1]
+        apart = "" if last.right is None else f"; the rival tells {last.right:.0%} of both apart"
+        return f"Two drawn rows differ {last.spread:.2f} times as much as two real ones{apart}."
     if rows is None or math.isnan(outcome.error):
         return "How good the network is could not be judged."
     where = "held-out rows" if outcome.held_out else "training rows"
