@@ -32,7 +32,6 @@ from run import Subject, read
 from tally import harms_of
 
 RESTORED = 0.9
-SURE = 2.0
 
 
 def change_of(verdict: Any, readings: Any) -> tuple[str, Any, str] | None:
@@ -40,6 +39,7 @@ def change_of(verdict: Any, readings: Any) -> tuple[str, Any, str] | None:
     from leadline.diagnose.remedies import apply_changes
     from leadline.diagnose.rules.judging import candidates_of
     from leadline.diagnose.rules.outcomes import outcome_of
+    from leadline.diagnose.trials.gains import is_sure
 
     candidates = candidates_of(readings, outcome_of(readings))
     for finding in verdict:
@@ -48,7 +48,7 @@ def change_of(verdict: Any, readings: Any) -> tuple[str, Any, str] | None:
         own = [change for each in candidates if each.kind == finding.kind for change in each.changes]
         own += apply_changes(finding.kind, readings)
         tried = [branch for branch in readings.branches if (branch.change, branch.argument) in own]
-        gained = [branch for branch in tried if branch.gain > SURE * branch.gain_se]
+        gained = [branch for branch in tried if is_sure(branch.gain, branch.gain_se)]
         if gained:
             best = max(gained, key=lambda branch: branch.gain)
             return best.change, best.argument, finding.kind
@@ -86,11 +86,13 @@ def judged(copy: Any, recipe: Recipe) -> tuple[np.ndarray[Any, Any], float]:
 
 def sure_gain(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> bool:
     """Fewer errors by more than two standard errors; row by row, unless some rows were left out as unfit."""
+    from leadline.diagnose.trials.gains import is_sure
+
     if len(before) == len(after):
         gain = before - after
-        return bool(gain.mean() > SURE * gain.std() / np.sqrt(len(gain)))
+        return bool(is_sure(gain.mean(), gain.std() / np.sqrt(len(gain))))
     spread = np.sqrt(before.var() / len(before) + after.var() / max(len(after), 1))
-    return bool(len(after) and before.mean() - after.mean() > SURE * spread)
+    return bool(len(after) and is_sure(before.mean() - after.mean(), spread))
 
 
 def mended(recipe: Recipe, seed: int, confirm: float) -> dict[str, Any]:

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 import warnings
-from collections.abc import Callable
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 
 from leadline.diagnose import trends
+from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
-    answer_columns,
+    class_numbers,
     drills,
-    dropped_shares,
-    first_look,
     head_fits,
-    input_columns,
-    label_looks,
     last_look,
-    loss_graphs,
-    picture_fields,
+    non_finite_places,
     row_mixing,
-    simple_methods,
-    split_likeness,
-    task_guess,
+    running_statistics,
 )
 from leadline.diagnose.findings import Verdict
-from leadline.diagnose.readings import Program, Readings
+from leadline.diagnose.readings import Beside, Readings
 from leadline.diagnose.rules.judging import judge_readings, worth_trying
 from leadline.diagnose.rules.outcomes import outcome_of
-from leadline.diagnose.subject import Subject, first_tensor, undisturbed
+from leadline.diagnose.rules.second_faults import FIRST_SHARE, may_be_two, worth_trying_beside
+from leadline.diagnose.static_checks import read_simple, read_static
+from leadline.diagnose.subject import Subject, undisturbed
 from leadline.diagnose.trials.branching import branches
+from leadline.diagnose.trials.twins import written
 from leadline.plan import Plan
 
 if TYPE_CHECKING:
@@ -47,14 +44,22 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
     """Everything that can be known of a training after it, in this order: what it did, what it is, how good it is, why."""
     began = time.perf_counter()
     readings, subject = probe.readings, probe.subject()
-    readings.unchecked[:], readings.branches[:] = probe.missed, []
+    readings.unchecked[:], readings.branches[:], readings.further[:] = probe.missed, [], []
+    checks = probe.checks or Checklist(readings)
+    checks.give(math.inf)
     with warnings.catch_warnings(), undisturbed(subject) if subject is not None else nullcontext():
         warnings.simplefilter("ignore")  # what the person's program warns of, it has warned of before
         read_course(probe, readings)
+        if probe.game is not None:
+            readings.game.rival_moved = probe.game.rival_moved
+            readings.steps.not_zeroed = None  # the rival's backward pass may leave gradients that are zeroed before the own one
+            return judge_readings(readings)
         if subject is None:
             readings.unchecked.append("network, loss and data: there are no rows")
             return judge_readings(readings)
-        examine_subject(subject, readings, graph_loss=probe.graph_loss)
+        examine_subject(subject, checks, graph_loss=probe.graph_loss)
+        if probe.unlearned and any(each.startswith("outputs: ") for each in readings.unchecked):
+            readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")
         verdict = judge_with_trials(subject, readings, seconds=seconds)
     readings.seconds["whole"] = time.perf_counter() - began
     return verdict
@@ -63,8 +68,18 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
 def judge_with_trials(subject: Subject, readings: Readings, *, seconds: float, plan: Plan | None = None) -> Verdict:
     """The verdict on readings, after the trials that are worth it where there is time for some."""
     if seconds > 0 and (wanted := worth_trying(readings)):
-        tried = _guarded(readings, "trials", lambda: branches(subject, wanted, seconds=seconds, readings=readings))
-        readings.branches = tried or []
+        began, checks = time.perf_counter(), Checklist(readings)
+        first = seconds * (FIRST_SHARE if may_be_two(readings) else 1.0)
+        run = functools.partial(branches, subject, wanted, seconds=first, readings=readings)
+        readings.branches = checks.run("trials", run) or []
+        left = seconds - (time.perf_counter() - began)
+        if left > (1 - FIRST_SHARE) * seconds / 2 and (second := worth_trying_beside(readings)) is not None:
+            change, others = second
+            readings.beside_change = written(*change)
+            run = functools.partial(
+                branches, subject, others, seconds=left, readings=readings, beside=readings.beside_change, unchecked=[]
+            )
+            readings.further = checks.run("trials beside one that helps", run) or []
     return judge_readings(readings, plan)
 
 
@@ -77,10 +92,18 @@ def read_course(probe: Probe, readings: Readings) -> None:
     steps.rows_a_batch_sorted = trends.unmixed([each.cpu().numpy() for each in probe.batch_targets])
     steps.noise = trends.noise_between_steps(losses)
     steps.not_zeroed = probe.not_zeroed
+    steps.repeated_batches = probe.kept.repeated
     samples = steps.samples
-    steps.evaluation_mode = float(np.mean([not sample.training_mode for sample in samples])) if samples else 0.0
-    waited = [sample.waited for sample in samples[2:] if sample.waited is not None]
-    steps.waiting = float(np.median(waited)) if waited else None
+    # Of the later half: who judges in evaluation mode and does not come back from it begins in training mode.
+    late = [sample for sample in samples if 2 * sample.step >= samples[-1].step]
+    steps.evaluation_mode = float(np.mean([not sample.training_mode for sample in late])) if late else 0.0
+    if probe.judging is not None:
+        steps.judged_in_training, steps.judged_in_evaluation = probe.judging.training, probe.judging.evaluation
+    steps.waiting, steps.waiting_seconds = (
+        float(np.median(each)) if (each := [value for value in values if value is not None]) else None
+        for values in ([sample.waited for sample in samples[2:]], [sample.waited_seconds for sample in samples[2:]])
+    )
+    steps.clipped, steps.clipped_to = trends.clipped_share([sample.clipped_to for sample in samples])
     later = [sample for sample in samples if any(each is not None for each in sample.update)]
     steps.not_updated = [
         name
@@ -99,102 +122,40 @@ def _largest(norms: list[float]) -> float:
     return max((norm for norm in norms if not math.isnan(norm)), default=0.0)
 
 
-def examine_subject(subject: Subject, readings: Readings, *, graph_loss: Tensor | None = None) -> None:
-    """What the network, the loss and the rows say by themselves."""
+def examine_subject(
+    subject: Subject, checks: Checklist, *, graph_loss: Tensor | None = None, beside: Beside | None = None
+) -> None:
+    """What the network, the loss and the rows say by themselves, and how good the network has become.
 
-    def check(name: str, work: Callable[[], Any]) -> Any:
-        return _guarded(readings, name, work)
+    Args:
+        subject: what has been trained.
+        checks: with the readings that are filled.
+        graph_loss: the loss of a step with its graph, where the program's own loop has given one.
+        beside: what simple methods reach on these rows, where it is known.
+    """
+    if read_static(subject, checks, graph_loss=graph_loss):
+        read_simple(subject, checks, beside)
+        read_trained(subject, checks)
 
-    few = subject.train.take(slice(0, max(2, min(subject.batch, 32))))
-    readings.program = _program(subject, readings)
-    trained = check("network, loss and data, as the network cannot be copied", subject.trained)
-    if trained is None:
-        return
-    if subject.loss is None:
-        readings.unchecked.append("first loss, one batch by heart, and trials: the loss function is not known")
-    outputs = check("outputs", lambda: subject.outputs(trained.eval(), few))
-    if outputs is not None:
-        subject.task, subject.classes = check(
-            "task", lambda: task_guess.task_of(subject.train.targets, outputs, subject.loss, inputs=subject.train.inputs)
-        ) or ("other", 0)
-        readings.program.task, readings.program.classes = subject.task, subject.classes
 
-    def graph() -> Any:
-        loss = graph_loss
-        if loss is None and subject.loss is not None:
-            model = subject.trained().train()
-            loss = subject.loss(subject.call(model, few.inputs), few.targets)
-            owner: Any = model
-        else:
-            owner = subject.model
-        if loss is None:
-            raise ValueError("there is no loss to follow")
-        optimizers = subject.optimizers if owner is subject.model else (subject.optimizer_for(owner),)
-        return loss_graphs.read_graph(loss, owner, optimizers, loss_function=subject.loss, targets=few.targets, outputs=outputs)
-
-    readings.graph = check("graph", graph) or readings.graph
-    if readings.graph.convolutional:
-        readings.graph.field_share = check(
-            "receptive field", lambda: picture_fields.read_field(subject.trained(), subject.train.inputs)
-        )
-    dropped = check("dropout", lambda: dropped_shares.read_dropped(subject, few))
-    readings.graph.dropout = max(readings.graph.dropout, dropped or 0.0)
-    readings.columns = check("inputs", lambda: input_columns.read_columns(subject.train.inputs)) or readings.columns
-    readings.answers = (
-        check("targets", lambda: answer_columns.read_answers(subject.train.targets, outputs, subject.train.inputs))
-        or readings.answers
-    )
-    readings.program.layers = check("layers", lambda: first_look.read_layers(subject.fresh(), few)) or []
-    readings.first = check("first step", lambda: first_look.read_first(subject)) or readings.first
+def read_trained(subject: Subject, checks: Checklist) -> None:
+    """How good the network is, what is seen inside of it, and, where it is bad, whether it could learn a few rows at all."""
+    readings = checks.readings
     slope = readings.last.slope, readings.last.slope_se
-    readings.last = check("last step", lambda: last_look.read_last(subject)) or readings.last
+    readings.last = checks.run("last step", lambda: last_look.read_last(subject), again=True) or readings.last
     readings.last.slope, readings.last.slope_se = slope
-    readings.last.mixing = check("rows by themselves", lambda: row_mixing.read_mixing(subject))
-    readings.graph.problems = check("head", lambda: head_fits.head_problems(subject, readings)) or []
-    if subject.task in ("classes", "labels", "number"):
-        readings.beside = check("simple methods", lambda: simple_methods.read_beside(subject)) or readings.beside
-    if (valid := subject.valid) is not None:
-        readings.splits = check("splits", lambda: split_likeness.read_splits(subject.train, valid)) or readings.splits
-    else:
-        readings.unchecked.append("overfitting and the likeness of splits: there are no held-out rows")
-    if subject.task == "classes":
-        readings.labels = (
-            check("labels", lambda: label_looks.read_labels(subject.train, subject.task, subject.classes)) or readings.labels
-        )
+    moded = readings.graph.normalizes or readings.graph.dropout > 0
+    if moded and readings.steps.judged_in_training and not readings.steps.judged_in_evaluation:
+        restless = checks.run("judging in training mode", lambda: last_look.read_restless(subject), again=True)
+        readings.last.restless_error, readings.last.restless_error_se = restless or (None, 0.0)
+    readings.last.mixing = checks.run("rows by themselves", lambda: row_mixing.read_mixing(subject), again=True)
+    stale = checks.run("running statistics", lambda: running_statistics.read_stale(subject), again=True)
+    readings.last.stale_error, readings.last.stale_error_se = stale or (None, 0.0)
+    numbers = checks.run("class numbers", lambda: class_numbers.read_class_numbers(subject), again=True)
+    readings.numbers = numbers or readings.numbers
+    readings.graph.problems = checks.run("head", lambda: head_fits.head_problems(subject, readings), again=True) or []
+    if readings.steps.non_finite_step is not None:
+        where = checks.run("where numbers stop being finite", lambda: non_finite_places.find_place(subject), again=True)
+        readings.steps.non_finite_where = where or ""
     if outcome_of(readings).bad:  # what has learned all rows can learn a few of them
-        readings.drill = check("one batch", lambda: drills.read_drill(subject)) or readings.drill
-
-
-def _program(subject: Subject, readings: Readings) -> Program:
-    group = subject.optimizers[0].param_groups[0] if subject.optimizers else {}
-    parameters = list(subject.model.parameters())
-    betas = group.get("betas")
-    return Program(
-        task=subject.task,
-        classes=subject.classes,
-        loss=getattr(subject.loss, "__name__", type(subject.loss).__name__) if subject.loss is not None else "",
-        optimizer=type(subject.optimizers[0]).__name__ if subject.optimizers else "",
-        rate=max((sample.rate for sample in readings.steps.samples), default=float(group.get("lr", 0.0))),
-        momentum=float(group.get("momentum", betas[0] if betas else 0.0)),
-        weight_decay=float(group.get("weight_decay", 0.0)),
-        batch=subject.batch,
-        steps=subject.steps,
-        epochs=subject.steps * subject.batch / subject.rows if subject.rows else None,
-        rows=subject.rows or len(subject.train),
-        parameters=sum(each.numel() for each in parameters),
-        trainable=sum(each.numel() for each in parameters if each.requires_grad),
-        device=str(first_tensor(subject.train.inputs).device),
-    )
-
-
-def _guarded(readings: Readings, name: str, work: Callable[[], Any]) -> Any:
-    """The result, or None where the check failed on this program: what it could not see is said in the verdict."""
-    began = time.perf_counter()
-    try:
-        return work()
-    except Exception as error:  # of a network, a loss or rows that a check does not understand
-        said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        readings.unchecked.append(f"{name}: {said}")
-        return None
-    finally:
-        readings.seconds[name] = round(time.perf_counter() - began, 4)
+        readings.drill = checks.run("one batch", lambda: drills.read_drill(subject)) or readings.drill

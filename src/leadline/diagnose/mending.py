@@ -16,13 +16,13 @@ from leadline.diagnose.plan_changes import changes_of_plan
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.remedies import remedy_for
 from leadline.diagnose.trials.changes import parts_of, said
+from leadline.diagnose.trials.gains import is_sure
 
 if TYPE_CHECKING:
     from leadline.plan.record import Plan
 
 ATTEMPTS = 2  # trainings anew with different changes of one plan, at most
 ROUNDS = 3  # times that a network which has become better is looked at again, at most
-SURE = 2.0  # standard errors of the paired gain
 # Found without a trial, and proven by none: a whole training with the change is the trial.
 _BY_TRAINING = ("rerun", "continuation")
 
@@ -52,7 +52,7 @@ class Compared:
 
     @property
     def better(self) -> bool:
-        return self.gain > SURE * self.gain_se
+        return is_sure(self.gain, self.gain_se)
 
 
 def attempts_for(verdict: Verdict, readings: Readings, plan: Plan) -> list[Attempt]:
@@ -69,7 +69,7 @@ def attempts_for(verdict: Verdict, readings: Readings, plan: Plan) -> list[Attem
     if verdict.healthy:
         return []
     against = kinds_named(verdict.findings)
-    gained = sorted((each for each in readings.branches if each.gain > SURE * each.gain_se), key=lambda each: -each.gain)
+    gained = sorted((each for each in readings.branches if is_sure(each.gain, each.gain_se)), key=lambda each: -each.gain)
     wanted = []
     for branch in gained:
         changes: dict[str, Any] = {}
@@ -137,7 +137,7 @@ def told_trials(readings: Readings) -> list[dict[str, Any]]:
         _record(
             "tried",
             f"A copy with {said(branch.change, branch.argument)}: gain {branch.gain:.3g} ± {branch.gain_se:.2g}.",
-            branch.gain > SURE * branch.gain_se,
+            is_sure(branch.gain, branch.gain_se),
         )
         for branch in readings.branches
     ]

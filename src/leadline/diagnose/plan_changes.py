@@ -94,6 +94,8 @@ def _proposed(plan: Plan, change: str, argument: Any, task: str) -> dict[str, An
         case "longer" | "go_on":
             times = factor if change == "longer" else 1 + factor
             return {"training.epochs": max(training.epochs + 1, round(training.epochs * times)), "training.patience": 0}
+        case "head_only":
+            return {"start.transfer": "head"} if plan.start.weights else {}
         case "everything_trains":
             return {"start.transfer": "fine-tune"} if plan.start.weights else {}
         case "head":

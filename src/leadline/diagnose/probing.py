@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
@@ -13,21 +14,23 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.examining import examine
 from leadline.diagnose.findings import Verdict
-from leadline.diagnose.held_out import held_out_rows, order_kept
-from leadline.diagnose.kept_rows import KeptRows, as_rows
-from leadline.diagnose.layer_hooks import LayerHooks
-from leadline.diagnose.readings import Readings, Sample
-from leadline.diagnose.sample_steps import PassHooks, next_sample
-from leadline.diagnose.subject import Rows, Subject, drawn_aside, undisturbed
-from leadline.diagnose.weight_readings import WeightHooks
+from leadline.diagnose.held_out import HeldOutCourse, held_out_rows, order_kept
+from leadline.diagnose.judging_passes import JudgingPasses
+from leadline.diagnose.kept_rows import KeptRows
+from leadline.diagnose.listening import Listener
+from leadline.diagnose.readings import Readings
+from leadline.diagnose.rival_games import RivalGame
+from leadline.diagnose.sample_steps import next_sample
+from leadline.diagnose.subject import Rows, Subject, drawn_aside
+from leadline.diagnose.told_losses import ToldLosses
+from leadline.diagnose.told_rows import ToldRows, first_line
 from leadline.errors import ArgumentError
 
 _CONFIRMING_SHARE, _CONFIRMING_LEAST = 0.15, 20.0  # of the training's time; seconds
 _FORCED = 3  # samples that are taken whatever they cost
-_TOGETHER = 64  # losses that are put together at once
-_MIXED_ROWS = 256  # of a batch, whose targets tell how well it is mixed
 _VALID_ROWS = 512  # while it trains; all of them at the end
 
 
@@ -37,6 +40,8 @@ def watch(
     *,
     loss: Callable[[Any, Any], Tensor] | None = None,
     valid: tuple[Any, Any] | Iterable[tuple[Any, Any]] | None = None,
+    call: Callable[[nn.Module, Any], Any] | None = None,
+    rival: nn.Module | None = None,
     share: float = 0.015,
 ) -> Probe:
     """A probe around a hand-written training loop, as a context manager.
@@ -50,6 +55,10 @@ def watch(
         optimizer: that trains it, or several.
         loss: (outputs, targets) → scalar, as the loop computes it; without it, what needs a loss of other rows is not checked.
         valid: held-out (inputs, targets), or an iterable of such batches.
+        call: (model, inputs) → outputs as the loss takes them, such as `lambda model, x: model(*x)`. It is left out where the
+            network gets the inputs, or a view of them, or their parts as arguments: that is learned from the first step.
+        rival: the discriminator, where the model is a generator that learns from one. `optimizer` is the generator's, what is
+            told are its loss, the noise and the real rows, and what is watched is the game of both.
         share: the most of the training's time that the probe may take.
 
     Errors: `ArgumentError` for a model without parameters or a share out of range.
@@ -73,7 +82,7 @@ def watch(
         True
     """
     optimizers = tuple(optimizer) if isinstance(optimizer, (list, tuple)) else (optimizer,)
-    return Probe(model, optimizers, loss=loss, valid=valid, share=share)
+    return Probe(model, optimizers, loss=loss, valid=valid, call=call, rival=rival, share=share)
 
 
 class Probe:
@@ -86,6 +95,8 @@ class Probe:
         valid: held-out (inputs, targets), or an iterable of such batches.
         train: the training rows, where they are known beforehand; else some are kept of the batches that pass.
         rows: how many training rows there are, where `train` is a part of them.
+        call: (model, inputs) → outputs; else it is learned from the first step.
+        rival: of a generator.
         share: the most of the training's time that it may take.
 
     Errors: `ArgumentError` for a model without parameters or a share out of range.
@@ -107,6 +118,8 @@ class Probe:
         valid: Any = None,
         train: Rows | None = None,
         rows: int | None = None,
+        call: Callable[[nn.Module, Any], Any] | None = None,
+        rival: nn.Module | None = None,
         share: float = 0.015,
     ) -> None:
         if not isinstance(model, nn.Module) or not any(True for _ in model.parameters()):
@@ -117,33 +130,29 @@ class Probe:
             raise ArgumentError("The share of time is out of range", expected="a number in (0, 1)", got=share)
         self.model, self.optimizers, self.loss = model, optimizers, loss
         self.readings = Readings()
-        self.graph_loss: Tensor | None = None
-        self.missed: list[str] = []
-        self.kept, self._train = KeptRows(), train
-        self._keeps, self._rows = train is None, rows
+        self._train, self._rows = train, rows
+        self._told = ToldRows(model, loss, call=call, keeping=train is None and rival is None)
+        self._game = RivalGame(model, rival, optimizers) if rival is not None else None
+        self.readings.game.watched = rival is not None
+        self.missed = self._told.missed
+        self.checks: Checklist | None = None  # what was looked at before, on rows that stay
         self._valid_given = valid
         self._valid: Rows | None = None
+        self._valid_formed = False
         self._share, self._spent, self._count = share, 0.0, 0
-        self._losses: list[Tensor] = []
-        self._past: list[Tensor] = []
-        self._names = [(name, each) for name, each in model.named_parameters()]
-        self._activations: dict[str, str] | None = None
-        self._layers: LayerHooks | None = None
-        self._weights: WeightHooks | None = None
-        self._pass: PassHooks | None = None
-        self._stale: list[Tensor] = []
-        self._after_update: Tensor | None = None
-        self._next = self._next_valid = 0
-        self._deaf = False
-        self._armed_at = self._began = self._ended = 0.0
-        self._batches: list[int] = []
-        self._targets: list[Tensor | None] = []
+        self._losses = ToldLosses()
+        self._listener = Listener(model, optimizers)
+        self._course = HeldOutCourse(share / 3)
+        self.judging: JudgingPasses | None = None
+        self._next, self._deaf = 0, False
+        self._began = self._ended = 0.0
         self.stride = 1
         self._initial: dict[str, Tensor] = {}
         self._verdict: tuple[tuple[Any, ...], Verdict] | None = None
 
     def __enter__(self) -> Self:
         self.begin()
+        self.judging = JudgingPasses(self.model)
         self.listen(0)
         return self
 
@@ -160,22 +169,22 @@ class Probe:
             with drawn_aside(), order_kept(self._valid_given):
                 self._valid = held_out_rows(self._valid_given, self._device)
         except Exception as error:  # of batches that are no rows side by side
-            self.missed.append(f"held-out rows: {_first_line(error)}")
+            self.missed.append(f"held-out rows: {first_line(error)}")
         self._began = time.perf_counter()
 
     def end(self) -> None:
         """Listen no more."""
         self._disarm()
+        if self.judging is not None:
+            self.judging.remove()
         self._ended = time.perf_counter()
 
     def step(self, loss: Tensor | float, inputs: Any, targets: Any) -> None:
         """Tell the probe of an iteration: the loss of this batch as the loop computed it, and the batch."""
         loss = loss if isinstance(loss, Tensor) else torch.as_tensor(float(loss))
-        self._losses.append(loss.detach())
-        if len(self._losses) >= _TOGETHER:
-            self._compact()
-        self.keep(inputs, targets)
-        if self._layers is not None:
+        self._losses.add(loss.detach())
+        self._told.keep(inputs, targets)
+        if self._listener.armed:
             self.heard(loss, inputs, targets)
         self._count += 1
         if self._count >= self._next:
@@ -184,20 +193,7 @@ class Probe:
 
     def keep(self, inputs: Any, targets: Any) -> bool:
         """Keep rows of this batch while there is room; whether there still is."""
-        if self.kept.full:
-            return False
-        self._offer(inputs, targets)
-        return self._keeps
-
-    def _offer(self, inputs: Any, targets: Any) -> None:
-        if not self._keeps:
-            return
-        try:
-            rows = as_rows(inputs, targets, self._device)
-            self.kept.offer(rows.inputs, rows.targets)
-        except Exception as error:  # of batches that are no rows side by side: the person's training is to go on
-            self._keeps, self.kept = False, KeptRows()
-            self.missed.append(f"rows: {_first_line(error)}")
+        return self._told.keep(inputs, targets)
 
     @property
     def _device(self) -> torch.device:
@@ -205,9 +201,7 @@ class Probe:
 
     def note(self, logs: dict[str, Tensor]) -> None:
         """Keep the loss of a step that a loop has made."""
-        self._losses.append(logs["loss"].clone() if self.stride > 1 else logs["loss"])
-        if len(self._losses) >= _TOGETHER:
-            self._compact()
+        self._losses.add(logs["loss"].clone() if self.stride > 1 else logs["loss"])
 
     def following(self, count: int) -> int:
         """The step to listen to after so many."""
@@ -220,13 +214,9 @@ class Probe:
         self._count = count
         if self._deaf or (len(self.readings.steps.samples) >= _FORCED and self._spent > self._share * elapsed):
             return
-        self._layers = LayerHooks(self.model, self._activations)
-        self._weights = WeightHooks(self._names, self.optimizers)
-        # Gradients can be compared with those of the last update only where that was in the step before.
-        samples = self.readings.steps.samples
-        follows = bool(samples) and samples[-1].step == count - 1
-        self._pass = PassHooks(self.model, self.optimizers, self._after_update if follows else None)
-        self._armed_at = time.perf_counter()
+        self._listener.arm(count)
+        if self._game is not None:
+            self._game.arm()
 
     def heard(self, loss: Tensor, inputs: Any, targets: Any) -> None:
         """Read what the hooks heard of the step that was just made."""
@@ -235,120 +225,77 @@ class Probe:
         except Exception as error:  # of a program that the probe does not understand: the training is to go on
             self._disarm()
             self._deaf = True
-            self.missed.append(f"steps after {self._count:,}: {_first_line(error)}")
+            self.missed.append(f"steps after {self._count:,}: {first_line(error)}")
 
     def _hear(self, loss: Tensor, inputs: Any, targets: Any) -> None:
-        if self._layers is None or self._weights is None or self._pass is None:
+        if not self._listener.armed:
             return
         now = time.perf_counter()
-        layers, weights, passed = self._layers, self._weights, self._pass
-        self._disarm()
-        if self.kept.full:
-            self._offer(inputs, targets)
-        self._note_batch(inputs, targets)
-        root = loss if loss.requires_grad else passed.output if passed.output is not None else loss
-        if self._activations is None and root.grad_fn is not None:
-            self._activations = layers.activations(root)
-            self.graph_loss = loss if loss.requires_grad else None
-        dead, saturated, scale = layers.readings(root) if self._activations is not None else ({}, {}, {})
-        gradient, weight, update = weights.readings()
-        if passed.stale is not None:
-            self._stale.append(passed.stale)
-        self._after_update = passed.after_update
-        rates = [float(group.get("lr", 0.0)) for optimizer in self.optimizers for group in optimizer.param_groups]
-        whole = now - self._armed_at
-        self.readings.steps.samples.append(
-            Sample(
-                self._count,
-                now - self._began,
-                float(loss.detach().float().mean()),
-                gradient,
-                weight,
-                update,
-                rates[0] if rates else 0.0,
-                dead,
-                saturated,
-                scale,
-                passed.training,
-                waited=(passed.started - self._armed_at) / whole if passed.started and whole > 0 else None,
-                graph=passed.grad_enabled,
-            )
-        )
-        if self._valid is not None and self._count >= self._next_valid:
+        self._listener.note_batch(inputs, targets)
+        self.readings.steps.samples.append(self._listener.heard(self._count, loss, self._began))
+        if self._game is not None:
+            self._hear_game(targets)
+        self._told.heard(self._listener.passes, loss, inputs, targets)
+        self._listener.passes = []  # which hold the graph of the step
+        if self._valid is not None and self._game is None and self._course.due(self._count):
             self._judge_valid()
         typical = (now - self._began - self._spent) / max(self._count + 1, 1)
         if len(self.readings.steps.samples) > 1:  # the first includes what torch does once
-            self._spent += time.perf_counter() - now + max(0.0, whole - typical)
+            self._spent += time.perf_counter() - now + max(0.0, now - self._listener.armed_at - typical)
 
-    def _note_batch(self, inputs: Any, targets: Any) -> None:
-        """How many rows this batch has, and some of its targets."""
-        many = isinstance(targets, Tensor) and targets.ndim > 0
-        try:
-            self._batches.append(len(as_rows(inputs, targets)))
-        except ValueError:
-            self._batches += [len(targets)] if many else []
-        self._targets.append(targets.detach()[:_MIXED_ROWS].clone() if many else None)
-
-    def _judge_valid(self) -> None:
-        """On a copy: a network may carry a state from one call to the next."""
-        began = time.perf_counter()
-        assert self._valid is not None
-        rows = self._valid.take(slice(0, _VALID_ROWS))
-        subject = Subject(self.model, _own_copy(self.loss), self.optimizers, rows)
-        with undisturbed(subject):
-            try:
-                loss = subject.loss_of(subject.trained().eval(), rows) if self.loss is not None else float("nan")
-            except Exception as error:  # of the person's loss or network on these rows: told once, and not tried again
-                self.missed.append(f"held-out rows while it trained: {_first_line(error)}")
-                self._next_valid = 1 << 62
-                return
-        self.readings.steps.valid.append((self._count, loss, float("nan")))
-        passed = time.perf_counter() - began
-        elapsed = time.perf_counter() - self._began
-        # No more than a third of what the probe may take.
-        steps = self._count * passed / (max(elapsed, 1e-9) * self._share / 3)
-        self._next_valid = self._count + max(5, self._count // 12, int(min(steps, 1 << 40)))
+    def _hear_game(self, real: Any) -> None:
+        assert self._game is not None
+        norms = [norm for norm in self.readings.steps.samples[-1].gradient if not math.isnan(norm)]
+        heard = self._game.heard(self._count, math.hypot(*norms) if norms else None, real)
+        if heard is not None:
+            self.readings.game.rounds.append(heard)
+        elif not self.readings.game.rounds and "the game" not in " ".join(self.missed):
+            self.missed.append(
+                "the game with the rival: at the first step nothing was drawn, or no real rows were judged or told"
+            )
 
     def _disarm(self) -> None:
-        for hooks in (self._layers, self._weights, self._pass):
-            if hooks is not None:
-                hooks.remove()
-        self._layers = self._weights = self._pass = None
+        self._listener.disarm()
+        if self._game is not None:
+            self._game.disarm()
 
-    def _compact(self) -> None:
-        scalars = [each.reshape(()) if each.numel() == 1 else each.float().mean() for each in self._losses]
-        self._past.append(torch.stack([each.float() for each in scalars]))
-        self._losses.clear()
+    def _judge_valid(self) -> None:
+        if (valid := self._held_out()) is None:
+            return
+        rows = valid.take(slice(0, _VALID_ROWS))
+        subject = Subject(self.model, _own_copy(self.loss), self.optimizers, rows, call=self._told.call)
+        try:
+            self._course.judge(subject, self._count, time.perf_counter() - self._began)
+        except Exception as error:  # of the person's loss or network on these rows: told once, and not tried again
+            self.missed.append(f"held-out rows while it trained: {first_line(error)}")
+        self.readings.steps.valid, self.readings.steps.valid_recalls = self._course.losses, self._course.recalls
+
+    def _held_out(self) -> Rows | None:
+        """The held-out rows as network and loss get them, once that is known."""
+        if self._valid is not None and not self._valid_formed:
+            self._valid, self._valid_formed = self._told.held_out(self._valid), True
+        return self._valid
 
     def losses(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """The loss of every step that was told."""
-        if self._losses:
-            self._compact()
-        if not self._past:
-            return np.zeros(0)
-        fetched: np.ndarray[Any, np.dtype[np.float64]] = torch.cat([each.cpu() for each in self._past]).double().numpy()
-        return fetched
+        return self._losses.together()
 
     def subject(self) -> Subject | None:
         """What the checks look at; None where no rows could be kept."""
-        if self._train is None and not self.kept.seen:
+        if (rows := self._train or self._told.rows()) is None or not self._told.calls_what_it_gets(rows):
             return None
-        try:
-            rows = self._train or self.kept.rows()
-        except Exception as error:  # of batches that cannot be joined
-            self.missed.append(f"rows: {_first_line(error)}")
-            return None
-        sizes = sorted(self._batches)
+        sizes = sorted(self._listener.batches)
         return Subject(
             self.model,
             _own_copy(self.loss),
             self.optimizers,
             rows,
-            self._valid,
+            self._held_out(),
             self._initial,
             batch=sizes[len(sizes) // 2] if sizes else len(rows),
             steps=self._count,
-            rows=self._rows or self.kept.distinct,
+            call=self._told.call,
+            rows=self._rows or self._told.distinct,
         )
 
     def findings(self, *, confirm: float | None = None) -> Verdict:
@@ -371,14 +318,34 @@ class Probe:
         return self._verdict[1]
 
     @property
+    def kept(self) -> KeptRows:
+        """The rows that were told, as they were told."""
+        return self._told.kept
+
+    @property
+    def game(self) -> RivalGame | None:
+        """The game of a generator with its rival."""
+        return self._game
+
+    @property
+    def unlearned(self) -> str:
+        """Why it could not be learned how the network is called."""
+        return self._told.unlearned
+
+    @property
     def batch_targets(self) -> list[Tensor]:
         """Targets of the sampled batches, some rows of each."""
-        return [each for each in self._targets if each is not None]
+        return self._listener.targets
+
+    @property
+    def graph_loss(self) -> Tensor | None:
+        """The loss of the first step that was heard, for its graph."""
+        return self._listener.graph_loss
 
     @property
     def not_zeroed(self) -> float | None:
         """The share of steps, of those looked at, whose gradients were added to those of the step before."""
-        return float(torch.stack([flag.float().cpu() for flag in self._stale]).mean()) if self._stale else None
+        return self._listener.not_zeroed
 
     @property
     def count(self) -> int:
@@ -392,7 +359,3 @@ class Probe:
 def _own_copy(loss: Any) -> Any:
     """A loss that is a module may count its calls, or learn."""
     return copy.deepcopy(loss) if isinstance(loss, nn.Module) else loss
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__

@@ -12,6 +12,8 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
+from leadline.diagnose.check_readings import ClassNumbers, Hidden, Pairs
+
 
 @dataclass
 class LayerFacts:
@@ -26,6 +28,8 @@ class LayerFacts:
     identical_units: float = 0.0  # share of output units whose weights equal another's
     output_std: float | None = None  # of the pre-activations of the kept rows, at the first step
     trainable: bool = True
+    units: int = 0  # that it gives; 0 where that is not known
+    as_drawn: bool = False  # weights spread as torch spreads those that it draws: they have learned nothing yet
 
 
 @dataclass
@@ -64,10 +68,15 @@ class Graph:
     problems: list[dict[str, str]] = field(default_factory=list)  # {"code": "double_softmax", "says": "…", "code_line": "…"}
     depth: int = 0  # layers of weights on the longest path
     normalizes: bool = False
+    pretrained: bool = False  # it began with statistics or scales that only a training gives
+    batch_norm: bool = False
     recurrent: bool = False
     convolutional: bool = False
     dropout: float = 0.0  # the largest share dropped
+    dropout_in_evaluation: float = 0.0  # the same in evaluation mode, by calls that do not ask for the mode
+    dropped_answers: float = 0.0  # the share dropped of what comes out of the last weights
     field_share: float | None = None  # receptive field over picture size, the smaller side
+    widest_kernel: int | None = None  # of the convolutions, in pixels or steps
     unseen: list[str] = field(default_factory=list)  # operations that hide others (compiled, checkpointed): read from modules
     softmax_size: int | None = None  # how many entries the last softmax of head or loss shares out one to
     softmax_over_rows: bool = False  # it does so over the batch
@@ -118,6 +127,11 @@ class First:
     best_constant_loss: float | None = None  # of the best constant output under this loss
     input_dependence: float | None = None  # spread of the outputs over the rows, relative to their own size
     mode_difference: float | None = None  # |loss in training mode − in evaluation mode| / the latter
+    # Read only where nothing has been trained yet:
+    finite: bool | None = None  # whether the loss is a number on all kept rows
+    first_over_last: float | None = None  # gradient of the first matrix over that of the last, per √parameter
+    dead: dict[str, float] = field(default_factory=dict)  # layer → share of units that gave nothing for all rows
+    saturated: dict[str, float] = field(default_factory=dict)  # layer → share of outputs where the slope is below 1 %
 
 
 @dataclass
@@ -138,7 +152,9 @@ class Sample:
     scale: dict[str, float] = field(default_factory=dict)  # layer → standard deviation of its outputs
     training_mode: bool = True
     waited: float | None = None  # share of the step's time before the network was called
+    waited_seconds: float | None = None
     graph: bool = True  # gradients were enabled
+    clipped_to: float | None = None  # what clipping left of the gradient's length; 1 where it was not clipped
 
 
 @dataclass
@@ -151,14 +167,19 @@ class Steps:
     losses: list[tuple[int, float]] = field(default_factory=list)  # (step, mean loss since the one before), up to 200 stretches
     noise: float | None = None  # standard deviation of the loss from step to step, around its trend
     valid: list[tuple[int, float, float]] = field(default_factory=list)  # (step, held-out loss, held-out error)
-    clipped: float | None = None  # share of steps
+    valid_recalls: list[tuple[int, list[float]]] = field(default_factory=list)  # (step, recall of each class), held-out rows
+    clipped: float | None = None  # share of steps whose gradient was shortened before the update
+    clipped_to: float | None = None  # its usual length then, over that before
     waiting: float | None = None  # share of the time spent waiting for the next batch
+    waiting_seconds: float | None = None  # a step
     not_zeroed: float | None = None  # share of sampled steps before which gradients were not zeroed
     not_updated: list[str] = field(default_factory=list)  # had a gradient and stayed the same to the bit
-    evaluation_mode: float = 0.0  # share of sampled steps in evaluation mode although the network has modes
+    evaluation_mode: float = 0.0  # share of later sampled steps in evaluation mode although the network has modes
+    judged_in_training: int = 0  # passes without gradients in training mode, and
+    judged_in_evaluation: int = 0  # in evaluation mode, of the first dozen
     non_finite_step: int | None = None
-    non_finite_where: str = ""
-    repeated_batches: float | None = None  # share of batches whose rows came in the same order before
+    non_finite_where: str = ""  # layer, loss or gradient, and a row, as a copy found it
+    repeated_batches: float | None = None  # share of rows that came in the order of the epoch before
     rows_a_batch_sorted: float | None = None  # how far the targets within batches are less mixed than by chance, 0 to 1
 
 
@@ -173,9 +194,11 @@ class Judged:
     error_se: float = 0.0
     balanced_error: float | None = None
     recalls: list[float] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)  # rows of each class
     answered: list[float] = field(default_factory=list)  # share of rows for which each class is answered
     constant: bool = False  # one answer for every row
     entropy: float | None = None  # mean entropy of the answers, in nats
+    shares: list[float] = field(default_factory=list)  # of the places of maps and sequences, by class
 
 
 @dataclass
@@ -185,6 +208,10 @@ class Last:
     train: Judged | None = None
     valid: Judged | None = None
     mode_difference: float | None = None  # |loss in training mode − in evaluation mode| / the larger of it and a floor
+    restless_error: float | None = None  # in training mode, on the rows of `valid`, where that is how the program judges
+    restless_error_se: float = 0.0  # of its difference to the error in evaluation mode
+    stale_error: float | None = None  # by which running statistics of batch norm raise the error above that with batches' own
+    stale_error_se: float = 0.0
     permuted_loss: float | None = None  # on inputs permuted over the rows
     input_dependence: float | None = None
     slope: float | None = None  # d log L / d log t over the last quarter of the steps; negative still falls
@@ -205,6 +232,7 @@ class Beside:
     valid_se: dict[str, float] = field(default_factory=dict)
     valid_rows: int = 0
     from_split: bool = True  # False: no validation rows were given, so a part of the training rows was left out for this
+    task: str = ""  # for which they were fitted
 
 
 @dataclass
@@ -228,6 +256,24 @@ class Labels:
 
 
 @dataclass
+class Giveaway:
+    """The input column that the target explains best, where it explains most of it: does it give the answer away?"""
+
+    columns: list[int] = field(default_factory=list)  # several where a category stands in columns of 0 and 1
+    told: float = 0.0  # share of its variance that the target explains
+    copied: bool = False  # the target in other words: one value for each class, or a straight line over the numbers
+    beside: int = 0  # other columns
+    rows: int = 0  # that were looked at
+    constant: float = 0.0  # error of one answer for all
+    alone: float | None = None  # error of a simple method that gets this column alone, on rows that it did not see
+    others: float | None = None  # of one that gets all others
+    others_se: float = 0.0
+    shared: float | None = None  # share of the column that the others explain
+    shared_beyond: float | None = None  # share of what it has besides the target that the others explain; 0 ± se of noise
+    shared_beyond_se: float = 0.0
+
+
+@dataclass
 class Drill:
     """One batch, learned by heart by a copy without regularization."""
 
@@ -236,6 +282,41 @@ class Drill:
     error: float | None = None  # at the end, share wrong or 1 − R²
     first_loss: float | None = None
     last_loss: float | None = None
+
+
+@dataclass
+class Rates:
+    """The learning-rate range test: a copy that trains while its rate grows from step to step."""
+
+    curve: list[tuple[float, float]] = field(default_factory=list)  # (rate, smoothed loss), until it diverged
+    own: float = 0.0  # the person's largest rate
+    first_loss: float | None = None  # before the first step
+    falls_from: float | None = None  # the rate at which the loss begins to fall
+    falls_to: float | None = None  # that at which it is lowest
+    diverged: float | None = None  # that from which on it is worse than at the start; None where it never is
+    steepest: float | None = None  # that at which it falls most over the logarithm of the rate
+    recommended: float | None = None  # None where the loss does not fall at any rate
+
+
+@dataclass
+class Round:
+    """A generator and its rival at one step."""
+
+    step: int
+    right: float | None  # share of real and drawn rows that the rival tells apart, at the best threshold
+    spread: float  # distance of two drawn rows over that of two real ones
+    far: float  # energy distance of drawn from real rows, over the distance of two real ones
+    gradient: float | None = None  # ‖g‖ of the generator
+    towards: bool | None = None  # whether its loss moves the rival's score of drawn rows to where the rival moves real ones
+
+
+@dataclass
+class Game:
+    """A generator that learns from a rival, step by step."""
+
+    watched: bool = False
+    rounds: list[Round] = field(default_factory=list)
+    rival_moved: bool = True  # whether the rival has learned anything
 
 
 @dataclass
@@ -274,9 +355,17 @@ class Readings:
     last: Last = field(default_factory=Last)
     beside: Beside = field(default_factory=Beside)
     splits: Splits = field(default_factory=Splits)
+    hidden: Hidden = field(default_factory=Hidden)
+    numbers: ClassNumbers = field(default_factory=ClassNumbers)
+    pairs: Pairs = field(default_factory=Pairs)
     labels: Labels = field(default_factory=Labels)
+    giveaway: Giveaway = field(default_factory=Giveaway)
     drill: Drill = field(default_factory=Drill)
+    rates: Rates = field(default_factory=Rates)
+    game: Game = field(default_factory=Game)
     branches: list[Branch] = field(default_factory=list)
+    beside_change: str = ""  # the change that gained most, which the twins of further branches had as well
+    further: list[Branch] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -64,9 +64,9 @@ def _bfloat_off(plan: Plan, readings: Readings) -> dict[str, Any]:
 
 ADVICE: dict[str, _Advice] = {
     "non_finite": _Advice((("rate", 0.1), ("clip", 1.0), ("finite_rows", None), ("standardize", None)), plan=_bfloat_off),
-    "rate_too_high": _Advice((("rate", 0.1), ("rate", 0.01), ("optimizer", "adam"))),
+    "rate_too_high": _Advice((("rate", 0.1), ("rate", 0.01), ("momentum", 0.9), ("optimizer", "adam"))),
     "rate_too_low": _Advice((("rate", 10.0), ("rate", 100.0), ("optimizer", "adam"))),
-    "oscillation": _Advice((("lower_rate_at_end", 0.1), ("rate", 0.3), ("cooled", None))),
+    "oscillation": _Advice((("lower_rate_at_end", 0.1), ("rate", 0.3), ("momentum", 0.9), ("cooled", None))),
     "vanishing_gradient": _Advice((("activation", "relu"), ("normalization", None), ("initialize", "auto"), ("gated", None))),
     "exploding_gradient": _Advice((("clip", 1.0), ("rate", 0.1), ("initialize", "auto"), ("gated", None))),
     "dead_units": _Advice((("activation", "leaky_relu"), ("initialize", "auto"), ("rate", 0.1), ("normalization", None))),
@@ -121,7 +121,7 @@ ADVICE: dict[str, _Advice] = {
         _memory,
     ),
     "wrong_transfer": _Advice(
-        (),
+        (("everything_trains", None), ("head_only", None)),
         "Let what the rows say decide how much of the other network is kept.",
         "leadline train … --from RUN",
         _again_by_measuring,
@@ -148,7 +148,8 @@ def remedy_for(
         kind: one of `KINDS`.
         readings: of the training, for its numbers.
         plan: of the training, for `changes`; without it there is advice with a line of code.
-        extra: what the rule knows besides: "remedy" and "code_line" go before what is said here, and "code" names a change.
+        extra: what the rule knows besides: "remedy" and "code_line" go before what is said here, and "code" names a change;
+            "factor" is that of the learning rate.
         branch: the trial that gained, whose change is the remedy; of the trials in the readings, the one of this kind that
             gained most, when left out.
 
@@ -160,11 +161,11 @@ def remedy_for(
         ('Take 0.1 times the learning rate: 0.05.', 'optimizer = torch.optim.SGD(model.parameters(), lr=0.05)')
     """
     advice, extra = ADVICE[kind], extra or {}
-    branch = branch or _proven(advice, readings)
+    branch = branch or _proven(kind, advice, readings)
     changes = [(branch.change, branch.argument)] if branch is not None else _changes_of(advice, readings, extra)
     says = sentence_for(changes[0], readings) if changes and (branch is not None or not advice.says) else advice.says
     code = line_for(changes[0], readings) if changes and (branch is not None or not advice.code) else advice.code
-    if branch is None or branch.change == "head":
+    if branch is None or branch.change in ("head", "everything_trains"):  # of which the rule knows more than the trial
         says, code = extra.get("remedy") or says, extra.get("code_line") or code
     return Remedy(says, _for_plan(plan, advice, changes, readings, sure=branch is not None), code)
 
@@ -179,13 +180,20 @@ def apply_changes(kind: str, readings: Readings) -> list[Tried]:
     return _changes_of(ADVICE[kind], readings, {})
 
 
-def _proven(advice: _Advice, readings: Readings) -> Branch | None:
+def _proven(kind: str, advice: _Advice, readings: Readings) -> Branch | None:
     own = {change for change, _ in advice.changes}
-    return best_of(branch for branch in readings.branches if branch.change in own)
+    return best_of(each for each in readings.branches if each.change in own and _that_way(kind, each))
+
+
+def _that_way(kind: str, branch: Branch) -> bool:
+    """Whether a change of the rate goes where this kind asks it to go: up where it is too low, down otherwise."""
+    return branch.change != "rate" or (float(branch.argument or 1) > 1) == (kind == "rate_too_low")
 
 
 def _changes_of(advice: _Advice, readings: Readings, extra: Mapping[str, str]) -> list[Tried]:
     changes = list(advice.changes)
+    if "factor" in extra:  # of the rate, as a range test found it
+        return [("rate", float(extra["factor"]))]
     named = extra.get("change") or extra.get("code")
     first = [each for each in (*changes, ("shuffle", None), ("batch", 32.0)) if each[0] == named]
     graph = readings.graph

@@ -148,7 +148,7 @@ def _standardize_line(readings: Readings, argument: Any) -> str:
 
 def _regularize(readings: Readings, argument: Any) -> str:
     decay = max(1e-3, 10 * readings.program.weight_decay)
-    return f"Drop {float(argument):.0%} of the hidden units in training, and let the weights decay by {decay:g}."
+    return f"Drop {100 * float(argument):.0f} % of the hidden units in training, and let the weights decay by {decay:g}."
 
 
 _SENTENCES: dict[str, Words] = {
@@ -167,6 +167,7 @@ _SENTENCES: dict[str, Words] = {
         "Put the network into training mode before it trains, into evaluation mode to judge it."
     ),
     "everything_trains": lambda readings, _: "Give all parameters to the optimizer, and let them require gradients.",
+    "head_only": lambda readings, _: "Freeze all but the last layer, or train the others at a hundredth of the rate.",
     "balanced": lambda readings, _: "Weigh the classes by their rarity, and judge by the balanced accuracy.",
     "sign": lambda readings, _: "Turn the sign of the loss: it is what is made small.",
     "mean_loss": lambda readings, _: "Take the mean loss of a batch, not the sum.",
@@ -203,6 +204,7 @@ _LINES: dict[str, Words] = {
     "everything_trains": lambda readings, _: (
         "model.requires_grad_(True); " + _optimizer_line(readings, readings.program.rate or 1e-3)
     ),
+    "head_only": lambda readings, _: "model.requires_grad_(False); head.requires_grad_(True)  # before the optimizer is made",
     "balanced": lambda readings, _: "criterion = nn.CrossEntropyLoss(weight=counts.sum() / (len(counts) * counts))",
     "sign": lambda readings, _: "loss = -loss",
     "mean_loss": lambda readings, _: "loss = loss / len(targets)  # or reduction='mean'",

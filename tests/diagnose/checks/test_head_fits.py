@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from leadline.diagnose.check_readings import ClassNumbers
 from leadline.diagnose.checks.answer_columns import read_answers
 from leadline.diagnose.checks.head_fits import head_problems, problems_of
 from leadline.diagnose.checks.loss_graphs import read_graph
@@ -147,3 +148,30 @@ def test_of_a_subject_with_readings():
     readings.answers = read_answers(Y, model(X), X)
     assert [each["code"] for each in head_problems(subject, readings)] == ["double_softmax"]
     assert Readings.from_json(readings.to_json()).graph == readings.graph
+
+
+def test_a_softmax_for_targets_that_do_not_sum_to_one() -> None:
+    pixels = torch.rand(N, 6, generator=torch.Generator().manual_seed(3))
+    softmax, sigmoid = net(6, nn.Softmax(1)), net(6, nn.Sigmoid())
+    for loss in (F.mse_loss, F.binary_cross_entropy, F.l1_loss):
+        assert codes(softmax, lambda o, loss=loss: loss(o, pixels), pixels, mild=False) == ["softmax_for_sums"]
+        assert not codes(sigmoid, lambda o, loss=loss: loss(o, pixels), pixels, mild=False)
+        shares = pixels / pixels.sum(1, keepdim=True)
+        assert not codes(softmax, lambda o, loss=loss, y=shares: loss(o, y), shares, mild=False)
+    assert not codes(net(3, nn.Softmax(1)), lambda o: F.mse_loss(o, HOT), HOT, mild=False)
+    assert codes(net(3, nn.Softmax(1)), lambda o: F.binary_cross_entropy(o, LABELS), LABELS, mild=False) == ["softmax_for_sums"]
+
+
+def test_numbers_of_classes_are_no_amounts() -> None:
+    model = net(1)
+    readings = Readings()
+    readings.graph = read_graph(F.mse_loss(model(X)[:, 0], NUMBERS), model, ())
+    subject = Subject(model, F.mse_loss, (), Rows(X, NUMBERS), task="number")
+    for numbers, said in (
+        (ClassNumbers(8, 0.6, 0.9, 0.3, 0.02), ["squared_error_on_indices"]),
+        (ClassNumbers(8, 0.0, 0.9, 0.3, 0.02), []),
+        (ClassNumbers(8, 0.6, 0.9, 0.88, 0.02), []),
+        (ClassNumbers(8, 0.6, 0.2, 0.0, 0.02), []),
+    ):
+        readings.numbers = numbers
+        assert [each["code"] for each in head_problems(subject, readings)] == said

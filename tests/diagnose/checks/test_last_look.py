@@ -198,3 +198,17 @@ def test_the_horizon_of_a_recurrent_network():
     assert far is not None
     assert near < 8
     assert far > 30
+
+
+def test_of_maps_each_class_is_judged_by_its_places():
+    torch.manual_seed(0)
+    masks = (torch.rand(40, 1, 6, 6) < 0.1).float()
+    model = nn.Conv2d(1, 1, 1)
+    nn.init.zeros_(model.weight)
+    nn.init.constant_(model.bias, -3.0)
+    rows = Rows(torch.randn(40, 1, 6, 6), masks)
+    loss = nn.BCEWithLogitsLoss()
+    judged = judge(Subject(model, loss, (), rows, task="other"), rows, model, loss=["binary_cross_entropy_with_logits"])
+    assert judged.recalls == [1.0, 0.0]
+    assert judged.error == pytest.approx(float(masks.mean()))
+    assert judged.shares == pytest.approx([1 - float(masks.mean()), float(masks.mean())])

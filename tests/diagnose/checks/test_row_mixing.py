@@ -61,3 +61,19 @@ def test_answers_without_a_row_for_each_are_not_judged() -> None:
             return x.mean(0)
 
     assert read_mixing(subject(Joined())) is None
+
+
+class Drawn(nn.Module):
+    """Answers in which chance has a part, in evaluation too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(15, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last(x.flatten(1))
+        return out + torch.randn_like(out)
+
+
+def test_answers_that_are_drawn_anew_say_nothing_of_their_neighbours() -> None:
+    assert read_mixing(subject(Drawn())) is None

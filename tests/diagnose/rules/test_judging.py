@@ -173,7 +173,7 @@ CASES: dict[str, Callable[[Readings], None]] = {
 def test_a_healthy_training_is_called_so() -> None:
     verdict = judge_readings(healthy())
     assert verdict.healthy, str(verdict)
-    assert "96.0%" in verdict.outcome
+    assert "96.0 %" in verdict.outcome
     assert verdict.checked
 
 
@@ -317,7 +317,9 @@ def test_of_labels_shares_are_told_and_no_loss_beside_them() -> None:
     readings = healthy()
     readings.program.task = "labels"
     told = told_outcome(readings, outcome_of(readings))
-    assert told == "96.0% of the labels of the held-out rows are right, of one answer for all 25.0%, nearest neighbours 94.0%."
+    assert (
+        told == "96.0 % of the labels of the held-out rows are right, of one answer for all 25.0 %, nearest neighbours 94.0 %."
+    )
 
 
 def test_a_rate_that_was_last_seen_early_is_not_gone() -> None:

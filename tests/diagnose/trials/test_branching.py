@@ -11,7 +11,6 @@ from torch.optim import SGD, Adam
 from leadline.diagnose.readings import Branch, Readings, Sample
 from leadline.diagnose.subject import Rows, Subject
 from leadline.diagnose.trials.branching import branch, branches
-from leadline.diagnose.trials.composing import compose
 from leadline.diagnose.trials.copied_training import Outcome, copy_of
 from leadline.diagnose.trials.gains import gain_of
 from leadline.diagnose.trials.habits import habits_of
@@ -237,21 +236,20 @@ def test_what_does_not_apply_is_said() -> None:
     assert trials.refused == {"gated": "it has no plain recurrent layer"}
 
 
-def test_two_faults_are_mended_together() -> None:
+def test_a_second_fault_shows_beside_the_change_that_mends_the_first() -> None:
     subject = a_subject(mlp(), rate=1e-4)
-    tried = branches(subject, [("rate", 1000.0), ("clip", 1.0), ("nonlinearity", None)], seconds=5)
-    assert not [each.change for each in tried if each.gain > 2 * each.gain_se]  # each hides what the other would do
-    both = compose(subject, tried, seconds=10)
-    assert both is not None
-    assert set(both.change.split(" & ")) == {"nonlinearity", "rate(1000)"}
-    assert both.gain > 0.3
+    (alone,) = branches(subject, [("nonlinearity", None)], seconds=5)
+    assert alone.gain < 2 * alone.gain_se  # at this rate it makes no difference
+    beside, clipped = branches(subject, [("nonlinearity", None), ("clip", 1.0)], seconds=10, beside="rate(1000)")
+    assert beside.change == "nonlinearity"
+    assert beside.gain > max(0.2, 2 * beside.gain_se)
+    assert clipped.gain < 2 * clipped.gain_se
 
 
-def test_nothing_is_composed_for_a_healthy_training() -> None:
-    subject = a_subject(optimizer=Adam, rate=0.02, steps=300)
-    assert (
-        compose(subject, branches(subject, [("rate", 0.1), ("clip", 1.0), ("initialize", None)], seconds=5), seconds=5) is None
-    )
+def test_what_is_beside_does_not_count_as_a_gain() -> None:
+    subject = a_subject(rate=1e-4)
+    (tried,) = branches(subject, [("clip", 1e6)], seconds=5, beside="rate(1000)")
+    assert tried.errors == tried.twin_errors
 
 
 def test_a_schedule_that_has_run_down_is_repeated() -> None:

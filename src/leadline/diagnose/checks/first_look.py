@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,14 +16,17 @@ from leadline.diagnose.checks.graph_nodes import NORMS, graph_of, parameter_name
 from leadline.diagnose.checks.task_guess import answer_tensor
 from leadline.diagnose.checks.weight_chains import followed_by
 from leadline.diagnose.readings import First, LayerFacts
-from leadline.diagnose.subject import Rows, Subject
+from leadline.diagnose.subject import Rows, Subject, plain_call
 
 # Gains that keep the variance through an activation; 1 where nothing, or something else, follows.
 _GAINS = {"relu": 2**0.5, "leaky_relu": 2**0.5, "gelu": 2**0.5, "silu": 2**0.5, "elu": 1.4, "prelu": 2**0.5, "hardtanh": 2**0.5}
 _ROWS = 256
+_TRIAL = 20  # batches
+_TOLD, _EVEN = 64, 0.15  # weights from which a spread can be told, and how far it may be from what is expected
+Call = Callable[[nn.Module, Any], Any]
 
 
-def read_layers(model: nn.Module, rows: Rows) -> list[LayerFacts]:
+def read_layers(model: nn.Module, rows: Rows, call: Call = plain_call) -> list[LayerFacts]:
     """The layers with weights, from the first to the last of the network's list.
 
     `expected_std` is gain / √fan_in, and 0 where no law holds: embeddings, weights that a normalization rescales, matrices of
@@ -31,14 +35,35 @@ def read_layers(model: nn.Module, rows: Rows) -> list[LayerFacts]:
     Args:
         model: a copy with its first weights; it is run once on the rows.
         rows: a few.
+        call: (model, inputs) → outputs.
     """
-    scales, follows = _run(model, rows)
+    scales, follows = _run(model, rows, call)
     found = [facts for name, module in model.named_modules() for facts in _facts_of(name, module, follows)]
     for facts in found:
         facts.output_std = scales.get(facts.name)
     if found and found[-1].weight_std == 0:
         found[-1].expected_std = 0.0
     return found
+
+
+def has_learned(model: nn.Module) -> bool:
+    """Whether a network with its first weights has been trained before, as its normalization layers tell.
+
+    Their scales begin as one number, and their statistics count the batches that they have seen: a few may be a trial run.
+
+    Example:
+        >>> norm = nn.BatchNorm1d(3)
+        >>> before = has_learned(norm)
+        >>> _ = nn.init.normal_(norm.weight)
+        >>> before, has_learned(norm)
+        (False, True)
+    """
+    norms = [layer for layer in model.modules() if "Norm" in type(layer).__name__]
+    seen = any(
+        int(count) > _TRIAL for layer in norms if isinstance(count := getattr(layer, "num_batches_tracked", None), Tensor)
+    )
+    scales = [scale for layer in norms if isinstance(scale := getattr(layer, "weight", None), Tensor) and scale.numel() > 1]
+    return seen or any(float(scale.detach().float().std()) > 0 for scale in scales)
 
 
 def read_first(subject: Subject) -> First:
@@ -82,7 +107,7 @@ def _loss(subject: Subject, outputs: Any, targets: Any) -> float:
         return float(subject.loss(outputs, targets))
 
 
-def _run(model: nn.Module, rows: Rows) -> tuple[dict[str, float], dict[str, str]]:
+def _run(model: nn.Module, rows: Rows, call: Call) -> tuple[dict[str, float], dict[str, str]]:
     """The spread of what comes out of each layer, and what follows it."""
     scales: dict[str, float] = {}
 
@@ -104,7 +129,7 @@ def _run(model: nn.Module, rows: Rows) -> tuple[dict[str, float], dict[str, str]
         parameter.requires_grad_()
     model.train(len(rows) > 1)
     with torch.enable_grad():
-        outputs = answer_tensor(model(rows.inputs))
+        outputs = answer_tensor(call(model, rows.inputs))
         follows = followed_by(graph_of(outputs.float().sum(), parameter_names(model))) if outputs is not None else {}
     for parameter in frozen:
         parameter.requires_grad_(False)
@@ -141,6 +166,8 @@ def _facts(name: str, module: nn.Module, weight: nn.Parameter, total: int, follo
         expected_std=gain / math.sqrt(fan_in) if known and not normalized else 0.0,
         identical_units=_alike(units, module) if known else 0.0,
         trainable=trainable,
+        units=len(units) if known else 0,
+        as_drawn=known and as_drawn(values, fan_in),
     )
 
 
@@ -156,7 +183,23 @@ def _recurrent_facts(name: str, module: nn.RNNBase, kind: str, weight: nn.Parame
         expected_std=1 / math.sqrt(module.hidden_size),
         identical_units=_alike(values, module) if values.shape[1] > 1 else 0.0,
         trainable=weight.requires_grad,
+        units=module.hidden_size,
+        as_drawn=as_drawn(values, module.hidden_size),
     )
+
+
+def as_drawn(values: Tensor, fan_in: int) -> bool:
+    """Whether weights are spread evenly up to 1/√fan_in, as torch draws those of most layers: what has learned lies beyond.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> weight = nn.Linear(16, 16).weight.detach()
+        >>> as_drawn(weight, 16), as_drawn(2 * weight, 16)
+        (True, False)
+    """
+    bound = 1 / math.sqrt(max(fan_in, 1))
+    even = values.abs().max() <= bound * 1.001 and values.numel() >= _TOLD
+    return bool(even) and abs(float(values.std(correction=0)) / (bound / math.sqrt(3)) - 1) < _EVEN
 
 
 def _alike(units: Tensor, module: nn.Module) -> float:

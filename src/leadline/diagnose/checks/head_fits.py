@@ -13,6 +13,9 @@ Problem = dict[str, str]
 _RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, float("inf"))}
 _RANGES |= {"softplus": (0.0, float("inf")), "exp": (0.0, float("inf")), "hardsigmoid": (0.0, 1.0), "softsign": (-1.0, 1.0)}
 _SQUARED = frozenset(("mse_loss", "smooth_l1_loss", "huber_loss", "l1_loss"))
+_ROOM, _MANY = 0.05, 0.3  # off a sum of one, and share of rows; share from which it is no trifle
+_CLEAR = 0.1  # of a share, so that it matters
+_TOLD, _ORDERED = 0.5, 0.05  # right by neighbours, for targets to be classes; random numberings that are as near as the own
 _NAMES = {
     "softmax": "softmax", "sigmoid": "a sigmoid", "tanh": "tanh", "relu": "ReLU", "log_softmax": "log-softmax", "exp": "exp",
     "softplus": "softplus", "hardsigmoid": "a hard sigmoid", "softsign": "softsign", "hardtanh": "hard tanh",
@@ -25,8 +28,10 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
     `change` and `argument` name the trial that shows what the remedy gains.
     """
     losses = [loss for _, loss in readings.steps.losses]
+    if not losses and readings.first.loss is not None:
+        losses = [readings.first.loss] * 2
     targets = subject.train.targets
-    return problems_of(
+    found = problems_of(
         readings.graph,
         readings.answers,
         targets=targets if isinstance(targets, Tensor) else None,
@@ -35,6 +40,7 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
         classes=subject.classes,
         batch=subject.batch,
     )
+    return [*_pulled_apart(readings), *_numbered_classes(readings), *found]
 
 
 def problems_of(
@@ -52,6 +58,7 @@ def problems_of(
         *_softmaxes(graph),
         *_pairs(graph),
         *_ranges(graph, targets, task),
+        *_sums(graph, answers, targets),
         *_shapes(graph, answers),
         *_targets(graph, answers, task, classes),
         *_signs(graph, losses),
@@ -167,12 +174,69 @@ def _ranges(graph: Graph, targets: Tensor | None, task: str) -> Iterator[Problem
         bounds = f"between {low:.0f} and {high:.0f}" if high < float("inf") else "from 0 up"
         yield _problem(
             f"{last}_on_numbers",
-            f"The network ends with {_NAMES[last]}, so that it answers {bounds}, but {outside:.0%} of the targets are not.",
+            f"The network ends with {_NAMES[last]}, so that it answers {bounds}, but {100 * outside:.0f} % of the "
+            "targets are not.",
             f"Take {_NAMES[last]} away from the end of the network"
             + (", or scale the targets." if high < float("inf") else "."),
             "outputs = last_layer(x)  # nothing after it",
             argument="linear",
             mild=outside < 0.05,
+        )
+
+
+def _sums(graph: Graph, answers: Answers, targets: Tensor | None) -> Iterator[Problem]:
+    """A softmax, whose outputs sum to one, for targets that do not."""
+    first, shape = graph.loss_operations[0] if graph.loss_operations else "", answers.output_shape
+    fits = compares_numbers(graph) or first == "binary_cross_entropy"
+    if last_squash(graph) != "softmax" or not fits or targets is None or list(targets.shape[1:]) != shape[1:]:
+        return
+    sides = [at for at in range(1, len(shape)) if shape[at] == graph.softmax_size]
+    off = [float(((targets.detach().float().sum(at) - 1).abs() > _ROOM).float().mean()) for at in sides]
+    if off and min(off) > _ROOM:
+        yield _problem(
+            "softmax_for_sums",
+            f"The network ends with softmax, so that its {graph.softmax_size} outputs sum to 1, but of {min(off):.0%} "
+            "of the rows the targets do not.",
+            "Take a sigmoid in place of the softmax: each output is then for itself.",
+            "nn.Sigmoid()",
+            mild=min(off) < _MANY,
+        )
+
+
+def _pulled_apart(readings: Readings) -> Iterator[Problem]:
+    """A loss on distances that draws together what is not alike, and a network that tells pairs no better than inputs do."""
+    pairs = readings.pairs
+    alike = pairs.raw - 0.5
+    if not pairs.closeness or abs(alike) < max(_CLEAR, 4 * pairs.raw_se) or pairs.pull * alike >= 0:
+        return
+    if (pairs.learned - 0.5) * (1 if alike > 0 else -1) > abs(alike):
+        return  # it tells them better than the inputs do, whatever the loss says
+    yield _problem(
+        "pairs_pulled_apart",
+        "The loss pushes apart the pairs whose inputs are alike, and draws the others together: the labels of the pairs are "
+        "the other way round than it takes them.",
+        "Turn the labels of the pairs, or exchange the two parts of the loss.",
+        "same = 1 - same",
+        change="",
+        argument="",
+    )
+
+
+def _numbered_classes(readings: Readings) -> Iterator[Problem]:
+    """Numbers of classes that are fitted as amounts, with fewer right answers than the nearest rows give."""
+    numbers = readings.numbers
+    behind = numbers.neighbours - numbers.network
+    if not numbers.kinds or not compares_numbers(readings.graph) or numbers.order < _ORDERED:
+        return
+    if numbers.neighbours > max(_TOLD, 3 / numbers.kinds) and behind > max(_CLEAR, 3 * numbers.se):
+        yield _problem(
+            "squared_error_on_indices",
+            f"A distance is fitted to the numbers of {numbers.kinds} classes that have no order: rounded, "
+            f"{numbers.network:.0%} of its answers are right, those of the nearest rows are {numbers.neighbours:.0%}.",
+            f"Use cross entropy with {numbers.kinds} outputs.",
+            f"nn.Linear(…, {numbers.kinds}); loss = nn.CrossEntropyLoss()(outputs, targets.long())",
+            change="",
+            argument="",
         )
 
 

@@ -22,6 +22,7 @@ from leadline.explain.gradients_in_time import gradient_through_time
 
 _ROWS, _PARTS, _HOOKED, _SHOWN = 2048, 32, 512, 50
 _LEFT = 0.01  # of a gradient, at the horizon
+_DRAWS = 4
 
 
 def read_last(subject: Subject) -> Last:
@@ -68,7 +69,8 @@ def judge(subject: Subject, rows: Rows, model: nn.Module, *, head: Sequence[str]
     if answers is None or not isinstance(targets, Tensor):
         return judged
     if subject.task == "other":
-        found = _elementwise_errors(answers, targets)
+        given = _classes_of_places(answers, targets, head, loss)
+        found = _elementwise_errors(answers, targets) if given is None else _judge_places(judged, *given)
         if found is not None:
             judged.error, judged.error_se = share_wrong(found, "number")
         return judged
@@ -90,6 +92,34 @@ def judge(subject: Subject, rows: Rows, model: nn.Module, *, head: Sequence[str]
         size = float(flat.abs().max())
         judged.constant = bool(len(flat) > 1 and float(flat.std(0, correction=0).max()) <= 1e-5 * size + 1e-12)
     return judged
+
+
+def read_restless(subject: Subject) -> tuple[float, float] | None:
+    """The error on held-out rows in training mode, and the standard error of its difference to that in evaluation mode.
+
+    None where rows have no errors of their own. Of dropout it is the mean of a few draws.
+
+    Example:
+        >>> from leadline.diagnose.trials.samples import a_subject
+        >>> error, spread = read_restless(a_subject())
+        >>> spread > 0
+        True
+    """
+    rows = subject.valid if subject.valid is not None else subject.train
+    rows = rows.take(choose(len(rows), _ROWS))
+    head, loss = ending_of(subject, subject.trained(), rows)
+    if subject.task not in ("classes", "labels", "number"):
+        return None
+
+    def errors(*, training: bool) -> Tensor:
+        outputs = subject.outputs(subject.trained().train(training), rows, size=len(rows))
+        found = errors_of(outputs, rows.targets, subject.task, classes=subject.classes, head=head, loss=loss)
+        return torch.where(torch.isfinite(found), found, 1.0).double()
+
+    restless = torch.stack([errors(training=True) for _ in range(_DRAWS)]).mean(0)
+    difference = restless - errors(training=False)
+    spread = float(difference.std()) / len(rows) ** 0.5 if len(rows) > 1 else math.inf
+    return float(restless.mean()), max(spread, 0.5 / len(rows))
 
 
 def mode_difference(subject: Subject, model: nn.Module, rows: Rows, *, floor: float) -> float:
@@ -125,7 +155,7 @@ def horizon(subject: Subject, rows: Rows) -> float | None:
     """Steps back after which the gradient of a recurrent layer has fallen to a hundredth; all where it does not fall so far."""
     few = rows.take(choose(len(rows), 16))
     assert subject.loss is not None
-    found = gradient_through_time(subject.trained(), few.inputs, few.targets, subject.loss)
+    found = gradient_through_time(subject.called(subject.trained()), few.inputs, few.targets, subject.loss)
     reached = []
     for each in found:
         fallen = [at for at, norm in enumerate(each.norms) if norm < _LEFT * each.norms[0]]
@@ -151,15 +181,16 @@ def ending_of(subject: Subject, model: nn.Module, rows: Rows) -> tuple[list[str]
 def _parted_loss(subject: Subject, outputs: Any, rows: Rows) -> tuple[float | None, float]:
     if subject.loss is None:
         return None, 0.0
-    if not isinstance(outputs, Tensor):
-        return subject.loss_of(subject.trained().eval(), rows), 0.0
     size = max(1, math.ceil(len(rows) / _PARTS))
-    values, weights = [], []
+    parts = list(rows.parts(size))
+    model = subject.trained().eval() if not isinstance(outputs, Tensor) else None  # of several outputs a part is made anew
     with torch.no_grad():
-        for start in range(0, len(rows), size):
-            part = rows.take(slice(start, start + size))
-            values.append(float(subject.loss(outputs[start : start + size], part.targets)))
-            weights.append(len(part))
+        given = [
+            outputs[at * size : (at + 1) * size] if model is None else subject.call(model, part.inputs)
+            for at, part in enumerate(parts)
+        ]
+        values = [float(subject.loss(each, part.targets)) for each, part in zip(given, parts, strict=True)]
+    weights = [len(part) for part in parts]
     loss, weight = torch.tensor(values, dtype=torch.float64), torch.tensor(weights, dtype=torch.float64)
     mean = float((loss * weight).sum() / weight.sum())
     return mean, float(loss.std() / len(loss) ** 0.5) if len(loss) > 1 else 0.0
@@ -172,6 +203,7 @@ def _judge_classes(
     many = max(classes, int(wanted.max()) + 1, int(answers.max()) + 1)
     counts = torch.bincount(wanted, minlength=many).double()
     right = torch.bincount(wanted[wanted == answers], minlength=many).double()
+    judged.counts = [int(each) for each in counts]
     judged.recalls = [float(a / b) if b else math.nan for a, b in zip(right, counts, strict=True)]
     present = counts > 0
     judged.balanced_error = 1 - float((right[present] / counts[present]).mean())
@@ -186,17 +218,39 @@ def _judge_classes(
     judged.entropy = float(-(p * p.clamp(min=1e-12).log()).sum(1).mean())
 
 
-def _elementwise_errors(outputs: Tensor, targets: Tensor) -> Tensor | None:
-    """Of sequences, maps and rebuilt inputs, by row: the share of wrong places, or squared errors over a place's variance."""
-    rows = len(targets)
+def _classes_of_places(
+    outputs: Tensor, targets: Tensor, head: Sequence[str], loss: Sequence[str]
+) -> tuple[Tensor, Tensor] | None:
+    """Of sequences and maps with a class for each place: what is answered there and what is true, [N, …] whole numbers."""
     if not targets.is_floating_point() and outputs.ndim == targets.ndim + 1:
         last = outputs.shape[:-1] == targets.shape
-        if not last and outputs.movedim(1, -1).shape[:-1] != targets.shape:
-            return None
-        answers = outputs.argmax(-1 if last else 1)
-        told = targets >= 0  # below 0 are places that are left out
-        wrong = ((answers != targets) & told).reshape(rows, -1).float().sum(1)
-        return wrong / told.reshape(rows, -1).sum(1).clamp(min=1)
+        if last or outputs.movedim(1, -1).shape[:-1] == targets.shape:
+            return outputs.argmax(-1 if last else 1), targets
+    if outputs.shape == targets.shape and any("binary_cross_entropy" in name for name in loss):
+        threshold = 0.0 if any("logits" in name for name in loss) and "sigmoid" not in head else 0.5
+        if bool(((targets == 0) | (targets == 1)).all()):
+            return (outputs > threshold).long(), targets.long()
+    return None
+
+
+def _judge_places(judged: Judged, answers: Tensor, targets: Tensor) -> Tensor:
+    """The share of wrong places of each row; of each class its share of the places, and how many of them are found."""
+    told = targets >= 0  # below 0 are places that are left out
+    wanted, right = targets[told].long(), (answers == targets)[told]
+    if wanted.numel():
+        counts = torch.bincount(wanted).double()
+        found = torch.bincount(wanted[right], minlength=len(counts)).double()
+        judged.shares = (counts / counts.sum()).tolist()
+        judged.recalls = [float(a / b) if b else math.nan for a, b in zip(found, counts, strict=True)]
+        judged.balanced_error = 1 - float((found / counts)[counts > 0].mean())
+    rows = len(targets)
+    wrong = ((answers != targets) & told).reshape(rows, -1).float().sum(1)
+    return wrong / told.reshape(rows, -1).sum(1).clamp(min=1)
+
+
+def _elementwise_errors(outputs: Tensor, targets: Tensor) -> Tensor | None:
+    """Of series, maps and rebuilt inputs, by row: squared errors over a place's variance."""
+    rows = len(targets)
     if targets.is_floating_point() and outputs.shape == targets.shape:
         wanted = targets.float().reshape(rows, -1)
         variance = float(wanted.var(0, correction=0).mean()) if rows > 1 else 0.0

@@ -160,6 +160,7 @@ def _read_modules(graph: Graph, model: nn.Module) -> None:
         graph.dropout = max(graph.dropout, float(module.p) if isinstance(module, nn.modules.dropout._DropoutNd) else 0.0)
         graph.dropout = max(graph.dropout, float(module.dropout) if isinstance(module, nn.RNNBase) else 0.0)
         graph.normalizes |= "Norm" in kind and "norm" not in kind and not kind.startswith("Parametri")
+        graph.batch_norm |= isinstance(module, nn.modules.batchnorm._BatchNorm)
         graph.recurrent |= isinstance(module, (nn.RNNBase, nn.RNNCellBase))
         graph.convolutional |= isinstance(module, nn.modules.conv._ConvNd)
 

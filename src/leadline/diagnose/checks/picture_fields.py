@@ -12,6 +12,17 @@ from leadline.explain import receptive_field
 _AVERAGES = ("Pool", "mean", "sum", "amax", "max")
 
 
+def widest_kernel(model: nn.Module) -> int | None:
+    """The widest side of a kernel among the convolutions; None where there are none.
+
+    Example:
+        >>> widest_kernel(nn.Sequential(nn.Conv2d(1, 8, 1), nn.Conv2d(8, 8, (1, 3))))
+        3
+    """
+    kernels = [max(layer.kernel_size) for layer in model.modules() if isinstance(layer, _ConvNd)]
+    return max(kernels, default=None)
+
+
 def read_field(model: nn.Module, inputs: Any) -> float | None:
     """The receptive field before the whole picture is pooled, over the picture's size, the smaller of the sides.
 
@@ -35,7 +46,7 @@ def read_field(model: nn.Module, inputs: Any) -> float | None:
     for row in receptive_field(model, example=inputs[:1]):
         if row.field is None:
             continue
-        if str(row.field) == "whole":
+        if not any(row.field.stride):  # one unit is left
             pooled = any(word in row.kind for word in _AVERAGES)
             return share if pooled and share is not None else 1.0
         share = min(1.0, *(size / side for size, side in zip(row.field.size, sides, strict=True)))

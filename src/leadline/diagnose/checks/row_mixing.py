@@ -15,7 +15,7 @@ def read_mixing(subject: Subject) -> float | None:
     """How far the answers for the first rows move when the others of their batch are exchanged, in shares of their spread.
 
     In evaluation mode, where batch norm does not look at the batch either. None where the answers have no row for each row of
-    the inputs.
+    the inputs, or are drawn anew for the same rows, as those of a variational autoencoder.
 
     Example:
         >>> from leadline.diagnose.trials.samples import a_subject
@@ -28,13 +28,15 @@ def read_mixing(subject: Subject) -> float | None:
     first, others = torch.arange(count), torch.arange(count, 2 * count)
     half = count // 2
     # A recurrent layer that runs along the batch passes on what came before: both halves take their turn.
-    orders = (first, torch.cat([first[:half], others[half:]]), torch.cat([others[:half], first[half:]]))
+    orders = (first, torch.cat([first[:half], others[half:]]), torch.cat([others[:half], first[half:]]), first)
     # Each by a copy of its own: a network may carry a state from one call to the next.
     found = [answer_tensor(subject.outputs(subject.trained().eval(), subject.train.take(order))) for order in orders]
     answers = [each.double() for each in found if each is not None and len(each) == count]
     if len(answers) < len(orders):
         return None
-    whole, begun, ended = answers
+    whole, begun, ended, again = answers
     spread = float(whole.std())
+    if float((again - whole).abs().max()) > _ROUNDING * spread:
+        return None
     moved = max(float((begun - whole)[:half].abs().max()), float((ended - whole)[half:].abs().max()))
     return moved / spread if spread > 0 and moved > _ROUNDING * spread else 0.0

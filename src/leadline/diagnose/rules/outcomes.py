@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from leadline.diagnose.readings import Judged, Readings
 
+RARE, RARE_SHARE = 4, 0.2  # rows of the commonest class to one of the rarest; of the labels, those that hold
+TELLS = 0.9  # of the loss with targets of other rows: below it, the network tells rows apart
 SHORT = 0.04  # of error: what the network must lack beside a simple method to be called bad, besides three standard errors
 
 
@@ -15,7 +17,8 @@ class Outcome:
     """What came out, as errors: the share wrong, or 1 − R² of numbers, or loss over the best constant's loss.
 
     `shortfall` is how much worse than the best simple method it is beyond chance, `learned` the share of the way from the best
-    constant answer to none wrong, `gap` held-out less training error.
+    constant answer to none wrong, `gap` held-out less training error. `weighted` says that the training's own loss, which may
+    count rare answers for more than the error does, tells the held-out rows apart.
 
     Where nothing could be judged the errors are NaN, and nothing is bad.
 
@@ -40,6 +43,7 @@ class Outcome:
     held_out: bool
     finite: bool
     by_loss: bool = False
+    weighted: bool = False
 
     @property
     def learned(self) -> float:
@@ -52,7 +56,7 @@ class Outcome:
     @property
     def nothing(self) -> bool:
         """It answers no better than one answer for every row, by less than a standard error."""
-        return self.error > 0.95 * self.constant - self.error_se
+        return self.error > 0.95 * self.constant - self.error_se and not self.weighted
 
     @property
     def bad(self) -> bool:
@@ -77,13 +81,18 @@ def outcome_of(readings: Readings) -> Outcome:
     error = error_of(judged)
     error_se = judged.loss_se if by_loss else judged.error_se
     train_error = error_of(train) if train is not None else error
+    permuted = readings.last.permuted_loss
+    tells = judged.loss is not None and permuted is not None and 0 <= judged.loss < TELLS * permuted
+    weighted = tells and _rare(readings)
     # Where no rows were given for it, simple methods are judged on training rows that they did not see, and the network on all.
     best_name, best = min(readings.beside.valid_error.items(), key=lambda item: item[1], default=("", None))
     shortfall = 0.0
     if best is not None and not by_loss:
         se = math.hypot(error_se, readings.beside.valid_se.get(best_name, 0.0))
         behind = error - best
-        if behind > max(3 * se, SHORT, 0.15 * (constant - best)):
+        # Where rare answers count for more, those that are counted wrong for it are no shortfall: the best simple method
+        # by the share wrong may be the one that never gives them.
+        if behind > max(3 * se, SHORT, 0.15 * (constant - best)) and not (weighted and best >= 0.95 * constant):
             shortfall = behind
     gap_se = math.hypot(error_se, (train.loss_se if by_loss else train.error_se) if train is not None else 0.0)
     if not math.isfinite(error):
@@ -101,7 +110,16 @@ def outcome_of(readings: Readings) -> Outcome:
         valid is not None,
         finite,
         by_loss,
+        weighted,
     )
+
+
+def _rare(readings: Readings) -> bool:
+    """Whether some answers are so rare that the share wrong says little of them."""
+    counts = [count for count in readings.answers.counts if count]
+    if readings.program.task == "labels":
+        return _constant(readings) < RARE_SHARE
+    return readings.program.task == "classes" and len(counts) > 1 and max(counts) > RARE * min(counts)
 
 
 def _constant(readings: Readings) -> float:
@@ -119,21 +137,44 @@ def told_outcome(readings: Readings, outcome: Outcome) -> str:
     rows = readings.last.valid or readings.last.train
     if not outcome.finite:
         return "The training ended in numbers that are not finite."
+    if readings.game.rounds:
+        last = readings.game.rounds[-1]
+        apart = "" if last.right is None else f"; the rival tells {last.right:.0%} of both apart"
+        return f"Two drawn rows differ {last.spread:.2f} times as much as two real ones{apart}."
     if rows is None or math.isnan(outcome.error):
         return "How good the network is could not be judged."
     where = "held-out rows" if outcome.held_out else "training rows"
+    own, constant = _percent(1 - outcome.error), _percent(1 - outcome.constant)
     if readings.program.task == "classes":
-        told = f"Right for {1 - outcome.error:.1%} of the {where}, one answer for all would be for {1 - outcome.constant:.1%}"
+        told = f"Right for {own} of the {where}, one answer for all would be for {constant}"
     elif readings.program.task == "labels":
-        told = (
-            f"{1 - outcome.error:.1%} of the labels of the {where} are right, of one answer for all {1 - outcome.constant:.1%}"
-        )
+        told = f"{own} of the labels of the {where} are right, of one answer for all {constant}"
     elif readings.program.task == "number":
-        told = f"It explains {1 - outcome.error:.1%} of the variance of the {where}"
+        told = f"It explains {own} of the variance of the {where}"
     else:
         told = f"The loss on {where} is {outcome.error:.3g}; the best answer that ignores the inputs has {outcome.constant:.3g}"
     if outcome.best is not None and outcome.best_name != "constant":
-        names = {"linear": "a linear model", "neighbours": "nearest neighbours", "trees": "trees"}
-        share = f"{1 - outcome.best:.1%}"
-        told += f", {names.get(outcome.best_name, outcome.best_name)} {share}"
+        told += f", {method_named(outcome.best_name)} {_percent(1 - outcome.best)}"
     return told + "."
+
+
+def method_named(name: str) -> str:
+    """A simple method in words.
+
+    Example:
+        >>> method_named("linear")
+        'a linear model'
+    """
+    names = {"constant": "one answer for all", "linear": "a linear model", "neighbours": "nearest neighbours"}
+    return names.get(name, name)
+
+
+def enough_behind(readings: Readings, method: str, best: str) -> bool:
+    """Whether one simple method is worse than another beyond chance, and enough to matter."""
+    errors, spread = readings.beside.valid_error, readings.beside.valid_se
+    se = math.hypot(spread.get(method, 0.0), spread.get(best, 0.0))
+    return errors[method] - errors[best] > max(3 * se, SHORT, 0.15 * (_constant(readings) - errors[best]))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

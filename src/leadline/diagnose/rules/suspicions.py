@@ -31,6 +31,7 @@ class Candidate:
     hurts: bool = True  # False: known, but by itself no reason for an alarm
     severity: str = "severe"
     extra: dict[str, str] = field(default_factory=dict)
+    weight: float | None = None  # in place of that of its kind, where it is a cause and not what a cause leads to
 
 
 def ramp(value: float, none: float, full: float) -> float:

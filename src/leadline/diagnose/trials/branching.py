@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.subject import Subject, undisturbed
 from leadline.diagnose.trials.changes import parts_of, said
-from leadline.diagnose.trials.habits import Habits
-from leadline.diagnose.trials.twins import LIKELY_SEEDS, SEEDS, Trials, written
+from leadline.diagnose.trials.gains import is_sure
+from leadline.diagnose.trials.together import Together
+from leadline.diagnose.trials.twins import LEAST_STEPS, LIKELY_SEEDS, SEEDS, Trials, Wanted, written
 
-_LEAST_STEPS = 30  # in fewer, hardly any change shows
 _COPIES = 1.5  # of a change, on average
+_TOGETHER = 1.2  # of the time of a copy alone, for the copies of a change that are trained with others
 _MUCH_LONGER = 1.5  # times the steps, for a change that gained to be worth trying again
-
-Wanted = tuple[str, float | str | None]
 
 
 def branch(
@@ -49,6 +48,7 @@ def branches(
     readings: Readings | None = None,
     steps: int | None = None,
     unchecked: list[str] | None = None,
+    beside: str = "",
 ) -> list[Branch]:
     """Several changes, each beside the same unchanged twins, within so many seconds.
 
@@ -62,6 +62,7 @@ def branches(
         readings: what was measured.
         steps: of each copy, at most.
         unchecked: gets what could not be tried, and why.
+        beside: changes that all copies get, the unchanged ones too: "head(auto)".
 
     Example:
         >>> from leadline.diagnose.trials.samples import a_subject
@@ -76,10 +77,12 @@ def branches(
         return []
     wanted = list(dict.fromkeys((change, argument) for change, argument in wanted))
     with undisturbed(subject):
-        trials = Trials(subject, readings, steps=steps)
+        trials = Trials(subject, readings, steps=steps, beside=beside)
         step = trials.time_step()
-        count = _set_steps(trials, wanted, step, seconds - (time.perf_counter() - began))
+        together = Together(trials, wanted)
+        count = _set_steps(trials, wanted, set(together.found), step, seconds - (time.perf_counter() - began))
         left += [f"trial of {said(*each)}: there was no time" for each in wanted[count:]]
+        together.run(wanted[:count], began + seconds)
         done = _all_of(trials, wanted[:count], began + seconds)
         left += [f"trial of {name}: {told}" for name, told in trials.refused.items()]
         return _longer(trials, done, step, began + seconds)
@@ -107,48 +110,53 @@ def _longer(trials: Trials, done: list[Branch], step: float, end: float) -> list
 
     In a short training whatever learns faster gains, also where it would have made no difference in the end.
     """
-    gained = [each for each in done if each.gain > 2 * each.gain_se]
-    copies = LIKELY_SEEDS * (
-        1 + sum(_cost(trials.habits, len(trials.rows[0]), (each.change, each.argument)) for each in gained)
-    )
+    gained = [each for each in done if is_sure(each.gain, each.gain_se)]
+    copies = LIKELY_SEEDS * (1 + sum(_cost(trials, (each.change, each.argument)) for each in gained))
     steps = int(min(trials.most, 0.9 * (end - time.perf_counter()) / (step * copies)))
     worth = steps >= _MUCH_LONGER * trials.steps or steps == trials.most > trials.steps
     if not gained or not worth:
         return done
-    whole = Trials(trials.subject, trials.readings, steps=steps)
-    again = _all_of(whole, [(each.change, each.argument) for each in gained], end)
+    whole = Trials(trials.subject, trials.readings, steps=steps, beside=trials.beside)
+    wanted = [(each.change, each.argument) for each in gained]
+    Together(whole, wanted).run(deadline=end)
+    again = _all_of(whole, wanted, end)
     # A copy that was not finished in time has told nothing.
     better = {(each.change, each.argument): each for each in again if len(each.losses) > 1 or each.gain <= 0}
     return [better.get((each.change, each.argument), each) for each in done]
 
 
-def _set_steps(trials: Trials, wanted: Sequence[Wanted], step: float, seconds: float) -> int:
+def _set_steps(trials: Trials, wanted: Sequence[Wanted], together: set[Wanted], step: float, seconds: float) -> int:
     """Choose how many steps each copy takes, and say how many of the changes fit.
 
-    Most changes are decided by their first copy; so what is planned for is one and a half of each, and three twins. In
-    healthy trainings it takes less, and where more changes gain the last ones find no time.
+    Most changes are decided by their first copy; so what is planned for is one and a half of each, and three twins; those that
+    are trained together take less. In healthy trainings it takes less, and where more changes gain the last ones find no time.
     """
     for count in range(len(wanted), 0, -1):
-        costs = [_cost(trials.habits, len(trials.rows[0]), each) for each in wanted[:count]]
-        copies = LIKELY_SEEDS + _COPIES * sum(costs)
-        steps = (0.9 * seconds - (LIKELY_SEEDS + _COPIES * count) * trials.judging) / (step * copies)
-        if steps >= min(_LEAST_STEPS * (2 if count > 2 else 1), trials.steps):
+        alone = [_cost(trials, each) for each in wanted[:count] if each not in together]
+        copies = LIKELY_SEEDS + _COPIES * sum(alone) + _TOGETHER * (count - len(alone))
+        judged = LIKELY_SEEDS * (1 + count - len(alone)) + _COPIES * len(alone)
+        steps = (0.9 * seconds - judged * trials.judging) / (step * copies)
+        if steps >= min(LEAST_STEPS * (2 if count > 2 else 1), trials.steps):
             trials.steps = int(min(steps, trials.steps))
             return count
     return 0
 
 
-def _cost(habits: Habits, rows: int, wanted: Wanted) -> float:
+def _cost(trials: Trials, wanted: Wanted) -> float:
     """Times that of the twin, roughly."""
-    cost = 1.0
+    cost, rows = 1.0, len(trials.rows[0])
     for name, argument in parts_of(*wanted):
         if name == "batch":
-            before = min(habits.batch, rows)
+            before = min(trials.habits.batch, rows)
             cost *= min(max(before / float(argument or 32), 1.0), 10.0) * max(
                 1.0, min(float(argument or 32) / before, 8.0) ** 0.3
             )
-        elif name in ("longer", "wider"):
+        elif name == "longer":
             cost *= float(argument or 2)
-        elif name in ("activation", "head", "normalization", "regularize"):
+        elif name == "wider":
+            cost *= min(float(argument or 2), 2.0)  # much wider is tried of narrow layers only
+        elif name in ("activation", "normalization", "regularize"):
+            cost *= 2.5 if trials.played else 1.3  # these have no tape
+        elif name == "head":
             cost *= 1.3
     return cost

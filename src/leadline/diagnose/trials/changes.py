@@ -63,11 +63,12 @@ CHANGES: dict[str, Change] = {
     "zero_grad": Change("gradients zeroed before each step", steps.zero_grad),
     "training_mode": Change("training mode while it trains", steps.training_mode),
     "everything_trains": Change("all parameters trained", steps.everything_trains, order=4),
+    "head_only": Change("only the last layer trained", network.head_only, order=4),
     "balanced": Change("all classes drawn equally often", steps.balanced),
     "sign": Change("the loss with the other sign", steps.turn_sign),
     "mean_loss": Change("the mean loss of a batch in place of the sum", steps.mean_loss),
     "longer": Change("{} times the steps", steps.longer, 3.0),
-    "go_on": Change("{} times the steps more", steps.longer, 1.0, start="trained", twin_stays=True),
+    "go_on": Change("{} × the steps on top of its own", steps.longer, 1.0, start="trained", twin_stays=True),
     "lower_rate_at_end": Change("{} times the learning rate from the end on", steps.rate, 0.1, start="trained"),
     "standardize": Change("standardized inputs", rows.standardize, order=0),
     "standardize_targets": Change("standardized targets", rows.standardize_targets, order=6),
@@ -83,12 +84,6 @@ CHANGES: dict[str, Change] = {
     "gated": Change("gated recurrent units", network.with_gates, order=1),
     "wider": Change("{} times the width", network.wider, 2, order=1),
 }
-
-SOUND = TOGETHER.join(
-    ("finite_rows", "standardize", "standardize_targets", "head", "nonlinearity", "activation", "initialize", "optimizer",
-     "batch", "shuffle", "zero_grad", "training_mode", "everything_trains")
-)  # fmt: skip
-"""All that a sound training does, together: where it gains nothing, what is wrong is not to be mended by any of these."""
 
 
 def parts_of(text: str, argument: float | str | None = None) -> list[tuple[str, float | str | None]]:

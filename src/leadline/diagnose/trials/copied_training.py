@@ -7,7 +7,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
@@ -20,6 +20,7 @@ from leadline.diagnose.trials.function_sites import Replacing, replaced
 from leadline.diagnose.trials.habits import Habits, own_rates
 from leadline.diagnose.trials.redrawing import redraw
 from leadline.diagnose.trials.scoring import TOLD, loss_names, part_losses, row_errors
+from leadline.training.recorded.updating import Update
 
 _FUSED = (SGD, Adam, AdamW, Adagrad)
 
@@ -31,7 +32,14 @@ class Outcome:
     errors: Tensor
     loss: float
     per_row: bool
-    seconds: float = 0.0
+
+
+class Player(Protocol):
+    """Sets the gradients of these weights by the loss on some rows, and gives the loss."""
+
+    weights: list[Tensor]
+
+    def __call__(self, rows: Rows) -> Tensor: ...
 
 
 @dataclass
@@ -61,6 +69,7 @@ class CopiedTraining:
         before_judging: called with the copy when it has been trained.
         length: multiplier of the steps.
         goes_on: whether it begins where the person's training ended.
+        play: what stands in for `backward`, and for gradients that are zeroed before it.
     """
 
     subject: Subject
@@ -85,6 +94,7 @@ class CopiedTraining:
     before_judging: Callable[[CopiedTraining], None] | None = None
     length: float = 1.0
     goes_on: bool = False
+    play: Player | None = None
 
     def answer(self, inputs: Any) -> Any:
         """What the copy gives for the inputs, with all that was put in the place of something else."""
@@ -99,9 +109,15 @@ class CopiedTraining:
 
     def run(self, steps: int, deadline: float = float("inf")) -> Outcome | None:
         """Train for so many steps and judge; None where the time was over before."""
-        began = time.perf_counter()
-        torch.manual_seed(self.seed)
+        self.begin()
         steps = round(steps * self.length)
+        if steps and not self._learn(steps, deadline):
+            return None
+        return self.end()
+
+    def begin(self) -> None:
+        """What comes before the first step: random numbers, and the modes of the network's parts."""
+        torch.manual_seed(self.seed)
         # Frozen parts of a network in evaluation mode stay in it.
         modes = {name: module.training for name, module in self.subject.model.named_modules()}
         self.set_training(self.habits.training_mode)
@@ -109,13 +125,12 @@ class CopiedTraining:
             for name, module in self.model.named_modules():
                 if modes.get("", True) and not modes.get(name, True):
                     module.training = False
-        if steps and not self._learn(steps, deadline):
-            return None
+
+    def end(self) -> Outcome:
+        """What comes after the last step."""
         if self.before_judging is not None:
             self.before_judging(self)
-        outcome = self.judge()
-        outcome.seconds = time.perf_counter() - began
-        return outcome
+        return self.judge()
 
     def made_optimizer(self) -> Optimizer | None:
         """The optimizer of the copy; None where it would hold none of its parameters."""
@@ -172,7 +187,9 @@ class CopiedTraining:
             return True  # as in the person's training, nothing is learned
         rates = [float(group["lr"]) for group in optimizer.param_groups]
         clipped = [part for group in optimizer.param_groups for part in group["params"]]
-        batches, searching = self._batches(), isinstance(optimizer, LBFGS)
+        batches, searching, backward = self._batches(), isinstance(optimizer, LBFGS), self.play or self.backward
+        # By a tape every weight that it knows gets a gradient in every step.
+        update = Update(optimizer, self.play.weights) if self.play is not None else optimizer.step
         for step in range(steps):
             if time.perf_counter() > deadline:
                 return False
@@ -181,15 +198,13 @@ class CopiedTraining:
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * multiplier
             rows = next(batches)
-            if self.habits.zeroes:
+            if self.habits.zeroes and self.play is None:
                 optimizer.zero_grad()
 
             def closure(rows: Rows = rows) -> Tensor:
                 if searching:  # it asks for the gradient several times a step
                     optimizer.zero_grad()
-                loss = self.loss(self.answer(rows.inputs), rows.targets)
-                loss.backward()  # type: ignore[no-untyped-call]
-                return loss
+                return backward(rows)
 
             if searching:
                 optimizer.step(closure)  # type: ignore[arg-type]
@@ -197,25 +212,34 @@ class CopiedTraining:
             closure()
             if self.habits.clip is not None:
                 nn.utils.clip_grad_norm_(clipped, self.habits.clip)
-            optimizer.step()
+            update()
         return True
 
+    def backward(self, rows: Rows) -> Tensor:
+        """Add the gradients of the loss on these rows; the loss."""
+        loss = self.loss(self.answer(rows.inputs), rows.targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
     def _batches(self) -> Iterator[Rows]:
-        """Batches without end: the short one at the end of an epoch is left out, unless there is no other."""
-        rows, size = self.train, max(1, min(self.habits.batch, len(self.train)))
+        device = first_tensor(self.train.targets).device
+        return (self.train.take(which.to(device)) for which in self.orders())
+
+    def orders(self) -> Iterator[Tensor]:
+        """Which rows each step learns from, without end: the short batch of an epoch is left out, unless there is no other."""
+        count = len(self.train)
+        size = max(1, min(self.habits.batch, count))
         random = Generator().manual_seed(self.seed)
-        device = first_tensor(rows.targets).device
+        rows = torch.arange(count)
         if self.habits.by_target and self.row_weights is None:
-            rows = rows.take(first_tensor(rows.targets).reshape(len(rows), -1)[:, 0].argsort(stable=True))
+            rows = first_tensor(self.train.targets).reshape(count, -1)[:, 0].argsort(stable=True).cpu()
         while True:
             if self.row_weights is not None:
-                order = torch.multinomial(self.row_weights, len(rows), replacement=True, generator=random)
-            elif self.habits.shuffled:
-                order = torch.randperm(len(rows), generator=random)
+                order = torch.multinomial(self.row_weights, count, replacement=True, generator=random)
             else:
-                order = torch.arange(len(rows))
-            for start in range(0, len(rows) - size + 1, size):
-                yield rows.take(order[start : start + size].to(device))
+                order = rows[torch.randperm(count, generator=random)] if self.habits.shuffled else rows
+            for start in range(0, count - size + 1, size):
+                yield order[start : start + size]
 
     def judge(self) -> Outcome:
         """The copy in evaluation mode, on the held-out rows."""

@@ -10,6 +10,7 @@ import torch
 from leadline.diagnose.readings import Branch
 from leadline.diagnose.trials.copied_training import Outcome
 
+SURE = 2.0  # standard errors, beyond which a gain is none of chance
 # Half the width of a 95 % interval over that of a normal one, by degrees of freedom: Student's t.
 _FEW = {1: 6.5, 2: 2.2, 3: 1.62, 4: 1.42, 5: 1.31, 6: 1.25, 7: 1.21}
 
@@ -49,6 +50,16 @@ def _floor(rows: int) -> float:
     return 0.25 / rows**2
 
 
+def is_sure(gain: float, gain_se: float) -> bool:
+    """Whether a gain is larger than two standard errors.
+
+    Example:
+        >>> is_sure(0.1, 0.04), is_sure(0.1, 0.06)
+        (True, False)
+    """
+    return gain > SURE * gain_se
+
+
 def best_of(tried: Iterable[Branch]) -> Branch | None:
     """The branch with the largest gain beyond two standard errors, if any.
 
@@ -56,5 +67,5 @@ def best_of(tried: Iterable[Branch]) -> Branch | None:
         >>> best_of([Branch("rate", 0.1, 50, [], [], gain=0.1, gain_se=0.2)]) is None
         True
     """
-    sure = [each for each in tried if each.gain > 2 * each.gain_se]
+    sure = [each for each in tried if is_sure(each.gain, each.gain_se)]
     return max(sure, key=lambda each: each.gain, default=None)

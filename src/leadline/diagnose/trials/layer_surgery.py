@@ -194,7 +194,13 @@ def normalized(output: Tensor, layer: nn.Module) -> nn.Module | None:
 
 
 def widen(model: nn.Module, names: list[str], factor: int) -> str:
-    """Give all hidden layers of a chain so many times the units; what stands in the way, or an empty text."""
+    """Give all hidden layers of a chain so many times the units; what stands in the way, or an empty text.
+
+    A recurrent layer is widened where one linear layer follows it.
+    """
+    recurrent = [(name, layer) for name, layer in model.named_modules() if type(layer) in (nn.RNN, nn.LSTM, nn.GRU)]
+    if recurrent:
+        return _widen_recurrent(model, recurrent, names, factor)
     layers = [model.get_submodule(name) for name in names]
     for before, after in itertools.pairwise(layers):
         given = before.out_features if isinstance(before, nn.Linear) else before.out_channels
@@ -216,6 +222,21 @@ def widen(model: nn.Module, names: list[str], factor: int) -> str:
                 track_running_stats=layer.track_running_stats,
             )
             set_module(model, name, wider.to(next(model.parameters()).device))
+    return ""
+
+
+def _widen_recurrent(model: nn.Module, recurrent: list[tuple[str, Any]], names: list[str], factor: int) -> str:
+    [(name, old), *others], last = recurrent, model.get_submodule(names[-1]) if names else None
+    if others or len(names) != 1 or not isinstance(last, nn.Linear):
+        return "other layers than one after its recurrent layer would have to be wider, too"
+    if last.in_features != old.hidden_size or old.bidirectional or old.proj_size:
+        return "its last layer does not take what the recurrent layer gives"
+    device = last.weight.device
+    wide = {"num_layers": old.num_layers, "bias": old.bias, "batch_first": old.batch_first, "dropout": old.dropout}
+    if isinstance(old, nn.RNN):
+        wide["nonlinearity"] = old.nonlinearity
+    set_module(model, name, type(old)(old.input_size, old.hidden_size * factor, **wide, device=device))
+    set_module(model, names[0], _wider(last, factor, 1))
     return ""
 
 

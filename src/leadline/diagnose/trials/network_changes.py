@@ -248,6 +248,20 @@ def fresh_statistics(copied: CopiedTraining, argument: Any) -> str:
     return ""
 
 
+def head_only(copied: CopiedTraining, argument: Any) -> str:
+    """All but the last layer stay as they were before the first step."""
+    layers = _weighted(copied)
+    if len(layers) < 2:
+        return "it has one layer"
+    last = {id(part) for part in layers[-1][1].parameters()}
+    others = [part for part in copied.model.parameters() if id(part) not in last]
+    if not any(part.requires_grad for part in others):
+        return "only its last layer is trained already"
+    for part in others:
+        part.requires_grad_(False)
+    return ""
+
+
 def with_gates(copied: CopiedTraining, argument: Any) -> str:
     return "" if gate(copied.model) else "it has no plain recurrent layer"
 

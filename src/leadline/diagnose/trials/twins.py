@@ -12,13 +12,15 @@ from torch import Generator, Tensor
 
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.subject import Rows, Subject, first_tensor
-from leadline.diagnose.trials.changes import CHANGES, change_copy, parts_of
+from leadline.diagnose.trials.changes import CHANGES, TOGETHER, change_copy, parts_of
 from leadline.diagnose.trials.copied_training import CopiedTraining, Outcome, copy_of
-from leadline.diagnose.trials.gains import gain_of
+from leadline.diagnose.trials.gains import gain_of, is_sure
 from leadline.diagnose.trials.habits import habits_of
+from leadline.diagnose.trials.tapes import Tapes
 
 SEEDS = 5  # at most
 LIKELY_SEEDS = 3  # after so many, most changes have gained clearly or not at all, and the others are not run
+LEAST_STEPS = 30  # in fewer, hardly any change shows
 _CLEAR = 4.0  # standard errors
 _HOPELESS = 1.0  # standard errors to be gained for another seed to be worth its time
 _KEPT = 2000  # rows; as many are a part of the person's, gone through less often than they are
@@ -26,6 +28,8 @@ _MOST_EPOCHS = 20  # of the kept rows, where the person's own epochs are not kno
 _MOST_HELD = 1024  # rows
 _TIMED_STEPS, _TIMED_SECONDS = 30, 0.2
 _WHOLE = 0.9  # of the person's steps, for a copy to count as trained as long
+
+Wanted = tuple[str, float | str | None]
 
 
 class Trials:
@@ -39,6 +43,7 @@ class Trials:
         readings: what was measured: habits of the program, its graph.
         steps: of each copy; None is as many as fit.
         seeds: copies of each kind.
+        beside: changes that the twins get as well, as text.
 
     Example:
         >>> from leadline.diagnose.trials.samples import a_subject
@@ -49,25 +54,35 @@ class Trials:
     """
 
     def __init__(
-        self, subject: Subject, readings: Readings | None = None, *, steps: int | None = None, seeds: int = SEEDS
+        self,
+        subject: Subject,
+        readings: Readings | None = None,
+        *,
+        steps: int | None = None,
+        seeds: int = SEEDS,
+        beside: str = "",
     ) -> None:
         assert subject.loss is not None
         assert subject.optimizers
-        self.subject, self.readings, self.seeds = subject, readings, seeds
+        self.subject, self.readings, self.seeds, self.beside = subject, readings, seeds, beside
         self.habits = habits_of(subject, readings)
         self.rows = _parted(subject)
         self.most = most_steps(subject, readings, len(self.rows[0]))
         self.steps = min(steps or self.most, self.most)
-        self._twins: dict[tuple[str, bool, int, bool], Outcome | None] = {}
+        self.twins: dict[tuple[str, bool, int, bool], Outcome | None] = {}
+        self.done: dict[Wanted, list[Outcome]] = {}
+        self.tapes = Tapes()
         self.refused: dict[str, str] = {}
         self._own: Outcome | None = None
         constant = readings.first.best_constant_loss if readings is not None else None
         self.scale = constant if constant is not None and 0 < constant < float("inf") else None
 
     def time_step(self) -> float:
-        """Seconds of one step of the twin, measured; those of judging it are kept as `judging`."""
-        self._copy(0, "initial").run(2)  # the first steps of all prepare what later ones use
-        copied = self._copy(0, "initial")
+        """Seconds of one step of the twin, measured; those of judging it are kept as `judging`, and `played` is set."""
+        self.copy(0, "initial").run(2)  # the first steps of all prepare what later ones use
+        copied = self.copy(0, "initial")
+        copied.play = self.tapes.player(copied, self.steps)
+        self.played = copied.play is not None
         began = time.perf_counter()
         copied.judge()
         self.judging = time.perf_counter() - began
@@ -84,25 +99,29 @@ class Trials:
         began = time.perf_counter()
         changed: list[Outcome] = []
         twins: list[Outcome] = []
-        made, own, start, stays = self._way(change, argument)
+        made, own, start, stays = self.way(change, argument)
+        judging = None
         for seed in range(self.seeds):
-            copied = self._copy(seed, start)
-            torch.manual_seed(seed)
-            if told := change_copy(copied, made, own):
-                self.refused[written(change, argument)] = told
+            outcome = None
+            if seed < len(done := self.done.get((change, argument), [])):
+                twin, outcome = self.twins["initial", False, seed, False], done[seed]
+            elif isinstance(copied := self.changed(made, own, start, seed), str):
+                self.refused[written(change, argument)] = copied
                 return None
-            twin = self._twin(seed, start, stays=stays, judging=copied.judging, deadline=deadline)
-            outcome = copied.run(self.steps, deadline) if twin is not None else None
+            else:
+                judging = copied.judging
+                twin = self._twin(seed, start, stays=stays, judging=judging, deadline=deadline)
+                outcome = self._run(copied, self.steps, deadline) if twin is not None else None
             if twin is None or outcome is None:
                 break
             changed.append(outcome)
             twins.append(twin)
-            if _decided(twins, changed, self.scale):
+            if is_decided(twins, changed, self.scale):
                 break
         if not changed:
             self.refused.setdefault(written(change, argument), "the time was over")
             return None
-        gain, gain_se = self._corrected(*gain_of(twins, changed, scale=self.scale), start, twins[0], copied.judging)
+        gain, gain_se = self._corrected(*gain_of(twins, changed, scale=self.scale), start, twins[0], judging)
         return Branch(
             change,
             argument,
@@ -116,19 +135,25 @@ class Trials:
             time.perf_counter() - began,
         )
 
+    def changed(self, change: str, argument: float | str | None, start: str, seed: int) -> CopiedTraining | str:
+        """A copy with the change as `way` says that it is made, or why it does not apply."""
+        copied = self._bare(seed, start)
+        torch.manual_seed(seed)
+        return change_copy(copied, change, argument) or copied
+
     def _corrected(self, gain: float, gain_se: float, start: str, twin: Outcome, judging: Tensor | None) -> tuple[float, float]:
         """The gain as far as it is one over the person's own network, which no shorter or unlike twin stands for.
 
         A twin that trained as long, from the same weights, should fare as that did. Where it fares worse, something of the
         program was not repeated, and mending that is no gain. And nobody can gain more than the error that was left.
         """
-        if start != "initial" or judging is not None or self.subject.valid is None:
+        if start != "initial" or judging is not None or self.subject.valid is None or self.beside:
             return gain, gain_se
         if self._own is None:
-            self._own = self._copy(0, "trained").judge()
+            self._own = self.copy(0, "trained").judge()
         if self.steps >= _WHOLE * self.subject.steps:
             lost, lost_se = gain_of([twin], [self._own], scale=self.scale)
-            if lost > 2 * lost_se:
+            if is_sure(lost, lost_se):
                 gain, gain_se = gain - lost, math.hypot(gain_se, lost_se)
         most = self._errors([self._own])[0] if self._own.per_row or self.scale else math.inf
         if gain > most >= 0:
@@ -141,12 +166,14 @@ class Trials:
             return [float(outcome.errors.mean()) / (1.0 if outcome.per_row else self.scale or 1.0) for outcome in outcomes]
         return []
 
-    def _way(self, change: str, argument: float | str | None) -> tuple[str, float | str | None, str, bool]:
+    def way(self, change: str, argument: float | str | None) -> tuple[str, float | str | None, str, bool]:
         """The change as it is made, where the copies start, and whether the twins stay as they are.
 
         In a training that is shorter than the person's, more steps always help. Whether they would have helped in the end is
         seen by going on from the end.
         """
+        if self.beside:
+            return TOGETHER.join((self.beside, written(change, argument))), None, "initial", False
         parts = parts_of(change, argument)
         name, own = parts[0]
         if len(parts) == 1 and name == "longer" and self.steps < _WHOLE * self.subject.steps and float(own or 3) > 1:
@@ -154,16 +181,27 @@ class Trials:
             return "go_on", factor, "trained", True
         return change, argument, CHANGES[name].start, CHANGES[name].twin_stays
 
-    def _copy(self, seed: int, start: str) -> CopiedTraining:
+    def copy(self, seed: int, start: str) -> CopiedTraining:
+        copied = self._bare(seed, start)
+        if self.beside:
+            torch.manual_seed(seed)
+            change_copy(copied, self.beside)
+        return copied
+
+    def _bare(self, seed: int, start: str) -> CopiedTraining:
         return copy_of(self.subject, self.habits, self.rows, seed=seed, start=start, readings=self.readings)
 
     def _twin(self, seed: int, start: str, *, stays: bool, judging: Tensor | None, deadline: float) -> Outcome | None:
         key = start, stays, seed, judging is not None
-        if self._twins.get(key) is None:
-            copied = self._copy(seed, start)
+        if self.twins.get(key) is None:
+            copied = self.copy(seed, start)
             copied.judging = judging
-            self._twins[key] = copied.run(0 if stays else self.steps, deadline)
-        return self._twins[key]
+            self.twins[key] = self._run(copied, 0 if stays else self.steps, deadline)
+        return self.twins[key]
+
+    def _run(self, copied: CopiedTraining, steps: int, deadline: float) -> Outcome | None:
+        copied.play = self.tapes.player(copied, round(steps * copied.length))
+        return copied.run(steps, deadline)
 
 
 def most_steps(subject: Subject, readings: Readings | None, rows: int) -> int:
@@ -189,7 +227,7 @@ def _parted(subject: Subject) -> tuple[Rows, Rows]:
     return subject.train.take(order[cut:].sort()[0].to(device)), subject.train.take(order[:cut].to(device))
 
 
-def _decided(twins: Sequence[Outcome], changed: Sequence[Outcome], scale: float | None) -> bool:
+def is_decided(twins: Sequence[Outcome], changed: Sequence[Outcome], scale: float | None) -> bool:
     """Whether more seeds are not worth their time: without a gain at all, or with a clear one."""
     gain, gain_se = gain_of(twins, changed, scale=scale)
     # Two seeds are too few to tell how far they are apart.

@@ -1,0 +1,68 @@
+"""What is worth trying beside the change that mends most: programs with one fault often have another, which the first hides."""
+
+from __future__ import annotations
+
+import math
+
+from leadline.diagnose.readings import Branch, Readings
+from leadline.diagnose.rules.judging import WORTH, candidates_of
+from leadline.diagnose.rules.of_trials import confirms, gained
+from leadline.diagnose.rules.outcomes import SHORT, Outcome, outcome_of
+from leadline.diagnose.rules.suspicions import Candidate, Change
+
+FIRST_SHARE = 0.75  # of the time, for trials of one change, where a second one may be wanted
+SUSPECTS = 2  # kinds, from which two faults are likely enough to keep time for it
+STRONG = 0.4
+MOST = 5  # changes
+WHOLE = 0.9  # of the person's steps, from which more of them can be tried at all
+_AFTERWARDS = ("go_on", "lower_rate_at_end")  # begin where the training ended
+
+
+def may_be_two(readings: Readings) -> bool:
+    """Whether time should be kept for a second change: it came out badly, and several kinds are suspected."""
+    outcome = outcome_of(readings)
+    kinds = {each.kind for each in candidates_of(readings, outcome) if each.strength >= STRONG and each.changes}
+    return outcome.bad and len(kinds) >= SUSPECTS
+
+
+def worth_trying_beside(readings: Readings) -> tuple[Change, list[Change]] | None:
+    """A first change, and others that may gain beside it; None where the first leaves nothing to mend.
+
+    The first is the one that gained most, or, where none did, what was proven without a trial.
+    """
+    outcome = outcome_of(readings)
+    suspects = [each for each in candidates_of(readings, outcome) if each.strength >= WORTH]
+    first = _first(readings, outcome, suspects)
+    if first is None or not outcome.bad:
+        return None
+    change, branch = first
+    if branch is not None and not _still_bad(branch, readings, outcome):
+        return None
+    steps = branch.steps if branch is not None else max((each.steps for each in readings.branches), default=0)
+    whole = steps >= WHOLE * readings.program.steps
+    others = [each for each in suspects if change not in each.changes and not (each.proven and not each.changes)]
+    wanted: list[Change] = []
+    for each in sorted(others, key=lambda each: -each.strength):
+        for other in each.changes:
+            other = ("longer", 3.0) if other[0] == "go_on" and whole else other
+            if other[0] not in (change[0], *_AFTERWARDS) and other not in wanted:
+                wanted.append(other)
+    return (change, wanted[:MOST]) if wanted else None
+
+
+def _first(readings: Readings, outcome: Outcome, suspects: list[Candidate]) -> tuple[Change, Branch | None] | None:
+    sure = [each for each in readings.branches if confirms(each, outcome) and each.change not in _AFTERWARDS]
+    if sure:
+        best = max(sure, key=lambda each: gained(each, outcome))
+        return (best.change, best.argument), best
+    proven = [each for each in suspects if each.proven and each.hurts and each.changes]
+    return (proven[0].changes[0], None) if proven else None
+
+
+def _still_bad(branch: Branch, readings: Readings, outcome: Outcome) -> bool:
+    """Whether the copies with the change are still worse than a simple method is."""
+    if outcome.best is None or not branch.errors:
+        return True
+    mended = sum(branch.errors) / len(branch.errors)
+    se = math.hypot(outcome.error_se, readings.beside.valid_se.get(outcome.best_name, 0.0))
+    return mended - outcome.best > max(3 * se, SHORT, 0.15 * (outcome.constant - outcome.best))
