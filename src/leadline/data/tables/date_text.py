@@ -55,7 +55,7 @@ def date_formats(text: pl.Series) -> tuple[str, ...]:
     chosen: list[str] = []
     read = 0
     while len(rest) and len(chosen) < _MOST:
-        counts = {one: len(rest) - parse_dates(rest, (one,)).null_count() for one in FORMATS if not _rivals(one, chosen)}
+        counts = _counts_read(rest, [one for one in FORMATS if not _rivals(one, chosen)])
         best = max(counts, key=lambda one: counts[one], default="")
         if not best or not counts[best]:
             break
@@ -75,6 +75,14 @@ def is_ambiguous(text: pl.Series, formats: tuple[str, ...]) -> bool:
     """
     other = _exchanged(formats[0]) if len(formats) == 1 else ""
     return bool(other) and parse_dates(text, (other,)).null_count() == text.null_count()
+
+
+def _counts_read(text: pl.Series, formats: list[str]) -> dict[str, int]:
+    """How many values each format reads, all of them tried in one go."""
+    import polars as pl
+
+    unread = text.to_frame("x").select(_by_format(pl.col("x"), one).null_count().alias(one) for one in formats)
+    return {one: len(text) - nulls for one, nulls in unread.row(0, named=True).items()}
 
 
 def _by_format(text: pl.Expr, one: str) -> pl.Expr:
