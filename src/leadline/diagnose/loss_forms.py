@@ -48,8 +48,8 @@ class LossForm:
         >>> network = lambda x: (x.mean(1, keepdim=True), None)
         >>> x, y = torch.randn(8, 3), torch.randn(8)
         >>> form = form_of(F.mse_loss, network(x), y, F.mse_loss(network(x)[0].squeeze(1), y))
-        >>> form.part, form.outputs
-        ((0,), 'squeezed')
+        >>> form.part, form.of_targets(y).shape
+        ((0,), torch.Size([8, 1]))
     """
 
     part: tuple[Any, ...] = ()
