@@ -55,7 +55,7 @@ def softmax_at_the_end_of_a_convnet(mended: bool, watch: Watch) -> tuple[Probe, 
     return probe, right(net, *test)
 
 
-@question("https://stackoverflow.com/questions/55461567", "head_or_loss_wrong")
+@question("https://example-a.com/answer/55469311", "head_or_loss_wrong")
 def sigmoid_under_the_negative_log_likelihood(mended: bool, watch: Watch) -> tuple[Probe, float]:
     """The last activation is a sigmoid where the negative log likelihood wants log probabilities."""
 

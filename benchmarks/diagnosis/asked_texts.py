@@ -188,7 +188,7 @@ def outputs_and_tags_flattened_in_different_orders(mended: bool, watch: Watch) -
         return probe, (model(x).argmax(2).t() == y).float().mean().item()
 
 
-@question("https://stackoverflow.com/questions/76082845", "overfitting")
+@question("https://stackoverflow.com/a/76082845", "overfitting")
 def few_sentences_many_epochs(mended: bool, watch: Watch) -> tuple[Probe, float]:
     """A wide LSTM goes over two hundred sentences again and again while the validation loss rises; stopping in time helps."""
 

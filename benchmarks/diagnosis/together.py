@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from machine import machine, spread, write
 
 from leadline.diagnose import watch
+from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.examining import examine_subject, read_course
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.rules.judging import worth_trying
@@ -64,7 +65,7 @@ def measured(family: str, fault: str) -> dict[str, Any]:
     readings, examined = probe.readings, probe.subject()
     with undisturbed(examined):
         read_course(probe, readings)
-        examine_subject(examined, readings)
+        examine_subject(examined, Checklist(readings))
     took: dict[str, list[float]] = {way: [] for way in WAYS}
     found: dict[str, list[Branch]] = {}
     for _ in range(ROUNDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from safetensors.torch import load_file
 from small_trainings import tables
 
 import leadline
+from leadline.baselines import fit_baselines
 from leadline.data import load
+from leadline.diagnose.checks import first_look, label_looks, simple_methods, split_likeness
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Readings
 from leadline.errors import RunError, TrainingError
@@ -22,6 +25,7 @@ from leadline.runs.diagnosed_rows import named_rows, rows_spoken_of
 from leadline.runs.diagnoses import Diagnosis, with_collapse
 from leadline.runs.diagnosing import Watching
 from leadline.runs.diagnosis_file import kept_diagnosis, readings_in
+from leadline.runs.known_baselines import beside_of
 from leadline.runs.run_diagnosis import diagnose_run
 
 PLAIN = {"model": "mlp", "training.epochs": 4, "training.threads": 1}
@@ -99,7 +103,7 @@ def test_tables_of_each_task(task: str, tmp_path: Path) -> None:
 
 
 def test_a_diagnosis_that_fails_does_not_take_the_training_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: object, history: object, *, confirm: float) -> None:
+    def fail(self: object, history: object, **more: object) -> None:
         raise ZeroDivisionError("oh")
 
     monkeypatch.setattr(Watching, "conclude", fail)
@@ -107,6 +111,81 @@ def test_a_diagnosis_that_fails_does_not_take_the_training_with_it(tmp_path: Pat
     assert run.score > 0.3
     assert not run.diagnosis.checked
     assert run.diagnosis.unchecked == ("everything: the diagnosis failed with ZeroDivisionError: oh",)
+
+
+def doubled() -> leadline.data.Dataset:
+    """Digits whose validation rows are training rows."""
+    digits = load("digits")
+    return dataclasses.replace(digits, valid=digits.train.take(np.arange(200)))
+
+
+def test_what_is_severe_is_told_before_the_first_step(tmp_path: Path) -> None:
+    class Ordered(Heard):
+        def begin(self, total_steps: int, steps_per_epoch: int) -> None:
+            self.notes.append(("begin", ""))
+
+    heard = Ordered()
+    changes = {**PLAIN, "model": "linear", "training.epochs": 1}
+    leadline.train(doubled(), folder=tmp_path / "a", changes=changes, observer=heard)
+    labels = [label for label, _ in heard.notes]
+    assert labels.index("before") < labels.index("begin") < labels.index("result")
+    told = dict(heard.notes)["before"]
+    assert told.startswith("Leakage or unlike splits: Held-out rows are in the training rows too")
+    assert len(told) <= 140
+
+
+def test_a_sound_training_is_told_nothing_before_it_and_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    for module, name in ((split_likeness, "read_splits"), (first_look, "read_first"), (label_looks, "read_labels")):
+        own = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, own=own, name=name, **k: looked.append(name) or own(*a, **k))
+
+    def fitted_again(*_: object) -> None:
+        raise AssertionError("the baselines of the Run are known")
+
+    monkeypatch.setattr(simple_methods, "read_beside", fitted_again)
+    heard = Heard()
+    changes = {**PLAIN, "model": "linear", "training.epochs": 1}
+    run = leadline.train("digits", folder=tmp_path / "a", changes=changes, observer=heard)
+    assert "before" not in dict(heard.notes)
+    assert sorted(looked) == ["read_first", "read_labels", "read_splits"]
+    readings = readings_in(kept(run))
+    assert set(readings.beside.valid_error) == {"constant", "linear", "neighbours"}
+    assert readings.beside.valid_error["constant"] == pytest.approx(0.9, abs=0.03)
+    assert readings.splits.copies is not None
+    assert readings.drill.error is None  # of a short training it would take a good part
+    assert not [each for each in run.diagnosis.unchecked if "simple methods" in each or "time" in each]
+
+
+@pytest.mark.parametrize("task", ["labels", "number"])
+def test_baselines_tell_of_each_task_what_simple_methods_would(task: str) -> None:
+    inputs, targets = tables(task, rows=400)
+    dataset = load(inputs, targets)
+    beside = beside_of(dataset, fit_baselines(dataset, seconds=5))
+    assert beside is not None
+    assert beside.task == task
+    assert beside.valid_error["linear"] < 0.12 < 0.3 < beside.valid_error["constant"]
+    assert beside.valid_rows == len(dataset.valid)
+
+
+def test_a_check_that_fails_does_not_keep_a_training_from_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **more: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("leadline.runs.diagnosing.check_subject", fail)
+    run = leadline.train("digits", folder=tmp_path / "a", changes={**PLAIN, "model": "linear", "training.epochs": 1})
+    assert run.diagnosis.checked
+    assert "what is seen before the first step: ZeroDivisionError: oh" in run.diagnosis.unchecked
+
+
+def test_the_range_test_of_a_run_begins_where_its_training_began(tmp_path: Path) -> None:
+    run = leadline.train("digits", folder=tmp_path / "a", changes={**PLAIN, "model": "linear", "training.epochs": 2})
+    diagnose_run(run.folder, rates=True)
+    rates = readings_in(kept(run)).rates
+    assert rates.curve
+    assert rates.first_loss > 2 > run.history["loss"][-1]  # the trained network would have begun lower
+    assert rates.own == run.plan.training.learning_rate
+    assert "The loss at each learning rate" in (run.folder / "report.html").read_text()
 
 
 def test_a_run_from_before_is_diagnosed_from_its_folder(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class Baseline:
 
     `name` is "linear model", "nearest neighbours" or "gradient boosting"; `detail` says what exactly, on how many rows;
     `seconds` is what it took; `probabilities` are [N, K] for classes, [N, L] for labels, and values [N, M] in the units of the
-    targets for numbers.
+    targets for numbers. `valid` are its answers for the validation rows by which its setting was chosen, and their targets.
 
     Example:
         >>> Baseline("linear model", "ridge regression, α = 1, all 90 training rows", 0.1, np.zeros((10, 1))).name
@@ -36,6 +36,7 @@ class Baseline:
     detail: str
     seconds: float
     probabilities: NDArray[np.float64]
+    valid: tuple[NDArray[np.float64], NDArray[np.generic]] | None = None
 
 
 def fit_baselines(dataset: Dataset, *, seconds: float) -> list[Baseline]:
@@ -78,7 +79,8 @@ def fit_baselines(dataset: Dataset, *, seconds: float) -> list[Baseline]:
         now = time.perf_counter()
         fitted = fit_growing(method, problem, now + share * (end - now))
         if fitted is not None:
-            found.append(Baseline(method.name, *fitted))
+            detail, took, answers, valid = fitted
+            found.append(Baseline(method.name, detail, took, answers, (valid, problem.valid_targets)))
     return found
 
 

@@ -57,19 +57,26 @@ class Method:
 
 @dataclass(frozen=True)
 class _Trial:
-    """What came of some training rows: the score of each setting there was time for, and the answers of the best."""
+    """What came of some training rows: the score of each setting there was time for, and the answers of the best.
+
+    `answers` are for the test rows, `valid` for the validation rows.
+    """
 
     scores: dict[Any, float]
     detail: str
     answers: NDArray[np.float64]
+    valid: NDArray[np.float64]
     first_seconds: float
 
 
-def fit_growing(method: Method, problem: Problem, end: float) -> tuple[str, float, NDArray[np.float64]] | None:
+Fitted = tuple[str, float, NDArray[np.float64], NDArray[np.float64]]
+
+
+def fit_growing(method: Method, problem: Problem, end: float) -> Fitted | None:
     """Fit on more and more rows while there is time for the next trial; the last trial counts.
 
     Returns:
-        (detail, seconds, answers for the test rows), or None where nothing could be fitted.
+        (detail, seconds, answers for the test rows, answers for the validation rows), or None where nothing could be fitted.
     """
     begin, settings = time.perf_counter(), method.settings
     available, most = len(problem.order), problem.affordable(one_hot=method.one_hot)
@@ -84,7 +91,7 @@ def fit_growing(method: Method, problem: Problem, end: float) -> tuple[str, floa
         now, scores = time.perf_counter(), trial.scores
         used = f"all {rows:,} training rows" if rows == available else f"{rows:,} of {available:,} training rows"
         shrunk = f", pictures averaged to {problem.side[0]} × {problem.side[1]}" if problem.shrunk else ""
-        best = (f"{trial.detail}, {used}{shrunk}", now - begin, trial.answers)
+        best = (f"{trial.detail}, {used}{shrunk}", now - begin, trial.answers, trial.valid)
         # The most promising first: then a trial with time for a single setting is worth while.
         settings = sorted(settings, key=lambda setting: scores.get(setting, -math.inf), reverse=True)
         rows = next_rows(rows, most, took=trial.first_seconds, left=end - now)
@@ -105,10 +112,10 @@ def _try_settings(problem: Problem, fits: Iterator[Fit], end: float) -> _Trial:
         for fit in fits:
             score = scores[fit.setting] = problem.score(fit.valid)
             if best is None or score > best[0]:
-                best = (score, fit.detail, fit.test())
+                best = (score, fit.detail, fit.test(), fit.valid)
             first = first or time.perf_counter() - start
             if time.perf_counter() >= end:
                 break
     if best is None:
         raise ValueError("no setting could be fitted")
-    return _Trial(scores, best[1], best[2], first)
+    return _Trial(scores, *best[1:], first)

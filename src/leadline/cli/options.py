@@ -134,6 +134,23 @@ def as_typed(source: str) -> str:
     return source.replace("\n", " ")
 
 
+def as_options(given: Mapping[str, Any]) -> list[str]:
+    """What was given, as words to type again.
+
+    Example:
+        >>> as_options({**dict.fromkeys(_CHANGES), "task": "number", "ensemble": True, "settings": ("model=mlp",)})
+        ['--task', 'number', '--ensemble', '--set', 'model=mlp']
+    """
+    words: list[str] = []
+    for name in _CHANGES:
+        option = f"--{'from' if name == 'start' else name}"
+        if given[name] is not None:
+            words += [option] if given[name] is True else [option, str(given[name])]
+    for setting in given["settings"]:
+        words += ["--set", setting]
+    return words
+
+
 def given_changes(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given as changes to the plan; `--set` has the last word.
 

@@ -42,18 +42,19 @@ class Checklist:
         """Seconds."""
         return self._end - time.perf_counter()
 
-    def run(self, name: str, work: Callable[[], Any], *, passes: float = 0.0, again: bool = False) -> Any:
+    def run(self, name: str, work: Callable[[], Any], *, passes: float = 0.0, again: bool = False, needed: bool = False) -> Any:
         """The result; None where it is known already, where there is no time, or where the check failed on this program.
 
         Args:
             name: of what is looked at.
             work: looks.
             passes: how many times it runs the network on a batch, roughly: what would not end in time is not begun.
-            again: look in any case.
+            again: look also where it is known.
+            needed: look also when the time is over.
         """
         if name in self.done and not again:
             return None
-        if passes * self._pass > self.left or self.left < 0:
+        if not needed and (passes * self._pass > self.left or self.left < 0):
             self.readings.unchecked.append(f"{name}: {LATE}")
             return None
         began = time.perf_counter()

@@ -14,13 +14,21 @@ from torch import Tensor
 
 from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
-from leadline.diagnose.checks import class_numbers, drills, head_fits, last_look, row_mixing, running_statistics
+from leadline.diagnose.checks import (
+    class_numbers,
+    drills,
+    head_fits,
+    last_look,
+    non_finite_places,
+    row_mixing,
+    running_statistics,
+)
 from leadline.diagnose.findings import Verdict
-from leadline.diagnose.readings import Readings
+from leadline.diagnose.readings import Beside, Readings
 from leadline.diagnose.rules.judging import judge_readings, worth_trying
 from leadline.diagnose.rules.outcomes import outcome_of
 from leadline.diagnose.rules.second_faults import FIRST_SHARE, may_be_two, worth_trying_beside
-from leadline.diagnose.static_checks import read_static
+from leadline.diagnose.static_checks import read_simple, read_static
 from leadline.diagnose.subject import Subject, undisturbed
 from leadline.diagnose.trials.branching import branches
 from leadline.diagnose.trials.twins import written
@@ -42,10 +50,16 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
     with warnings.catch_warnings(), undisturbed(subject) if subject is not None else nullcontext():
         warnings.simplefilter("ignore")  # what the person's program warns of, it has warned of before
         read_course(probe, readings)
+        if probe.game is not None:
+            readings.game.rival_moved = probe.game.rival_moved
+            readings.steps.not_zeroed = None  # the rival's backward pass may leave gradients that are zeroed before the own one
+            return judge_readings(readings)
         if subject is None:
             readings.unchecked.append("network, loss and data: there are no rows")
             return judge_readings(readings)
         examine_subject(subject, checks, graph_loss=probe.graph_loss)
+        if probe.unlearned and any(each.startswith("outputs: ") for each in readings.unchecked):
+            readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")
         verdict = judge_with_trials(subject, readings, seconds=seconds)
     readings.seconds["whole"] = time.perf_counter() - began
     return verdict
@@ -78,6 +92,7 @@ def read_course(probe: Probe, readings: Readings) -> None:
     steps.rows_a_batch_sorted = trends.unmixed([each.cpu().numpy() for each in probe.batch_targets])
     steps.noise = trends.noise_between_steps(losses)
     steps.not_zeroed = probe.not_zeroed
+    steps.repeated_batches = probe.kept.repeated
     samples = steps.samples
     # Of the later half: who judges in evaluation mode and does not come back from it begins in training mode.
     late = [sample for sample in samples if 2 * sample.step >= samples[-1].step]
@@ -88,6 +103,7 @@ def read_course(probe: Probe, readings: Readings) -> None:
         float(np.median(each)) if (each := [value for value in values if value is not None]) else None
         for values in ([sample.waited for sample in samples[2:]], [sample.waited_seconds for sample in samples[2:]])
     )
+    steps.clipped, steps.clipped_to = trends.clipped_share([sample.clipped_to for sample in samples])
     later = [sample for sample in samples if any(each is not None for each in sample.update)]
     steps.not_updated = [
         name
@@ -106,9 +122,19 @@ def _largest(norms: list[float]) -> float:
     return max((norm for norm in norms if not math.isnan(norm)), default=0.0)
 
 
-def examine_subject(subject: Subject, checks: Checklist, *, graph_loss: Tensor | None = None) -> None:
-    """What the network, the loss and the rows say by themselves, and how good the network has become."""
+def examine_subject(
+    subject: Subject, checks: Checklist, *, graph_loss: Tensor | None = None, beside: Beside | None = None
+) -> None:
+    """What the network, the loss and the rows say by themselves, and how good the network has become.
+
+    Args:
+        subject: what has been trained.
+        checks: with the readings that are filled.
+        graph_loss: the loss of a step with its graph, where the program's own loop has given one.
+        beside: what simple methods reach on these rows, where it is known.
+    """
     if read_static(subject, checks, graph_loss=graph_loss):
+        read_simple(subject, checks, beside)
         read_trained(subject, checks)
 
 
@@ -128,5 +154,8 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     numbers = checks.run("class numbers", lambda: class_numbers.read_class_numbers(subject), again=True)
     readings.numbers = numbers or readings.numbers
     readings.graph.problems = checks.run("head", lambda: head_fits.head_problems(subject, readings), again=True) or []
+    if readings.steps.non_finite_step is not None:
+        where = checks.run("where numbers stop being finite", lambda: non_finite_places.find_place(subject), again=True)
+        readings.steps.non_finite_where = where or ""
     if outcome_of(readings).bad:  # what has learned all rows can learn a few of them
         readings.drill = checks.run("one batch", lambda: drills.read_drill(subject)) or readings.drill

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, overload
 
 from leadline.diagnose.kinds import KINDS
+from leadline.diagnose.readings import Readings
 
 COURSE = "the course of the loss"
 """What was checked where nothing else could be."""
@@ -64,7 +65,7 @@ class Finding:
 
     `kind` is one of `KINDS`; `severity` is "severe", "moderate" or "remark" (inside, without harm to the outcome);
     `confidence` is in [0, 1]; `where` names a layer, a column or a row; `tried` tells what a counterfactual training or a
-    direct test showed, and `confirmed` says that it gained more than two standard errors.
+    direct test showed, and `confirmed` says that it gained more than two standard errors, or is certain without a trial.
 
     Example:
         >>> ratio = Measure("update ratio", 0.31, high=0.01)
@@ -108,7 +109,9 @@ class Verdict(Sequence[Finding]):
     """The findings of one training, the weightiest first; empty when it is healthy.
 
     `remarks` are what was seen inside of a network that nevertheless does well; `checked` says what was looked at, `unchecked`
-    what could not be looked at and why; `outcome` says in a sentence how well it learned.
+    what could not be looked at and why; `outcome` says in a sentence how well it learned. `trained` is false before the
+    training, when no findings mean that nothing was found, not that all is well. `readings`, of a verdict that `check` has
+    made, are the numbers that it rests on.
 
     Example:
         >>> verdict = Verdict((), outcome="Right for 97 % of held-out rows.", checked=("rates", "gradients"))
@@ -124,6 +127,8 @@ class Verdict(Sequence[Finding]):
     checked: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
     seconds: float = 0.0
+    trained: bool = True
+    readings: Readings | None = field(default=None, repr=False, compare=False)
 
     @property
     def healthy(self) -> bool:
@@ -149,6 +154,7 @@ class Verdict(Sequence[Finding]):
 
     def __str__(self) -> str:
         good = "Only the course of the loss was looked at." if self.checked and not self.judged else "Healthy."
+        good = good if self.trained else "Nothing wrong was found before the training."
         parts = [f"{good} {self.outcome}".rstrip()] if self.healthy else [self.outcome] if self.outcome else []
         said: dict[str, int] = {}
         for number, finding in enumerate(self.findings, 1):
@@ -161,7 +167,8 @@ class Verdict(Sequence[Finding]):
         return (" " if self.healthy else "\n").join(parts)
 
     def __repr__(self) -> str:
-        return f"Verdict({'healthy' if self.healthy else ', '.join(finding.kind for finding in self.findings)})"
+        good = "healthy" if self.trained else "nothing found before the training"
+        return f"Verdict({good if self.healthy else ', '.join(finding.kind for finding in self.findings)})"
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for `diagnosis.json`."""
@@ -173,6 +180,7 @@ class Verdict(Sequence[Finding]):
             "judged": self.judged,
             "unchecked": list(self.unchecked),
             "seconds": self.seconds,
+            "trained": self.trained,
         }
 
     @classmethod
@@ -185,6 +193,7 @@ class Verdict(Sequence[Finding]):
             tuple(record["checked"]),
             tuple(record["unchecked"]),
             record["seconds"],
+            record.get("trained", True),
         )
 
 

@@ -17,6 +17,8 @@ _TAIL = 16  # rows at the end that all came before, which tell that the data hav
 class KeptRows:
     """A sample of the rows of a stream of batches; how many distinct rows there are is told once they come again.
 
+    `repeated` is then the share of rows that come in the order of the time before.
+
     The first rows are kept as they come; of later batches, those that are offered, each row takes the place of another with
     the probability that makes the sample fair (Vitter's algorithm R). It draws from a generator of its own.
 
@@ -31,6 +33,7 @@ class KeptRows:
     def __init__(self) -> None:
         self.seen = 0
         self.distinct: int | None = None
+        self.repeated: float | None = None
         self._room = 0
         self._parts: list[tuple[Any, Any]] = []
         self._held = 0
@@ -47,8 +50,7 @@ class KeptRows:
         """Keep some rows of this batch."""
         count = len(first_tensor(targets))
         if not self._room:
-            row = max(1, sum(_bytes(inputs, count)) + sum(_bytes(targets, count)))
-            self._room = max(16, min(_MOST_ROWS, _MOST_BYTES // row))
+            self._room = room_for(inputs, targets, count)
         if self.full:
             if self._complete():
                 return
@@ -68,10 +70,12 @@ class KeptRows:
         """The kept rows, each once."""
         if self._whole is None:
             whole = self._together()
-            once = _first_of_each(whole)
+            keys = _row_bytes(whole)
+            once = _first_of_each(keys)
             # Where the last rows all came before, the data have come round: there are no others.
             if not self._replaced and len(once) and int(once[-1]) < len(whole) - min(_TAIL, len(once)):
                 self.distinct = len(once)
+                self.repeated = _in_order(keys)
             self._whole = whole.take(once)
         return self._whole
 
@@ -90,10 +94,21 @@ class KeptRows:
             return
         whole = self._together()
         to, of = torch.from_numpy(places), torch.from_numpy(chosen)
-        for kept, offered in zip(_leaves((whole.inputs, whole.targets)), _leaves((inputs, targets)), strict=True):
+        for kept, offered in zip(leaves_of((whole.inputs, whole.targets)), leaves_of((inputs, targets)), strict=True):
             if kept.shape[1:] == offered.shape[1:]:
                 kept[to.to(kept.device)] = offered.detach()[of.to(offered.device)].to(kept.dtype)
         self._parts, self._whole, self._replaced = [(whole.inputs, whole.targets)], None, True
+
+
+def room_for(inputs: Any, targets: Any, count: int) -> int:
+    """How many rows like these `count` are kept at most.
+
+    Example:
+        >>> room_for(torch.zeros(2, 3, 224, 224), torch.zeros(2), 2)
+        55
+    """
+    row = max(1, sum(_bytes(inputs, count)) + sum(_bytes(targets, count)))
+    return max(16, min(_MOST_ROWS, _MOST_BYTES // row))
 
 
 def as_rows(inputs: Any, targets: Any, device: torch.device | None = None) -> Rows:
@@ -109,13 +124,15 @@ def as_rows(inputs: Any, targets: Any, device: torch.device | None = None) -> Ro
             ...
         ValueError: inputs of 7 rows, targets of 4
     """
-    inputs, targets = _as_tensors(inputs), _as_tensors(targets)
-    given, wanted = _leaves(inputs), _leaves(targets)
+    targets = as_tensors(targets)
+    wanted = leaves_of(targets)
+    inputs = as_tensors(inputs, len(wanted[0]) if wanted and wanted[0].ndim else 1)
+    given = leaves_of(inputs)
     if not given or not wanted:
         raise ValueError(f"{'inputs' if not given else 'targets'} without a tensor")
     if wanted[0].ndim == 0:
         inputs, targets = (each_tensor(part, lambda each: each.unsqueeze(0)) for part in (inputs, targets))
-        given, wanted = _leaves(inputs), _leaves(targets)
+        given, wanted = leaves_of(inputs), leaves_of(targets)
     count = len(wanted[0])
     for each in (*given, *wanted):
         if each.ndim == 0 or len(each) != count:
@@ -125,15 +142,26 @@ def as_rows(inputs: Any, targets: Any, device: torch.device | None = None) -> Ro
     return Rows(inputs, targets)
 
 
-def _as_tensors(tree: Any) -> Any:
+def as_tensors(tree: Any, count: int | None = None) -> Any:
+    """The same nest with arrays and numbers as tensors; within it lists of numbers too, where they have so many."""
     if isinstance(tree, np.ndarray):
         return torch.from_numpy(tree)
     if isinstance(tree, (bool, int, float, np.generic)):
         return torch.as_tensor(tree)
     if isinstance(tree, (tuple, list)) and not hasattr(tree, "_fields") and tree and all(map(_is_number, tree)):
         return torch.as_tensor(tree)
+    return _within(tree, count)
+
+
+def _within(tree: Any, count: int | None) -> Any:
+    if isinstance(tree, np.ndarray):
+        return torch.from_numpy(tree) if tree.dtype.kind in "biuf" else tree
     if isinstance(tree, dict):
-        return {name: torch.from_numpy(part) if isinstance(part, np.ndarray) else part for name, part in tree.items()}
+        return {name: _within(part, count) for name, part in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        if isinstance(tree, list) and len(tree) == count and all(map(_is_number, tree)):
+            return torch.as_tensor(tree)
+        return like(tree, [_within(part, count) for part in tree])
     return tree
 
 
@@ -145,14 +173,15 @@ def _copy(tensor: Tensor, which: Any) -> Tensor:
     return tensor.detach()[which.to(tensor.device) if isinstance(which, Tensor) else which].clone()
 
 
-def _leaves(tree: Any) -> list[Tensor]:
+def leaves_of(tree: Any) -> list[Tensor]:
+    """The tensors of a nest, in order."""
     found: list[Tensor] = []
     each_tensor(tree, found.append)
     return found
 
 
 def _bytes(tree: Any, count: int) -> list[int]:
-    return [tensor.numel() * tensor.element_size() // max(count, 1) for tensor in _leaves(tree)]
+    return [tensor.numel() * tensor.element_size() // max(count, 1) for tensor in leaves_of(tree)]
 
 
 def _joined(parts: list[Any]) -> Any:
@@ -166,14 +195,25 @@ def _joined(parts: list[Any]) -> Any:
     return parts[0]
 
 
-def _first_of_each(rows: Rows) -> Tensor:
-    """The numbers of the rows whose inputs and targets equal no earlier row's."""
-    count, seen, first = len(rows), set[bytes](), list[int]()
-    columns = [tensor.reshape(count, -1).cpu().contiguous().numpy() for tensor in _leaves((rows.inputs, rows.targets))]
+def _row_bytes(rows: Rows) -> list[bytes]:
+    count = len(rows)
+    columns = [tensor.reshape(count, -1).cpu().contiguous().numpy() for tensor in leaves_of((rows.inputs, rows.targets))]
     raws = [np.ascontiguousarray(column).view(np.uint8).reshape(count, -1) for column in columns]
-    for row in range(count):
-        key = b"|".join(raw[row].tobytes() for raw in raws)
+    return [b"|".join(raw[row].tobytes() for raw in raws) for row in range(count)]
+
+
+def _first_of_each(keys: list[bytes]) -> Tensor:
+    """The numbers of the rows whose inputs and targets equal no earlier row's."""
+    seen, first = set[bytes](), list[int]()
+    for row, key in enumerate(keys):
         if key not in seen:
             seen.add(key)
             first.append(row)
     return torch.tensor(first)
+
+
+def _in_order(keys: list[bytes]) -> float | None:
+    """The share of rows that are those of one round before; a round is over when the first row comes again."""
+    round_ = next((at for at in range(1, len(keys)) if keys[at] == keys[0]), len(keys))
+    left = len(keys) - round_
+    return sum(keys[at] == keys[at - round_] for at in range(round_, len(keys))) / left if left >= _TAIL else None

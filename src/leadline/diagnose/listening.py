@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from leadline.diagnose.kept_rows import as_rows
 from leadline.diagnose.layer_hooks import LayerHooks
 from leadline.diagnose.readings import Sample
-from leadline.diagnose.sample_steps import PassHooks
+from leadline.diagnose.sample_steps import Pass, PassHooks
 from leadline.diagnose.weight_readings import WeightHooks
 
 _MIXED_ROWS = 256  # of a batch, whose targets tell how well it is mixed
@@ -22,7 +22,7 @@ class Listener:
     """Listens to one step at a time, and remembers what only several steps together tell.
 
     `graph_loss` is the loss of the first step that was heard, where it has a graph; `batches` are the sizes of the batches that
-    were heard, `targets` some of their targets.
+    were heard, `targets` some of their targets; `passes` those of the last step that was heard.
 
     Example:
         >>> model = nn.Linear(2, 1)
@@ -41,6 +41,7 @@ class Listener:
         self.graph_loss: Tensor | None = None
         self.batches: list[int] = []
         self.targets: list[Tensor] = []
+        self.passes: list[Pass] = []
         self.armed_at = 0.0
         self._names = [(name, each) for name, each in model.named_parameters()]
         self._activations: dict[str, str] | None = None
@@ -60,7 +61,8 @@ class Listener:
         self._layers = LayerHooks(self.model, self._activations)
         self._weights = WeightHooks(self._names, self.optimizers)
         # Gradients can be compared with those of the last update only where that was in the step before.
-        self._pass = PassHooks(self.model, self.optimizers, self._after_update if self._last == count - 1 else None)
+        follows = self._after_update if self._last == count - 1 else None
+        self._pass = PassHooks(self.model, self.optimizers, follows, self._weights.read_backward)
         self.armed_at = time.perf_counter()
 
     def disarm(self) -> None:
@@ -82,19 +84,19 @@ class Listener:
             self._activations = layers.activations(root)
             self.graph_loss = loss if loss.requires_grad else None
         dead, saturated, scale = layers.readings(root) if self._activations is not None else ({}, {}, {})
-        gradient, weight, update = weights.readings()
+        norms = weights.readings()
         if passed.stale is not None:
             self._stale.append(passed.stale)
-        self._after_update, self._last = passed.after_update, count
+        self._after_update, self._last, self.passes = passed.after_update, count, passed.passes
         rates = [float(group.get("lr", 0.0)) for optimizer in self.optimizers for group in optimizer.param_groups]
         whole = now - self.armed_at
         return Sample(
             count,
             now - began,
             float(loss.detach().float().mean()),
-            gradient,
-            weight,
-            update,
+            norms.gradient,
+            norms.weight,
+            norms.update,
             rates[0] if rates else 0.0,
             dead,
             saturated,
@@ -103,6 +105,7 @@ class Listener:
             waited=passed.waited / whole if passed.waited is not None and whole > 0 else None,
             waited_seconds=passed.waited,
             graph=passed.grad_enabled,
+            clipped_to=norms.clipped_to,
         )
 
     def note_batch(self, inputs: Any, targets: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
@@ -18,12 +19,14 @@ from leadline.diagnose.examining import examine
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.held_out import HeldOutCourse, held_out_rows, order_kept
 from leadline.diagnose.judging_passes import JudgingPasses
-from leadline.diagnose.kept_rows import KeptRows, as_rows
+from leadline.diagnose.kept_rows import KeptRows
 from leadline.diagnose.listening import Listener
 from leadline.diagnose.readings import Readings
+from leadline.diagnose.rival_games import RivalGame
 from leadline.diagnose.sample_steps import next_sample
 from leadline.diagnose.subject import Rows, Subject, drawn_aside
 from leadline.diagnose.told_losses import ToldLosses
+from leadline.diagnose.told_rows import ToldRows, first_line
 from leadline.errors import ArgumentError
 
 _CONFIRMING_SHARE, _CONFIRMING_LEAST = 0.15, 20.0  # of the training's time; seconds
@@ -37,6 +40,8 @@ def watch(
     *,
     loss: Callable[[Any, Any], Tensor] | None = None,
     valid: tuple[Any, Any] | Iterable[tuple[Any, Any]] | None = None,
+    call: Callable[[nn.Module, Any], Any] | None = None,
+    rival: nn.Module | None = None,
     share: float = 0.015,
 ) -> Probe:
     """A probe around a hand-written training loop, as a context manager.
@@ -50,6 +55,10 @@ def watch(
         optimizer: that trains it, or several.
         loss: (outputs, targets) → scalar, as the loop computes it; without it, what needs a loss of other rows is not checked.
         valid: held-out (inputs, targets), or an iterable of such batches.
+        call: (model, inputs) → outputs as the loss takes them, such as `lambda model, x: model(*x)`. It is left out where the
+            network gets the inputs, or a view of them, or their parts as arguments: that is learned from the first step.
+        rival: the discriminator, where the model is a generator that learns from one. `optimizer` is the generator's, what is
+            told are its loss, the noise and the real rows, and what is watched is the game of both.
         share: the most of the training's time that the probe may take.
 
     Errors: `ArgumentError` for a model without parameters or a share out of range.
@@ -73,7 +82,7 @@ def watch(
         True
     """
     optimizers = tuple(optimizer) if isinstance(optimizer, (list, tuple)) else (optimizer,)
-    return Probe(model, optimizers, loss=loss, valid=valid, share=share)
+    return Probe(model, optimizers, loss=loss, valid=valid, call=call, rival=rival, share=share)
 
 
 class Probe:
@@ -86,6 +95,8 @@ class Probe:
         valid: held-out (inputs, targets), or an iterable of such batches.
         train: the training rows, where they are known beforehand; else some are kept of the batches that pass.
         rows: how many training rows there are, where `train` is a part of them.
+        call: (model, inputs) → outputs; else it is learned from the first step.
+        rival: of a generator.
         share: the most of the training's time that it may take.
 
     Errors: `ArgumentError` for a model without parameters or a share out of range.
@@ -107,6 +118,8 @@ class Probe:
         valid: Any = None,
         train: Rows | None = None,
         rows: int | None = None,
+        call: Callable[[nn.Module, Any], Any] | None = None,
+        rival: nn.Module | None = None,
         share: float = 0.015,
     ) -> None:
         if not isinstance(model, nn.Module) or not any(True for _ in model.parameters()):
@@ -117,12 +130,15 @@ class Probe:
             raise ArgumentError("The share of time is out of range", expected="a number in (0, 1)", got=share)
         self.model, self.optimizers, self.loss = model, optimizers, loss
         self.readings = Readings()
-        self.missed: list[str] = []
+        self._train, self._rows = train, rows
+        self._told = ToldRows(model, loss, call=call, keeping=train is None and rival is None)
+        self._game = RivalGame(model, rival, optimizers) if rival is not None else None
+        self.readings.game.watched = rival is not None
+        self.missed = self._told.missed
         self.checks: Checklist | None = None  # what was looked at before, on rows that stay
-        self.kept, self._train = KeptRows(), train
-        self._keeps, self._rows = train is None, rows
         self._valid_given = valid
         self._valid: Rows | None = None
+        self._valid_formed = False
         self._share, self._spent, self._count = share, 0.0, 0
         self._losses = ToldLosses()
         self._listener = Listener(model, optimizers)
@@ -153,12 +169,12 @@ class Probe:
             with drawn_aside(), order_kept(self._valid_given):
                 self._valid = held_out_rows(self._valid_given, self._device)
         except Exception as error:  # of batches that are no rows side by side
-            self.missed.append(f"held-out rows: {_first_line(error)}")
+            self.missed.append(f"held-out rows: {first_line(error)}")
         self._began = time.perf_counter()
 
     def end(self) -> None:
         """Listen no more."""
-        self._listener.disarm()
+        self._disarm()
         if self.judging is not None:
             self.judging.remove()
         self._ended = time.perf_counter()
@@ -167,7 +183,7 @@ class Probe:
         """Tell the probe of an iteration: the loss of this batch as the loop computed it, and the batch."""
         loss = loss if isinstance(loss, Tensor) else torch.as_tensor(float(loss))
         self._losses.add(loss.detach())
-        self.keep(inputs, targets)
+        self._told.keep(inputs, targets)
         if self._listener.armed:
             self.heard(loss, inputs, targets)
         self._count += 1
@@ -177,20 +193,7 @@ class Probe:
 
     def keep(self, inputs: Any, targets: Any) -> bool:
         """Keep rows of this batch while there is room; whether there still is."""
-        if self.kept.full:
-            return False
-        self._offer(inputs, targets)
-        return self._keeps
-
-    def _offer(self, inputs: Any, targets: Any) -> None:
-        if not self._keeps:
-            return
-        try:
-            rows = as_rows(inputs, targets, self._device)
-            self.kept.offer(rows.inputs, rows.targets)
-        except Exception as error:  # of batches that are no rows side by side: the person's training is to go on
-            self._keeps, self.kept = False, KeptRows()
-            self.missed.append(f"rows: {_first_line(error)}")
+        return self._told.keep(inputs, targets)
 
     @property
     def _device(self) -> torch.device:
@@ -212,38 +215,66 @@ class Probe:
         if self._deaf or (len(self.readings.steps.samples) >= _FORCED and self._spent > self._share * elapsed):
             return
         self._listener.arm(count)
+        if self._game is not None:
+            self._game.arm()
 
     def heard(self, loss: Tensor, inputs: Any, targets: Any) -> None:
         """Read what the hooks heard of the step that was just made."""
         try:
             self._hear(loss, inputs, targets)
         except Exception as error:  # of a program that the probe does not understand: the training is to go on
-            self._listener.disarm()
+            self._disarm()
             self._deaf = True
-            self.missed.append(f"steps after {self._count:,}: {_first_line(error)}")
+            self.missed.append(f"steps after {self._count:,}: {first_line(error)}")
 
     def _hear(self, loss: Tensor, inputs: Any, targets: Any) -> None:
         if not self._listener.armed:
             return
         now = time.perf_counter()
-        if self.kept.full:
-            self._offer(inputs, targets)
         self._listener.note_batch(inputs, targets)
         self.readings.steps.samples.append(self._listener.heard(self._count, loss, self._began))
-        if self._valid is not None and self._course.due(self._count):
-            self._judge_valid(self._valid)
+        if self._game is not None:
+            self._hear_game(targets)
+        self._told.heard(self._listener.passes, loss, inputs, targets)
+        self._listener.passes = []  # which hold the graph of the step
+        if self._valid is not None and self._game is None and self._course.due(self._count):
+            self._judge_valid()
         typical = (now - self._began - self._spent) / max(self._count + 1, 1)
         if len(self.readings.steps.samples) > 1:  # the first includes what torch does once
             self._spent += time.perf_counter() - now + max(0.0, now - self._listener.armed_at - typical)
 
-    def _judge_valid(self, valid: Rows) -> None:
+    def _hear_game(self, real: Any) -> None:
+        assert self._game is not None
+        norms = [norm for norm in self.readings.steps.samples[-1].gradient if not math.isnan(norm)]
+        heard = self._game.heard(self._count, math.hypot(*norms) if norms else None, real)
+        if heard is not None:
+            self.readings.game.rounds.append(heard)
+        elif not self.readings.game.rounds and "the game" not in " ".join(self.missed):
+            self.missed.append(
+                "the game with the rival: at the first step nothing was drawn, or no real rows were judged or told"
+            )
+
+    def _disarm(self) -> None:
+        self._listener.disarm()
+        if self._game is not None:
+            self._game.disarm()
+
+    def _judge_valid(self) -> None:
+        if (valid := self._held_out()) is None:
+            return
         rows = valid.take(slice(0, _VALID_ROWS))
-        subject = Subject(self.model, _own_copy(self.loss), self.optimizers, rows)
+        subject = Subject(self.model, _own_copy(self.loss), self.optimizers, rows, call=self._told.call)
         try:
             self._course.judge(subject, self._count, time.perf_counter() - self._began)
         except Exception as error:  # of the person's loss or network on these rows: told once, and not tried again
-            self.missed.append(f"held-out rows while it trained: {_first_line(error)}")
-        self.readings.steps.valid = self._course.losses
+            self.missed.append(f"held-out rows while it trained: {first_line(error)}")
+        self.readings.steps.valid, self.readings.steps.valid_recalls = self._course.losses, self._course.recalls
+
+    def _held_out(self) -> Rows | None:
+        """The held-out rows as network and loss get them, once that is known."""
+        if self._valid is not None and not self._valid_formed:
+            self._valid, self._valid_formed = self._told.held_out(self._valid), True
+        return self._valid
 
     def losses(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """The loss of every step that was told."""
@@ -251,12 +282,7 @@ class Probe:
 
     def subject(self) -> Subject | None:
         """What the checks look at; None where no rows could be kept."""
-        if self._train is None and not self.kept.seen:
-            return None
-        try:
-            rows = self._train or self.kept.rows()
-        except Exception as error:  # of batches that cannot be joined
-            self.missed.append(f"rows: {_first_line(error)}")
+        if (rows := self._train or self._told.rows()) is None or not self._told.calls_what_it_gets(rows):
             return None
         sizes = sorted(self._listener.batches)
         return Subject(
@@ -264,11 +290,12 @@ class Probe:
             _own_copy(self.loss),
             self.optimizers,
             rows,
-            self._valid,
+            self._held_out(),
             self._initial,
             batch=sizes[len(sizes) // 2] if sizes else len(rows),
             steps=self._count,
-            rows=self._rows or self.kept.distinct,
+            call=self._told.call,
+            rows=self._rows or self._told.distinct,
         )
 
     def findings(self, *, confirm: float | None = None) -> Verdict:
@@ -286,9 +313,24 @@ class Probe:
         if self._verdict is None or self._verdict[0] != key:
             trained = (self._ended or time.perf_counter()) - self._began
             seconds = max(_CONFIRMING_LEAST, _CONFIRMING_SHARE * trained) if confirm is None else confirm
-            self._listener.disarm()
+            self._disarm()
             self._verdict = key, examine(self, seconds=seconds)
         return self._verdict[1]
+
+    @property
+    def kept(self) -> KeptRows:
+        """The rows that were told, as they were told."""
+        return self._told.kept
+
+    @property
+    def game(self) -> RivalGame | None:
+        """The game of a generator with its rival."""
+        return self._game
+
+    @property
+    def unlearned(self) -> str:
+        """Why it could not be learned how the network is called."""
+        return self._told.unlearned
 
     @property
     def batch_targets(self) -> list[Tensor]:
@@ -317,7 +359,3 @@ class Probe:
 def _own_copy(loss: Any) -> Any:
     """A loss that is a module may count its calls, or learn."""
     return copy.deepcopy(loss) if isinstance(loss, nn.Module) else loss
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__

@@ -73,6 +73,7 @@ class Graph:
     recurrent: bool = False
     convolutional: bool = False
     dropout: float = 0.0  # the largest share dropped
+    dropout_in_evaluation: float = 0.0  # the same in evaluation mode, by calls that do not ask for the mode
     dropped_answers: float = 0.0  # the share dropped of what comes out of the last weights
     field_share: float | None = None  # receptive field over picture size, the smaller side
     widest_kernel: int | None = None  # of the convolutions, in pixels or steps
@@ -126,6 +127,11 @@ class First:
     best_constant_loss: float | None = None  # of the best constant output under this loss
     input_dependence: float | None = None  # spread of the outputs over the rows, relative to their own size
     mode_difference: float | None = None  # |loss in training mode − in evaluation mode| / the latter
+    # Read only where nothing has been trained yet:
+    finite: bool | None = None  # whether the loss is a number on all kept rows
+    first_over_last: float | None = None  # gradient of the first matrix over that of the last, per √parameter
+    dead: dict[str, float] = field(default_factory=dict)  # layer → share of units that gave nothing for all rows
+    saturated: dict[str, float] = field(default_factory=dict)  # layer → share of outputs where the slope is below 1 %
 
 
 @dataclass
@@ -148,6 +154,7 @@ class Sample:
     waited: float | None = None  # share of the step's time before the network was called
     waited_seconds: float | None = None
     graph: bool = True  # gradients were enabled
+    clipped_to: float | None = None  # what clipping left of the gradient's length; 1 where it was not clipped
 
 
 @dataclass
@@ -160,7 +167,9 @@ class Steps:
     losses: list[tuple[int, float]] = field(default_factory=list)  # (step, mean loss since the one before), up to 200 stretches
     noise: float | None = None  # standard deviation of the loss from step to step, around its trend
     valid: list[tuple[int, float, float]] = field(default_factory=list)  # (step, held-out loss, held-out error)
-    clipped: float | None = None  # share of steps
+    valid_recalls: list[tuple[int, list[float]]] = field(default_factory=list)  # (step, recall of each class), held-out rows
+    clipped: float | None = None  # share of steps whose gradient was shortened before the update
+    clipped_to: float | None = None  # its usual length then, over that before
     waiting: float | None = None  # share of the time spent waiting for the next batch
     waiting_seconds: float | None = None  # a step
     not_zeroed: float | None = None  # share of sampled steps before which gradients were not zeroed
@@ -169,8 +178,8 @@ class Steps:
     judged_in_training: int = 0  # passes without gradients in training mode, and
     judged_in_evaluation: int = 0  # in evaluation mode, of the first dozen
     non_finite_step: int | None = None
-    non_finite_where: str = ""
-    repeated_batches: float | None = None  # share of batches whose rows came in the same order before
+    non_finite_where: str = ""  # layer, loss or gradient, and a row, as a copy found it
+    repeated_batches: float | None = None  # share of rows that came in the order of the epoch before
     rows_a_batch_sorted: float | None = None  # how far the targets within batches are less mixed than by chance, 0 to 1
 
 
@@ -185,6 +194,7 @@ class Judged:
     error_se: float = 0.0
     balanced_error: float | None = None
     recalls: list[float] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)  # rows of each class
     answered: list[float] = field(default_factory=list)  # share of rows for which each class is answered
     constant: bool = False  # one answer for every row
     entropy: float | None = None  # mean entropy of the answers, in nats
@@ -222,6 +232,7 @@ class Beside:
     valid_se: dict[str, float] = field(default_factory=dict)
     valid_rows: int = 0
     from_split: bool = True  # False: no validation rows were given, so a part of the training rows was left out for this
+    task: str = ""  # for which they were fitted
 
 
 @dataclass
@@ -274,6 +285,41 @@ class Drill:
 
 
 @dataclass
+class Rates:
+    """The learning-rate range test: a copy that trains while its rate grows from step to step."""
+
+    curve: list[tuple[float, float]] = field(default_factory=list)  # (rate, smoothed loss), until it diverged
+    own: float = 0.0  # the person's largest rate
+    first_loss: float | None = None  # before the first step
+    falls_from: float | None = None  # the rate at which the loss begins to fall
+    falls_to: float | None = None  # that at which it is lowest
+    diverged: float | None = None  # that from which on it is worse than at the start; None where it never is
+    steepest: float | None = None  # that at which it falls most over the logarithm of the rate
+    recommended: float | None = None  # None where the loss does not fall at any rate
+
+
+@dataclass
+class Round:
+    """A generator and its rival at one step."""
+
+    step: int
+    right: float | None  # share of real and drawn rows that the rival tells apart, at the best threshold
+    spread: float  # distance of two drawn rows over that of two real ones
+    far: float  # energy distance of drawn from real rows, over the distance of two real ones
+    gradient: float | None = None  # ‖g‖ of the generator
+    towards: bool | None = None  # whether its loss moves the rival's score of drawn rows to where the rival moves real ones
+
+
+@dataclass
+class Game:
+    """A generator that learns from a rival, step by step."""
+
+    watched: bool = False
+    rounds: list[Round] = field(default_factory=list)
+    rival_moved: bool = True  # whether the rival has learned anything
+
+
+@dataclass
 class Branch:
     """A short training of a copy with one thing changed, beside an unchanged twin, same rows, same seeds."""
 
@@ -315,6 +361,8 @@ class Readings:
     labels: Labels = field(default_factory=Labels)
     giveaway: Giveaway = field(default_factory=Giveaway)
     drill: Drill = field(default_factory=Drill)
+    rates: Rates = field(default_factory=Rates)
+    game: Game = field(default_factory=Game)
     branches: list[Branch] = field(default_factory=list)
     beside_change: str = ""  # the change that gained most, which the twins of further branches had as well
     further: list[Branch] = field(default_factory=list)

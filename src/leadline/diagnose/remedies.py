@@ -148,7 +148,8 @@ def remedy_for(
         kind: one of `KINDS`.
         readings: of the training, for its numbers.
         plan: of the training, for `changes`; without it there is advice with a line of code.
-        extra: what the rule knows besides: "remedy" and "code_line" go before what is said here, and "code" names a change.
+        extra: what the rule knows besides: "remedy" and "code_line" go before what is said here, and "code" names a change;
+            "factor" is that of the learning rate.
         branch: the trial that gained, whose change is the remedy; of the trials in the readings, the one of this kind that
             gained most, when left out.
 
@@ -160,7 +161,7 @@ def remedy_for(
         ('Take 0.1 times the learning rate: 0.05.', 'optimizer = torch.optim.SGD(model.parameters(), lr=0.05)')
     """
     advice, extra = ADVICE[kind], extra or {}
-    branch = branch or _proven(advice, readings)
+    branch = branch or _proven(kind, advice, readings)
     changes = [(branch.change, branch.argument)] if branch is not None else _changes_of(advice, readings, extra)
     says = sentence_for(changes[0], readings) if changes and (branch is not None or not advice.says) else advice.says
     code = line_for(changes[0], readings) if changes and (branch is not None or not advice.code) else advice.code
@@ -179,13 +180,20 @@ def apply_changes(kind: str, readings: Readings) -> list[Tried]:
     return _changes_of(ADVICE[kind], readings, {})
 
 
-def _proven(advice: _Advice, readings: Readings) -> Branch | None:
+def _proven(kind: str, advice: _Advice, readings: Readings) -> Branch | None:
     own = {change for change, _ in advice.changes}
-    return best_of(branch for branch in readings.branches if branch.change in own)
+    return best_of(each for each in readings.branches if each.change in own and _that_way(kind, each))
+
+
+def _that_way(kind: str, branch: Branch) -> bool:
+    """Whether a change of the rate goes where this kind asks it to go: up where it is too low, down otherwise."""
+    return branch.change != "rate" or (float(branch.argument or 1) > 1) == (kind == "rate_too_low")
 
 
 def _changes_of(advice: _Advice, readings: Readings, extra: Mapping[str, str]) -> list[Tried]:
     changes = list(advice.changes)
+    if "factor" in extra:  # of the rate, as a range test found it
+        return [("rate", float(extra["factor"]))]
     named = extra.get("change") or extra.get("code")
     first = [each for each in (*changes, ("shuffle", None), ("batch", 32.0)) if each[0] == named]
     graph = readings.graph

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 _DENSE, _EVERY, _SPARSE = 8, 50, 200
+_TOLD_PASSES = 2
 
 
 def next_sample(count: int) -> int:
@@ -25,11 +27,23 @@ def next_sample(count: int) -> int:
     return count + max(min(max(count // _DENSE, 2), _EVERY), count // _SPARSE)
 
 
+@dataclass
+class Pass:
+    """A forward pass: what the network got, by place and by name, and what it gave."""
+
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    output: Any = None
+
+
 class PassHooks:
     """Hooks on the whole network and its optimizers for one step.
 
+    `passes` are the first of those with gradients that came before the first backward pass.
+
     `stale` tells whether, when the backward pass began, the gradients were still those of the last update; it can be told once
     an update was heard in this step or in the one before (`after_update`: norms of the gradients right after it).
+    `at_backward_end` is called whenever a backward pass has come to its end.
 
     Example:
         >>> model = nn.Linear(2, 1)
@@ -45,10 +59,17 @@ class PassHooks:
         True
     """
 
-    def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer], after_update: Tensor | None) -> None:
-        self.after_update = after_update
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: Sequence[Optimizer],
+        after_update: Tensor | None,
+        at_backward_end: Callable[[], None] | None = None,
+    ) -> None:
+        self.after_update, self._at_backward_end = after_update, at_backward_end
         self.stale: Tensor | None = None
         self.output: Tensor | None = None
+        self.passes: list[Pass] = []
         self.training, self.grad_enabled, self.started = True, True, 0.0
         self.waited: float | None = None  # seconds before the pass in which neither an update nor a judging pass was made
         self._free_since = time.perf_counter()
@@ -57,7 +78,7 @@ class PassHooks:
         self._handles: list[Any] = [optimizer.register_step_post_hook(self._on_update) for optimizer in optimizers]
         if not isinstance(model, torch.jit.ScriptModule):  # which takes no hooks
             self._handles += [
-                model.register_forward_pre_hook(self._on_begin),
+                model.register_forward_pre_hook(self._on_begin, with_kwargs=True),
                 model.register_forward_hook(self._on_end),
             ]
 
@@ -65,18 +86,22 @@ class PassHooks:
         for handle in self._handles:
             handle.remove()
 
-    def _on_begin(self, module: nn.Module, _inputs: Any) -> None:
+    def _on_begin(self, module: nn.Module, arguments: Any, keywords: Any) -> None:
         enabled = torch.is_grad_enabled()
         if self._went_back or (self.started and self.grad_enabled and not enabled):
             return  # rows that are judged after the batch, in whatever mode, are no part of the step
         first = not self.started or not self.grad_enabled
         self.started, self.grad_enabled = time.perf_counter(), enabled
+        if enabled and len(self.passes) < _TOLD_PASSES:
+            self.passes.append(Pass(arguments, keywords))
         if first:
             self.waited = self.started - self._free_since
         # Batch norms alone that somebody froze on purpose do not make it evaluation: the whole network must be in it.
         self.training = module.training or not any(isinstance(each, _MODED) for each in module.modules())
 
     def _on_end(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        if self.passes and self.passes[-1].output is None:
+            self.passes[-1].output = output
         self._free_since = time.perf_counter()
         found = _first(output)
         if found is not None and found.requires_grad:
@@ -86,6 +111,9 @@ class PassHooks:
     def _on_backward(self, _gradient: Tensor) -> None:
         self._went_back = True
         self._updated.clear()
+        if self._at_backward_end is not None:
+            engine: Any = torch.autograd.Variable._execution_engine
+            engine.queue_callback(self._at_backward_end)
         if self.after_update is not None:
             now = _gradient_norms(self._model)
             self.stale = (now == self.after_update).all() & (now > 0).any()

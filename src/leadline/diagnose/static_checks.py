@@ -23,26 +23,26 @@ from leadline.diagnose.checks import (
     split_likeness,
     task_guess,
 )
-from leadline.diagnose.readings import Graph, Program
+from leadline.diagnose.readings import Beside, Graph, Program
 from leadline.diagnose.subject import Rows, Subject, first_tensor
 
 _FEW = 32  # rows of a pass
 _TOLD = ("classes", "labels", "number")
 
 
-def read_static(subject: Subject, checks: Checklist, *, graph_loss: Tensor | None = None, simple: bool = True) -> bool:
+def read_static(subject: Subject, checks: Checklist, *, graph_loss: Tensor | None = None) -> bool:
     """Read all of it; False where the network cannot be copied, so that nothing can be looked at.
 
     Args:
         subject: what is looked at; gets its task.
         checks: with the readings that are filled.
         graph_loss: the loss of a step with its graph, where the program's own loop has given one.
-        simple: whether simple methods are fitted to the rows.
     """
     readings = checks.readings
     few = subject.train.take(slice(0, max(2, min(subject.batch, _FEW))))
     readings.program = _program(subject, checks)
-    if checks.run("network, loss and data, as the network cannot be copied", subject.trained, again=True) is None:
+    copied = "network, loss and data, as the network cannot be copied"
+    if checks.run(copied, subject.trained, again=True, needed=True) is None:
         return False
     if subject.loss is None:
         readings.unchecked.append("first loss, one batch by heart, and trials: the loss function is not known")
@@ -53,8 +53,18 @@ def read_static(subject: Subject, checks: Checklist, *, graph_loss: Tensor | Non
     )
     _read_task(subject, checks, answered)
     _read_network(subject, checks, few, answered, graph_loss)
-    _read_rows(subject, checks, answered, simple=simple)
+    _read_rows(subject, checks, answered)
     return True
+
+
+def read_simple(subject: Subject, checks: Checklist, known: Beside | None = None) -> None:
+    """What simple methods reach on the same rows, where it is not known already."""
+    if known is not None and known.task == subject.task:
+        checks.readings.beside = known
+        checks.done.add("simple methods")
+    elif subject.task in _TOLD:
+        found = checks.run("simple methods", lambda: simple_methods.read_beside(subject))
+        checks.readings.beside = found or checks.readings.beside
 
 
 def _read_task(subject: Subject, checks: Checklist, answered: Any) -> None:
@@ -74,28 +84,33 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
     readings = checks.readings
     before = readings.graph  # what is frozen at first may be thawed later, so the graph is read each time
     graph = checks.run("graph", lambda: _graph_of(subject, few, answered(), graph_loss), passes=2, again=True) or before
-    graph.field_share, graph.dropout, readings.graph = before.field_share, max(graph.dropout, before.dropout), graph
+    graph.field_share, graph.dropout_in_evaluation = before.field_share, before.dropout_in_evaluation
+    graph.dropout, readings.graph = max(graph.dropout, before.dropout), graph
     graph.widest_kernel = picture_fields.widest_kernel(subject.model)
     if readings.graph.convolutional:
         field = checks.run(
-            "receptive field", lambda: picture_fields.read_field(subject.trained(), subject.train.inputs), passes=2
+            "receptive field",
+            lambda: picture_fields.read_field(subject.called(subject.trained()), subject.train.inputs),
+            passes=2,
         )
         readings.graph.field_share = field if field is not None else readings.graph.field_share
     if (dropped := checks.run("dropout", lambda: dropped_shares.read_dropped(subject, few), passes=1)) is not None:
         before.dropped_answers = dropped.of_answers
         readings.graph.dropout = max(readings.graph.dropout, dropped.largest)
     readings.graph.dropped_answers = before.dropped_answers
+    always = checks.run("dropout in evaluation", lambda: dropped_shares.read_dropped(subject, few, training=False), passes=1)
+    readings.graph.dropout_in_evaluation = always.largest if always is not None else before.dropout_in_evaluation
     hidden = checks.run("weights that nobody holds", lambda: hidden_layers.read_hidden(subject, few), passes=1, again=True)
     readings.hidden = hidden or readings.hidden
     readings.graph.pretrained = bool(
         checks.run("earlier trainings", lambda: first_look.has_learned(subject.fresh()), again=True)
     )
-    layers = checks.run("layers", lambda: first_look.read_layers(subject.fresh(), few), passes=2)
+    layers = checks.run("layers", lambda: first_look.read_layers(subject.fresh(), few, subject.call), passes=2)
     readings.program.layers = layers or readings.program.layers
     readings.first = checks.run("first step", lambda: first_look.read_first(subject), passes=16) or readings.first
 
 
-def _read_rows(subject: Subject, checks: Checklist, answered: Any, *, simple: bool) -> None:
+def _read_rows(subject: Subject, checks: Checklist, answered: Any) -> None:
     readings, train, valid = checks.readings, subject.train, subject.valid
     readings.columns = checks.run("inputs", lambda: input_columns.read_columns(train.inputs)) or readings.columns
     readings.answers = (
@@ -108,22 +123,19 @@ def _read_rows(subject: Subject, checks: Checklist, answered: Any, *, simple: bo
         readings.labels = found or readings.labels
     giveaway = checks.run("columns beside the target", lambda: giveaways.read_giveaway(subject))
     readings.giveaway = giveaway or readings.giveaway
-    if simple and subject.task in _TOLD:
-        readings.beside = checks.run("simple methods", lambda: simple_methods.read_beside(subject)) or readings.beside
 
 
 def _graph_of(subject: Subject, few: Rows, outputs: Any, loss: Tensor | None) -> Graph:
     """From the loss of the program's own loop, else from a pass of a copy."""
-    owner, optimizers = subject.model, subject.optimizers
+    owner = subject.model
     if loss is None:
         if subject.loss is None:
             raise ValueError("there is no loss to follow")
         owner = subject.trained().train()
         loss = subject.loss(subject.call(owner, few.inputs), few.targets)
-        optimizers = (subject.optimizer_for(owner),) if subject.optimizers else ()
-    graph = loss_graphs.read_graph(loss, owner, optimizers, loss_function=subject.loss, targets=few.targets, outputs=outputs)
-    if not subject.optimizers:
-        graph.outside = []  # which optimizer will train it is not known
+    graph = loss_graphs.read_graph(loss, owner, (), loss_function=subject.loss, targets=few.targets, outputs=outputs)
+    # Where there is no optimizer yet, it is not known which weights it will hold.
+    graph.outside = [name for name in graph.outside if name not in subject.held] if subject.optimizers else []
     return graph
 
 

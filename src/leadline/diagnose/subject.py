@@ -16,6 +16,36 @@ from torch.optim import Optimizer
 
 from leadline.training.devices import preserved
 
+GIVEN_ALONG = "targets given along"
+"""Under this name inputs hold what the network gets of the targets themselves, such as what a decoder is forced to read."""
+
+
+def plain_call(model: nn.Module, inputs: Any) -> Any:
+    """The network with the inputs as its one argument.
+
+    Example:
+        >>> plain_call(nn.Identity(), torch.ones(2))
+        tensor([1., 1.])
+    """
+    return model(inputs)
+
+
+class CalledNetwork(nn.Module):
+    """A network with the way in which it is called, as one that takes the inputs of rows.
+
+    Example:
+        >>> network = CalledNetwork(nn.Bilinear(2, 2, 1), lambda model, inputs: model(*inputs))
+        >>> network((torch.ones(3, 2), torch.ones(3, 2))).shape
+        torch.Size([3, 1])
+    """
+
+    def __init__(self, network: nn.Module, call: Callable[[nn.Module, Any], Any]) -> None:
+        super().__init__()
+        self.network, self.called = network, call
+
+    def forward(self, inputs: Any) -> Any:
+        return self.called(self.network, inputs)
+
 
 @dataclass
 class Rows:
@@ -89,7 +119,7 @@ class Subject:
         initial: the state before the first step; empty where it is not known.
         batch: rows a step.
         steps: taken so far.
-        call: (model, inputs) → outputs, where calling the network with the inputs is not all.
+        call: (model, inputs) → outputs as the loss takes them, where calling the network with the inputs is not all.
         rows: distinct training rows, of which those that were kept may be a part; None where it is not known.
     """
 
@@ -103,7 +133,7 @@ class Subject:
     steps: int = 0
     task: str = "other"
     classes: int = 0
-    call: Callable[[nn.Module, Any], Any] = lambda model, inputs: model(inputs)
+    call: Callable[[nn.Module, Any], Any] = plain_call
     rows: int | None = None
 
     def trained(self) -> nn.Module:
@@ -116,6 +146,16 @@ class Subject:
         if self.initial:
             model.load_state_dict(self.initial)
         return model
+
+    @property
+    def held(self) -> set[str]:
+        """The names of the parameters that the person's optimizers hold."""
+        held = {id(each) for optimizer in self.optimizers for group in optimizer.param_groups for each in group["params"]}
+        return {name for name, parameter in self.model.named_parameters() if id(parameter) in held}
+
+    def called(self, model: nn.Module) -> nn.Module:
+        """The network or a copy of it as one that takes the inputs of rows."""
+        return model if self.call is plain_call else CalledNetwork(model, self.call)
 
     def optimizer_for(self, model: nn.Module, *, rate: float = 1.0, **settings: Any) -> Optimizer:
         """An optimizer like the person's for a copy: same class, groups and settings, its rates times `rate`.
@@ -142,7 +182,7 @@ class Subject:
         """What the network answers for the rows, in the mode that it is in, without gradients."""
         with torch.no_grad():
             parts = [self.call(model, part.inputs) for part in rows.parts(size)]
-        return torch.cat(parts) if isinstance(parts[0], Tensor) else parts[0]
+        return joined(parts, [len(part) for part in rows.parts(size)])
 
     def loss_of(self, model: nn.Module, rows: Rows, *, size: int = 512) -> float:
         """The mean loss on the rows, in the mode that the network is in, without gradients; NaN where it cannot be had."""
@@ -154,6 +194,31 @@ class Subject:
                 total += float(self.loss(self.call(model, part.inputs), part.targets)) * len(part)
                 count += len(part)
         return total / max(count, 1)
+
+
+def joined(parts: list[Any], sizes: list[int]) -> Any:
+    """Outputs of so many rows each, one after the other; what has no row for each row is that of the first part.
+
+    Example:
+        >>> joined([(torch.zeros(2, 3), torch.ones(1)), (torch.zeros(1, 3), torch.ones(1))], [2, 1])[0].shape
+        torch.Size([3, 3])
+    """
+    first = parts[0]
+    if len(parts) == 1 or isinstance(first, Tensor):
+        return torch.cat(parts) if len(parts) > 1 else first
+    if isinstance(first, dict):
+        return {name: _joined_within([part[name] for part in parts], sizes) for name in first}
+    if isinstance(first, (tuple, list)):
+        return like(first, [_joined_within(list(each), sizes) for each in zip(*parts, strict=True)])
+    return first
+
+
+def _joined_within(parts: list[Any], sizes: list[int]) -> Any:
+    if isinstance(parts[0], Tensor) and any(
+        not part.ndim or len(part) != size for part, size in zip(parts, sizes, strict=True)
+    ):
+        return parts[0]
+    return joined(parts, sizes)
 
 
 def _copied(model: nn.Module) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,27 @@ def end_slope(losses: NDArray[np.float64], share: float = 0.25) -> tuple[float, 
     slope = float((x * y).sum() / (x * x).sum())
     rest = y - y.mean() - slope * x
     return slope, float(np.sqrt((rest * rest).sum() / (len(parts) - 2) / (x * x).sum()))
+
+
+def clipped_share(left: Sequence[float | None]) -> tuple[float | None, float | None]:
+    """The share of steps whose gradient was clipped, and what was usually left of it at these.
+
+    One and the same factor at every step is none of clipping: the mean over parts of a batch is taken so.
+
+    Args:
+        left: of each step what was left of the gradient's length; None where it is not known.
+
+    Example:
+        >>> clipped_share([1.0, 0.5, None, 0.3, 1.0]), clipped_share([0.25] * 9), clipped_share([None])
+        ((0.5, 0.4), (0.0, None), (None, None))
+    """
+    known = [each for each in left if each is not None]
+    short = np.array([each for each in known if each < 1])
+    if not known:
+        return None, None
+    if not len(short) or (len(short) == len(known) > 2 and short.max() - short.min() <= 1e-3 * short.max()):
+        return 0.0, None
+    return len(short) / len(known), float(np.median(short))
 
 
 def unmixed(batches: list[NDArray[Any]]) -> float | None:

@@ -16,6 +16,7 @@ from leadline.report.diagnosis_inside import (
 )
 from leadline.report.drawn_readings import DrawnReadings, Record, item
 from leadline.report.figures import Panel
+from leadline.report.rate_figures import rates_panel
 from leadline.report.wording import as_number, as_percent, is_finite
 
 _RISEN = 2.0  # times the least loss so far
@@ -193,11 +194,12 @@ _DRAWN: dict[str, Callable[[Drawings, str], Panel | None]] = {
     "drill": _drill,
     "tries": _tries,
     "field": _field,
+    "rates": lambda drawings, _: rates_panel(drawings.part("rates")),
 }
 _OF_KIND: dict[str, tuple[str, ...]] = {
     "non_finite": ("loss", "gradients"),
-    "rate_too_high": ("loss", "updates"),
-    "rate_too_low": ("updates", "loss"),
+    "rate_too_high": ("rates", "loss", "updates"),
+    "rate_too_low": ("rates", "updates", "loss"),
     "oscillation": ("loss", "updates"),
     "vanishing_gradient": ("gradients", "updates"),
     "exploding_gradient": ("gradients", "loss"),
@@ -217,6 +219,7 @@ _OF_KIND: dict[str, tuple[str, ...]] = {
     "not_training": ("updates", "gradients"),
     "adversarial_collapse": ("loss",),
     "receptive_field": ("field",),
-    "tries": ("tries",),  # no kind: what was tried for all of them together
+    "tries": ("tries",),  # no kinds: what was tried for all of them together, and the range test by itself
+    "rates": ("rates",),
     "no_nonlinearity": ("beside",),
 }

@@ -48,7 +48,7 @@ def diagnosis_view(record: Record) -> View | None:
         "outcome": str(verdict.get("outcome") or ""),
         "findings": rows,
         "remarks": [_remark(each) for each in verdict.get("remarks") or ()],
-        "tries": tries,
+        "tries": [*tries, *drawings.panels_of("rates")],
         "story": [_chapter(each) for each in kept.get("story") or () if each.get("text")],
         "inside": drawings.rest(),
         "checked": ", ".join(map(str, verdict.get("checked") or ())),

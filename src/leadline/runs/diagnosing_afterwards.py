@@ -7,10 +7,12 @@ import time
 from torch import nn
 
 from leadline.data.dataset import Dataset
+from leadline.diagnose.before_training import RATES
 from leadline.diagnose.checklists import Checklist
+from leadline.diagnose.checks.rate_sweeps import read_rates
 from leadline.diagnose.examining import examine_subject, judge_with_trials
 from leadline.diagnose.findings import COURSE, Verdict
-from leadline.diagnose.readings import Readings
+from leadline.diagnose.readings import Beside, Readings
 from leadline.diagnose.rules.judging import judge_readings
 from leadline.diagnose.subject import Subject, undisturbed
 from leadline.models import Ensemble
@@ -28,7 +30,15 @@ from leadline.training import History
 
 
 def diagnose_built(
-    plan: Plan, dataset: Dataset, built: Built, history: History, *, confirm: float = 0.0, initial: bool = False
+    plan: Plan,
+    dataset: Dataset,
+    built: Built,
+    history: History,
+    *,
+    confirm: float = 0.0,
+    initial: bool = False,
+    beside: Beside | None = None,
+    rates: bool = False,
 ) -> Diagnosis:
     """The diagnosis of a training to which nothing listened.
 
@@ -39,6 +49,8 @@ def diagnose_built(
         history: of the training.
         confirm: seconds for trials on copies.
         initial: whether the network of its step, which is then another one, has the weights from before the first step.
+        beside: what simple methods reach on the same rows, where it is known.
+        rates: whether to run a learning-rate range test; it begins with the weights from before the first step.
     """
     step = supervised_of(built.step)
     if dataset.task in ROWLESS or step is None:
@@ -63,19 +75,28 @@ def diagnose_built(
     )
     began = time.perf_counter()
     with undisturbed(subject):
-        examine_subject(subject, Checklist(readings))
+        examine_subject(subject, Checklist(readings), beside=beside)
         readings.unchecked.append("gradients, updates and activations while it trained: nothing listened")
         if not initial:
             readings.unchecked.append("the network before its first step: its weights then are not known")
         if isinstance(built.model, Ensemble):
             readings.unchecked.append("the networks of the ensemble but for the first")
+        if rates:
+            _test_rates(subject, readings, known=initial)
         verdict = judge_with_trials(subject, readings, seconds=confirm, plan=plan)
     readings.seconds["whole"] = time.perf_counter() - began
     return Diagnosis(verdict, readings, train, valid, afterwards=True)
 
 
 def diagnose_again(
-    plan: Plan, dataset: Dataset, built: Built, readings: Readings, *, confirm: float, afterwards: bool
+    plan: Plan,
+    dataset: Dataset,
+    built: Built,
+    readings: Readings,
+    *,
+    confirm: float,
+    afterwards: bool,
+    rates: bool = False,
 ) -> Diagnosis:
     """The same readings, and now trials on copies that begin as the training began.
 
@@ -86,6 +107,7 @@ def diagnose_again(
         readings: that are kept.
         confirm: seconds for trials.
         afterwards: whether the readings come from after the training.
+        rates: whether to run a learning-rate range test.
     """
     step = supervised_of(built.step)
     if step is None or isinstance(built.model, Ensemble):
@@ -109,8 +131,18 @@ def diagnose_again(
         classes=program.classes,
     )
     with undisturbed(subject):
+        if rates:
+            _test_rates(subject, readings, known=True)
         verdict = judge_with_trials(subject, readings, seconds=confirm, plan=plan)
     return Diagnosis(verdict, readings, train, valid, afterwards)
+
+
+def _test_rates(subject: Subject, readings: Readings, *, known: bool) -> None:
+    """A range test, where the first weights are known."""
+    if known:
+        readings.rates = Checklist(readings).run("rates", lambda: read_rates(subject, seconds=RATES)) or readings.rates
+    else:
+        readings.unchecked.append("learning-rate range test: the weights before the first step are not known")
 
 
 def diagnose_course(dataset: Dataset, history: History) -> Diagnosis:

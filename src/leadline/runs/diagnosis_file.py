@@ -96,9 +96,18 @@ def command_for(changes: Mapping[str, Any], plan: Plan, path: Path) -> str:
         return ""
     if plan.data.source == "arrays":
         return f"leadline.train(inputs, run.plan, targets=targets, changes={dict(changes)!r})"
-    settings = " ".join(f"--set {shlex.quote(f'{key}={_spelled(value)}')}" for key, value in changes.items())
-    source = shlex.join(plan.data.source.splitlines())
-    return f"leadline train {source} --plan {shlex.quote(str(path / 'plan.json'))} {settings}"
+    words = [*plan.data.source.splitlines(), "--plan", str(path / "plan.json"), *spelled_changes(changes)]
+    return f"leadline train {shlex.join(words)}"
+
+
+def spelled_changes(changes: Mapping[str, Any]) -> list[str]:
+    """Changes to a Plan as options.
+
+    Example:
+        >>> spelled_changes({"training.learning_rate": 1e-4, "training.clip": "norm(1)"})
+        ['--set', 'training.learning_rate=0.0001', '--set', 'training.clip=norm(1)']
+    """
+    return [word for key, value in changes.items() for word in ("--set", f"{key}={_spelled(value)}")]
 
 
 def _spelled(value: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leadline import files
+from leadline.baselines import fit_baselines
 from leadline.data.answers import Classes, Labels, Numbers
 from leadline.data.dataset import Dataset
 from leadline.data.tables.table import Table
@@ -23,6 +24,7 @@ from leadline.runs.drawings import finish_drawings, golden_seeds, tell_drawings
 from leadline.runs.examples import find_examples
 from leadline.runs.explaining_sequences import find_deciding
 from leadline.runs.forecasts import calibrated_forecasts, finish_forecasts, tell_forecasts
+from leadline.runs.known_baselines import beside_of
 from leadline.runs.observer import Observer
 from leadline.runs.pairs import finish_pairs, tell_pairs
 from leadline.runs.reconstructing.finishing_rows import calibrated_reconstruct, finish_reconstruct, tell_reconstruct
@@ -61,12 +63,13 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
         others = _BESIDE.get(dataset.schema.inputs.kind, " and nearest neighbours")
         observer.note("baselines", f"a linear model{others} on the same rows")
     results |= judging.training_record(path, plan, dataset, trained)
+    # They answer means, so that a quantile would lose against them.
+    limit = 0.0 if quantile else max(_least(dataset), _BASELINE_SHARE * seconds)
+    baselines = fit_baselines(dataset, seconds=limit)
     results |= {
         "noun": _NOUNS.get(dataset.schema.inputs.kind, "rows"),
         "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
-        "baselines": []
-        if quantile
-        else judging.beside_baselines(dataset, values, seconds=max(_least(dataset), _BASELINE_SHARE * seconds)),
+        "baselines": judging.beside_baselines(dataset, values, baselines),
         "balance": judging.balance(dataset),
         "temperature": getattr(dataset.schema.answers, "temperature", None),
     }
@@ -81,7 +84,7 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
         observer.note("explain", "which columns matter, on test rows whose values are shuffled column by column")
         results |= describe_table(dataset, table, run.predictor.all_values)
     if quantile:
-        # The baselines answer means, and R² compares with one: a quantile must lose against both.
+        # R² compares with a mean as well.
         results["coverage"] = {"quantile": quantile, "share": float((dataset.test.targets <= values).mean())}
         results["scores"].pop("r2", None)
     results["next"] = judging.what_next(results, str(path), plan.training.epochs)
@@ -96,7 +99,9 @@ def finish(path: Path, plan: Plan, dataset: Dataset, trained: Trained, observer:
     examples["seeing"] = find_seeing(run, dataset, values, seconds=looking)
     examples["deciding"] = find_deciding(run, dataset, values, seconds=looking)
     files.write_json(path / "examples.json", examples)
-    diagnosis = with_transfer(concluded(plan, dataset, built, trained.history, trained.watching), transfer)
+    known = beside_of(dataset, baselines)
+    diagnosis = concluded(plan, dataset, built, trained.history, trained.watching, beside=known)
+    diagnosis = with_transfer(diagnosis, transfer)
     diagnosis.keep(path, dataset)
     run.report()
     folders.write_record(path, "finished", sha256=folders.hashes(path))

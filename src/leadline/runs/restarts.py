@@ -20,7 +20,7 @@ from leadline.plan import Built, Plan, build
 from leadline.plan.populations import BuiltPopulation, build_population, weights_of
 from leadline.plan.restarts import candidates, what_differs
 from leadline.runs.diagnoses import tell_verdict
-from leadline.runs.diagnosing import Watching, concluded, watched
+from leadline.runs.diagnosing import Watching, concluded, tell_before, watched
 from leadline.runs.going_on import fit_in
 from leadline.runs.observer import Observer
 from leadline.runs.solving import solved_head, starting_weights
@@ -53,13 +53,22 @@ class Fitting:
         observer: is told what happens.
         callbacks: listen as well.
         every: seconds between checkpoints, at most.
+        expected: seconds that it will take; 0 where it is not known.
     """
 
     def __init__(
-        self, path: Path, plan: Plan, dataset: Dataset, observer: Observer, callbacks: Sequence[Callback], *, every: float
+        self,
+        path: Path,
+        plan: Plan,
+        dataset: Dataset,
+        observer: Observer,
+        callbacks: Sequence[Callback],
+        *,
+        every: float,
+        expected: float = 0.0,
     ) -> None:
         self.path, self.plan, self.dataset, self.observer = path, plan, dataset, observer
-        self.callbacks, self.every = callbacks, every
+        self.callbacks, self.every, self.expected = callbacks, every, expected
 
     def fit(self) -> Trained:
         """Train from the beginning, or from where it was interrupted."""
@@ -69,6 +78,8 @@ class Fitting:
         if self.plan.start.networks == 1:
             built = build(self.plan, self.dataset, first=first)
             watching = watched(self.plan, self.dataset, built)
+            if watching is not None:
+                tell_before(watching, self.observer, expected=self.expected)
             trainee = built if watching is None else watching.built
             try:
                 history = self._fit(trainee, self.path, _CHECKPOINT / "training.safetensors")

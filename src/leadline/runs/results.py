@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from leadline import files, losses, metrics
-from leadline.baselines import fit_baselines
+from leadline.baselines import Baseline
 from leadline.data.answers import Answers
 from leadline.data.dataset import Dataset
 from leadline.data.pictures.augment import Augment
@@ -78,18 +78,18 @@ def seen_mirrored_too(
     return {"scores": metrics.scores(dataset.task, mean, truth, resamples=_RESAMPLES)}
 
 
-def beside_baselines(dataset: Dataset, values: NDArray[Any], *, seconds: float) -> list[dict[str, Any]]:
+def beside_baselines(dataset: Dataset, values: NDArray[Any], baselines: Iterable[Baseline]) -> list[dict[str, Any]]:
     """Simple models that learn from the same rows, their scores on the same test rows, and how far the network is ahead.
 
     Args:
         dataset: whose training rows they learn from.
         values: what the network said of the test rows: probabilities [N, K] or numbers [N, M].
-        seconds: the time they may take.
+        baselines: of `fit_baselines`.
     """
     answers, truth = dataset.schema.answers, torch.from_numpy(dataset.test.targets)
     metric = next(iter(metrics.for_task(answers.task, answers.outputs).values()))
     rows = []
-    for baseline in fit_baselines(dataset, seconds=seconds):
+    for baseline in baselines:
         theirs = torch.from_numpy(baseline.probabilities)
         scores = metrics.scores(answers.task, theirs, truth, resamples=_RESAMPLES)
         ahead = metrics.paired_difference(metric, torch.from_numpy(values), theirs, truth, resamples=_RESAMPLES)

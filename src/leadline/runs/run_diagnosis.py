@@ -31,6 +31,7 @@ def diagnose_run(
     targets: Any = None,
     confirm: float = 0.0,
     anew: bool = False,
+    rates: bool = False,
     observer: Observer | None = None,
 ) -> Verdict:
     """The diagnosis of a Run: the one that it keeps, or what can still be found out where it keeps none; kept from then on.
@@ -41,6 +42,7 @@ def diagnose_run(
         targets: for arrays.
         confirm: seconds for short trainings of copies that prove what is suspected.
         anew: look at the trained network again, even where a diagnosis is kept.
+        rates: run a learning-rate range test, from the weights with which the training began.
         observer: is told.
 
     Errors: `RunError` for an unfinished Run without a diagnosis; what `load_for` says where the data are needed and gone.
@@ -56,7 +58,7 @@ def diagnose_run(
     observer = observer or Observer()
     path = folders.locate(folder)
     kept = kept_diagnosis(path)
-    if kept is not None and not anew and not confirm:
+    if kept is not None and not anew and not confirm and not rates:
         return verdict_in(kept)
     again = kept is not None and not anew
     # A training that failed left no network, but trials begin where it began.
@@ -66,16 +68,20 @@ def diagnose_run(
     if dataset.task in ROWLESS:
         diagnosis = diagnose_course(dataset, history)
     else:
-        observer.note("diagnosis", "trials on copies" if again else "of the network as it is now")
+        doing = [] if again else ["of the network as it is now"]
+        doing += ["trials on copies"] if again and confirm else []
+        observer.note("diagnosis", ", ".join([*doing, *(["a learning-rate range test"] if rates else [])]))
         with preserved(), keeping_buffers():
             built = _rebuilt(plan, dataset, None if run is None else run.model)
             if again:
                 assert kept is not None
                 afterwards = bool(kept.get("afterwards"))
-                diagnosis = diagnose_again(plan, dataset, built, readings_in(kept), confirm=confirm, afterwards=afterwards)
+                diagnosis = diagnose_again(
+                    plan, dataset, built, readings_in(kept), confirm=confirm, afterwards=afterwards, rates=rates
+                )
             else:
                 alone = plan.start.networks == 1 and not plan.start.weights
-                diagnosis = diagnose_built(plan, dataset, built, history, confirm=confirm, initial=alone)
+                diagnosis = diagnose_built(plan, dataset, built, history, confirm=confirm, initial=alone, rates=rates)
     diagnosis = with_transfer(diagnosis, folders.read_record(path).get("transfer"))
     diagnosis.keep(path, dataset)
     if run is not None:

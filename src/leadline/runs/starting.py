@@ -13,9 +13,6 @@ from leadline import files
 from leadline.data.copy_notes import about_near_copies
 from leadline.data.dataset import Dataset
 from leadline.data.pictures.pictures import Pictures
-from leadline.data.tokens.token_loading import stream_of
-from leadline.data.tokens.tokens import Tokens
-from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import ArgumentError, DataError, Interrupted, LeadlineError, RunError, SourceNotFoundError
 from leadline.plan import Plan, measure
 from leadline.plan.corpus_plans import check_words_plan
@@ -31,7 +28,7 @@ from leadline.runs.drawing_runs import fit_drawings
 from leadline.runs.environment import describe_environment
 from leadline.runs.failing import check_worth_resuming, write_failure
 from leadline.runs.finishing import finish
-from leadline.runs.ngrams import count_and_finish, smoothing_named
+from leadline.runs.ngrams import count_and_finish
 from leadline.runs.observer import Observer
 from leadline.runs.planning import known_early, planned
 from leadline.runs.reloading import load_for, load_to_propose
@@ -40,6 +37,7 @@ from leadline.runs.run import Run
 from leadline.runs.seen_rows import about_seen_rows
 from leadline.runs.solving import keep_first
 from leadline.runs.telling import duration, tell_data, tell_untried
+from leadline.runs.told_plans import told_plan
 from leadline.runs.word_runs import fit_words
 from leadline.training import History, Interruption, choose_device
 from leadline.training.devices import noting_nondeterminism, preserved
@@ -106,12 +104,14 @@ def train(
     resolved = resolve(plan, dataset, observer.note)
     tell_untried(resolved.record, plan.training.epochs, observer)
     seen = about_seen_rows(resolved.plan.start, dataset)
-    plan, dataset, expected = _with_time(resolved.plan, _with_notes(resolved.dataset, seen, observer))
-    observer.note("plan", _told(plan, dataset))
+    plan, dataset, seconds_expected = _with_time(resolved.plan, _with_notes(resolved.dataset, seen, observer))
+    observer.note("plan", told_plan(plan, dataset))
     for note in plan_notes(plan, dataset.schema):
         observer.note("note", note)
-    if expected:
-        observer.note("expected", expected)
+    if seconds_expected:
+        threads = "1 thread" if plan.training.threads == 1 else f"{plan.training.threads} threads"
+        where = f"of training on {plan.training.device} with {threads}, or less if it stops early"
+        observer.note("expected", f"about {duration(seconds_expected)} {where}")
     path = folders.create(dataset.name, folder)
     with folders.locked(path):
         seconds = round(time.perf_counter() - began, 3)
@@ -120,7 +120,7 @@ def train(
         files.write_json(path / "schema.json", dataset.schema.to_json())
         (path / "checkpoint").mkdir(exist_ok=True)
         keep_first(path, resolved)
-        return _fit_and_finish(path, plan, dataset, observer, checkpoint_every)
+        return _fit_and_finish(path, plan, dataset, observer, checkpoint_every, expected=seconds_expected)
 
 
 def resume(
@@ -207,50 +207,21 @@ def _with_notes(dataset: Dataset, notes: list[str], observer: Observer) -> Datas
     return dataclasses.replace(dataset, notes=(*dataset.notes, *notes)) if notes else dataset
 
 
-def _with_time(plan: Plan, dataset: Dataset) -> tuple[Plan, Dataset, str]:
-    """The Plan with what is measured beforehand, its data, and how long the training should take; "" where a head is solved."""
+def _with_time(plan: Plan, dataset: Dataset) -> tuple[Plan, Dataset, float]:
+    """The Plan with what is measured beforehand, its data, and how long the training should take; 0 where a head is solved."""
     if plan.start.solves or dataset.task == "ngram":
-        return plan, dataset, ""
+        return plan, dataset, 0.0
     if dataset.task == "words":
-        return check_words_plan(plan), dataset, ""
+        return check_words_plan(plan), dataset, 0.0
     # How long a step takes does not depend on the weights, and those of another network are not in the Plan.
     weights = plan.start.weights if plan.start.transfers else ""
     with preserved(), keeping_buffers():
         measured = measure(_starting_from(plan, "") if weights else plan, dataset)
-    training = measured.plan.training
-    threads = "1 thread" if training.threads == 1 else f"{training.threads} threads"
-    told = f"about {duration(measured.seconds)} of training on {training.device} with {threads}, or less if it stops early"
-    return _starting_from(measured.plan, weights) if weights else measured.plan, dataset, told
+    return _starting_from(measured.plan, weights) if weights else measured.plan, dataset, measured.seconds
 
 
 def _starting_from(plan: Plan, weights: str) -> Plan:
     return dataclasses.replace(plan, start=dataclasses.replace(plan.start, weights=weights))
-
-
-def _told(plan: Plan, dataset: Dataset) -> str:
-    """The Plan in a line."""
-    training, start, rows = plan.training, plan.start, f"{len(dataset.train):,} rows"
-    if isinstance(inputs := dataset.schema.inputs, Tokens):
-        rows = f"{len(stream_of(dataset.train)):,} {inputs.unit}"
-    if isinstance(inputs, CorpusWords):
-        how = ", ".join(str(plan.model.arguments.get(name, "")).replace("_", " ") for name in ("method", "targets"))
-        read, threads = len(stream_of(dataset.train)), training.threads
-        told = f"word2vec ({how}), {training.epochs} epoch{'s' if training.epochs > 1 else ''} of {read:,} words"
-        return f"{told} with {threads} thread{'s' if threads > 1 else ''}"
-    if start.solves:
-        on = f"{plan.model.name} up to {start.layer}, frozen" if start.layer else "features as they are"
-        return f"a new head on {on}, solved on {rows}"
-    if dataset.task == "ngram":
-        settings = check_ngram_plan(plan)
-        return f"{settings.order}-grams with {smoothing_named(settings.smoothing)}, counted in {rows}"
-    epochs = f"{training.epochs} epoch{'s' if training.epochs > 1 else ''}"
-    return f"{plan.model.name}, {training.optimizer} at {_rates(plan)}, {epochs} of {rows}"
-
-
-def _rates(plan: Plan) -> str:
-    """The learning rate, or all that are searched over."""
-    *most, last = (f"{rate:g}" for rate in plan.start.search.get("training.learning_rate", [plan.training.learning_rate]))
-    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _check_unfinished(path: Path) -> None:
@@ -258,7 +229,9 @@ def _check_unfinished(path: Path) -> None:
         raise RunError(f"The training in {path} is finished", do=f"Use it: leadline predict {path} INPUT …")
 
 
-def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer, checkpoint_every: float) -> Run:
+def _fit_and_finish(
+    path: Path, plan: Plan, dataset: Dataset, observer: Observer, checkpoint_every: float, *, expected: float = 0.0
+) -> Run:
     if dataset.task == "ngram":
         return count_and_finish(path, plan, dataset, observer)
     interruption = Interruption()
@@ -269,7 +242,9 @@ def _fit_and_finish(path: Path, plan: Plan, dataset: Dataset, observer: Observer
             elif dataset.task == "generate":
                 trained = fit_drawings(path, plan, dataset, observer, interruption, every=checkpoint_every)
             else:
-                trained = Fitting(path, plan, dataset, observer, [interruption], every=checkpoint_every).fit()
+                listening = [interruption]
+                fitting = Fitting(path, plan, dataset, observer, listening, every=checkpoint_every, expected=expected)
+                trained = fitting.fit()
             files.write_json(path / "environment.json", describe_environment(trained.built.device, noted))
         history = trained.history
         if history.stopped == Interruption.REASON:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leadline.baselines import fit_baselines
 from leadline.data.answers import Classes
 from leadline.data.dataset import Dataset, Split
 from leadline.data.ragged import Ragged
@@ -38,7 +39,7 @@ def beside_words(dataset: Dataset, p: NDArray[Any], *, seconds: float) -> list[d
             continue
         learned = _phrases(dataset.train) if train is None else train
         words = Dataset(dataset.name, learned, splits["valid"], splits["test"], schema, dataset.origin)
-        found += [row | {"name": name} for row in judging.beside_baselines(words, p, seconds=seconds / 2)]
+        found += [row | {"name": name} for row in judging.beside_baselines(words, p, fit_baselines(words, seconds=seconds / 2))]
     return found
 
 

@@ -7,6 +7,7 @@ import math
 from leadline.diagnose.check_readings import Hidden
 from leadline.diagnose.readings import Judged, Readings, Sample
 from leadline.diagnose.rules.of_losses import not_training
+from leadline.diagnose.rules.of_rates import non_finite
 from leadline.diagnose.rules.outcomes import outcome_of
 
 
@@ -36,6 +37,23 @@ def test_gradients_that_are_no_numbers_are_not_missing() -> None:
 def test_gradients_that_are_missing_are_told() -> None:
     assert kinds(heard([0.7] * 4, [math.nan] * 4)) == ["not_training"]
     assert kinds(heard([0.7] * 4, [0.0] * 4)) == ["not_training"]
+
+
+def test_gradients_of_exactly_zero_are_told_as_such_where_no_layer_is_flat() -> None:
+    readings = heard([0.7] * 4, [0.0] * 4)
+    (found,) = (each for each in not_training(readings, outcome_of(readings)) if each.proven)
+    assert "exactly 0" in found.cause
+    readings.last.saturated = {"1": 1.0}
+    assert not kinds(readings)
+
+
+def test_a_gradient_that_is_no_number_before_the_loss_is_none_is_the_operation_s() -> None:
+    at_once, later = heard([0.7, math.nan, math.nan], [math.nan] * 3), heard([0.7, 90.0, math.nan], [0.1, math.nan, math.nan])
+    (found,) = non_finite(at_once, outcome_of(at_once))
+    assert "first backward pass" in found.cause
+    assert "root" in found.extra["remedy"]
+    (found,) = non_finite(later, outcome_of(later))
+    assert not found.extra
 
 
 def test_weights_that_nobody_holds() -> None:

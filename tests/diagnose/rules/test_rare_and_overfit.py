@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from leadline.diagnose.readings import Branch, Judged, Readings
-from leadline.diagnose.rules.judging import confirms, judge_readings
-from leadline.diagnose.rules.of_fit import bad_batches, overfitting, steady_rise, stopped_too_early
+from leadline.diagnose.rules.judging import judge_readings
+from leadline.diagnose.rules.of_fit import bad_batches, overfitting, starved_device, steady_rise, stopped_too_early
+from leadline.diagnose.rules.of_trials import confirms
 from leadline.diagnose.rules.outcomes import outcome_of
 
 
@@ -40,9 +41,18 @@ def test_a_course_that_wavers_or_falls_proves_nothing(course: list[float], last:
 
 def test_of_classes_a_loss_that_rises_alone_proves_nothing() -> None:
     readings = regression([0.9, 0.5, 0.55, 0.6, 0.63], 0.65)
-    readings.program.task = "classes"
+    readings.program.task, readings.first.expected_loss = "classes", 0.7
     assert steady_rise(readings)[0] > 0.2
     assert not any(each.proven for each in overfitting(readings, outcome_of(readings)))
+
+
+def test_of_classes_a_loss_beyond_that_of_knowing_nothing_is_overfitting() -> None:
+    readings = regression([0.69, 0.66, 1.5, 2.5, 3.4], 3.8)
+    readings.program.task, readings.first.expected_loss = "classes", 0.69
+    assert readings.last.train is not None
+    assert readings.last.valid is not None
+    readings.last.train.error, readings.last.valid.error = 0.0, 0.31
+    assert any(each.proven for each in overfitting(readings, outcome_of(readings)))
 
 
 @pytest.mark.parametrize(("slope", "rising"), [(0.4, False), (-0.5, True)])
@@ -50,7 +60,7 @@ def test_what_does_not_fall_or_only_gets_worse_for_others_did_not_stop_too_early
     readings = regression([0.9, 0.5, 0.55, 0.6] if rising else [0.9, 0.6], 0.65 if rising else 0.5)
     readings.last.slope, readings.last.slope_se, readings.program.steps = slope, 0.05, 60
     readings.steps.valid = [(step // 20, loss, error) for step, loss, error in readings.steps.valid]
-    assert next(iter(stopped_too_early(readings, outcome_of(readings)))).strength == 0
+    assert not list(stopped_too_early(readings, outcome_of(readings)))
     readings.last.slope, readings.steps.valid = -0.5, []
     assert next(iter(stopped_too_early(readings, outcome_of(readings)))).strength > 0.5
 
@@ -108,3 +118,13 @@ def test_rare_places_of_maps_that_are_not_found_are_said() -> None:
     assert [finding.kind for finding in judge_readings(readings)] == ["imbalance"]
     readings.last.valid.recalls = [0.9, 0.8]
     assert judge_readings(readings).healthy
+    readings.last.valid.recalls, readings.last.valid.shares = [0.9, 0.5, 0.3, 0.0], [0.6, 0.3, 0.09, 0.01]
+    assert judge_readings(readings).healthy, "letters and words: the rare ones are seldom said"
+
+
+def test_waiting_on_a_processor_is_a_remark_unless_it_is_most_of_the_time() -> None:
+    readings = Readings()
+    readings.program.batch, readings.steps.waiting, readings.steps.waiting_seconds = 32, 0.45, 0.02
+    assert [each.hurts for each in starved_device(readings, outcome_of(readings))] == [False]
+    readings.steps.waiting, readings.steps.waiting_seconds = 0.7, 0.1
+    assert [each.hurts for each in starved_device(readings, outcome_of(readings))] == [True]

@@ -38,7 +38,7 @@ def read_drill(subject: Subject, seconds: float = 1.5) -> Drill:
     rows = drill_rows(subject)
     drill, ending = Drill(rows=len(rows)), ending_of(subject, subject.fresh(), rows)
     makers: list[Callable[[nn.Module], Optimizer]] = [_adam(rate) for rate in _RATES]
-    if subject.optimizers and not isinstance(subject.optimizers[0], LBFGS):  # which wants a closure
+    if subject.held and not isinstance(subject.optimizers[0], LBFGS):  # which wants a closure
         makers.insert(1, lambda model: subject.optimizer_for(model, weight_decay=0.0))
     for number, make in enumerate(makers):
         left = seconds - (time.perf_counter() - began)

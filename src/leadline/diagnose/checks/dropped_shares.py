@@ -39,17 +39,18 @@ class _Listening(TorchFunctionMode):
         return result
 
 
-def read_dropped(subject: Subject, rows: Rows) -> Dropped:
-    """What calls of dropout drop in training mode.
+def read_dropped(subject: Subject, rows: Rows, *, training: bool = True) -> Dropped:
+    """What calls of dropout drop in training mode, or in evaluation mode, where they should drop nothing.
 
     Example:
         >>> from leadline.diagnose.trials.samples import a_subject
         >>> subject = a_subject()
         >>> subject.call = lambda model, x: torch.nn.functional.dropout(model(x), 0.9, model.training)
-        >>> read_dropped(subject, subject.train.take(slice(0, 4)))
-        Dropped(largest=0.9, of_answers=0.9)
+        >>> rows = subject.train.take(slice(0, 4))
+        >>> read_dropped(subject, rows), read_dropped(subject, rows, training=False).largest
+        (Dropped(largest=0.9, of_answers=0.9), 0.0)
     """
-    model = subject.trained().train()
+    model = subject.trained().train(training)
     with torch.enable_grad(), _Listening() as listening:
         outputs = answer_tensor(subject.call(model, rows.inputs))
     largest = max((share for share, _ in listening.shares), default=0.0)

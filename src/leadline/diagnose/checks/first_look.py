@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,16 +16,17 @@ from leadline.diagnose.checks.graph_nodes import NORMS, graph_of, parameter_name
 from leadline.diagnose.checks.task_guess import answer_tensor
 from leadline.diagnose.checks.weight_chains import followed_by
 from leadline.diagnose.readings import First, LayerFacts
-from leadline.diagnose.subject import Rows, Subject
+from leadline.diagnose.subject import Rows, Subject, plain_call
 
 # Gains that keep the variance through an activation; 1 where nothing, or something else, follows.
 _GAINS = {"relu": 2**0.5, "leaky_relu": 2**0.5, "gelu": 2**0.5, "silu": 2**0.5, "elu": 1.4, "prelu": 2**0.5, "hardtanh": 2**0.5}
 _ROWS = 256
 _TRIAL = 20  # batches
 _TOLD, _EVEN = 64, 0.15  # weights from which a spread can be told, and how far it may be from what is expected
+Call = Callable[[nn.Module, Any], Any]
 
 
-def read_layers(model: nn.Module, rows: Rows) -> list[LayerFacts]:
+def read_layers(model: nn.Module, rows: Rows, call: Call = plain_call) -> list[LayerFacts]:
     """The layers with weights, from the first to the last of the network's list.
 
     `expected_std` is gain / √fan_in, and 0 where no law holds: embeddings, weights that a normalization rescales, matrices of
@@ -33,8 +35,9 @@ def read_layers(model: nn.Module, rows: Rows) -> list[LayerFacts]:
     Args:
         model: a copy with its first weights; it is run once on the rows.
         rows: a few.
+        call: (model, inputs) → outputs.
     """
-    scales, follows = _run(model, rows)
+    scales, follows = _run(model, rows, call)
     found = [facts for name, module in model.named_modules() for facts in _facts_of(name, module, follows)]
     for facts in found:
         facts.output_std = scales.get(facts.name)
@@ -104,7 +107,7 @@ def _loss(subject: Subject, outputs: Any, targets: Any) -> float:
         return float(subject.loss(outputs, targets))
 
 
-def _run(model: nn.Module, rows: Rows) -> tuple[dict[str, float], dict[str, str]]:
+def _run(model: nn.Module, rows: Rows, call: Call) -> tuple[dict[str, float], dict[str, str]]:
     """The spread of what comes out of each layer, and what follows it."""
     scales: dict[str, float] = {}
 
@@ -126,7 +129,7 @@ def _run(model: nn.Module, rows: Rows) -> tuple[dict[str, float], dict[str, str]
         parameter.requires_grad_()
     model.train(len(rows) > 1)
     with torch.enable_grad():
-        outputs = answer_tensor(model(rows.inputs))
+        outputs = answer_tensor(call(model, rows.inputs))
         follows = followed_by(graph_of(outputs.float().sum(), parameter_names(model))) if outputs is not None else {}
     for parameter in frozen:
         parameter.requires_grad_(False)

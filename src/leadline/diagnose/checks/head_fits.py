@@ -28,6 +28,8 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
     `change` and `argument` name the trial that shows what the remedy gains.
     """
     losses = [loss for _, loss in readings.steps.losses]
+    if not losses and readings.first.loss is not None:
+        losses = [readings.first.loss] * 2
     targets = subject.train.targets
     found = problems_of(
         readings.graph,

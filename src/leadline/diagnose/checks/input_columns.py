@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from leadline.diagnose.readings import Columns
+from leadline.diagnose.subject import GIVEN_ALONG
 
 _FAR, _APART = 3.0, 100.0  # mean over deviation, and scale over the middle one, from which a column is named
 
@@ -50,11 +51,16 @@ def read_columns(inputs: Any) -> Columns:
 
 
 def named_tensors(tree: Any, name: str = "") -> list[tuple[str, Tensor]]:
-    """All tensors of a nest, each with its place in it."""
+    """All tensors of a nest, each with its place in it, but for what holds the targets."""
     if isinstance(tree, Tensor):
         return [(name, tree)]
     parts = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, (tuple, list)) else ()
-    return [found for key, part in parts for found in named_tensors(part, f"{name}.{key}" if name else str(key))]
+    return [
+        found
+        for key, part in parts
+        if key != GIVEN_ALONG
+        for found in named_tensors(part, f"{name}.{key}" if name else str(key))
+    ]
 
 
 def input_kind(part: Tensor) -> str:

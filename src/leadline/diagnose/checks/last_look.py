@@ -155,7 +155,7 @@ def horizon(subject: Subject, rows: Rows) -> float | None:
     """Steps back after which the gradient of a recurrent layer has fallen to a hundredth; all where it does not fall so far."""
     few = rows.take(choose(len(rows), 16))
     assert subject.loss is not None
-    found = gradient_through_time(subject.trained(), few.inputs, few.targets, subject.loss)
+    found = gradient_through_time(subject.called(subject.trained()), few.inputs, few.targets, subject.loss)
     reached = []
     for each in found:
         fallen = [at for at, norm in enumerate(each.norms) if norm < _LEFT * each.norms[0]]
@@ -181,15 +181,16 @@ def ending_of(subject: Subject, model: nn.Module, rows: Rows) -> tuple[list[str]
 def _parted_loss(subject: Subject, outputs: Any, rows: Rows) -> tuple[float | None, float]:
     if subject.loss is None:
         return None, 0.0
-    if not isinstance(outputs, Tensor):
-        return subject.loss_of(subject.trained().eval(), rows), 0.0
     size = max(1, math.ceil(len(rows) / _PARTS))
-    values, weights = [], []
+    parts = list(rows.parts(size))
+    model = subject.trained().eval() if not isinstance(outputs, Tensor) else None  # of several outputs a part is made anew
     with torch.no_grad():
-        for start in range(0, len(rows), size):
-            part = rows.take(slice(start, start + size))
-            values.append(float(subject.loss(outputs[start : start + size], part.targets)))
-            weights.append(len(part))
+        given = [
+            outputs[at * size : (at + 1) * size] if model is None else subject.call(model, part.inputs)
+            for at, part in enumerate(parts)
+        ]
+        values = [float(subject.loss(each, part.targets)) for each, part in zip(given, parts, strict=True)]
+    weights = [len(part) for part in parts]
     loss, weight = torch.tensor(values, dtype=torch.float64), torch.tensor(weights, dtype=torch.float64)
     mean = float((loss * weight).sum() / weight.sum())
     return mean, float(loss.std() / len(loss) ** 0.5) if len(loss) > 1 else 0.0
@@ -202,6 +203,7 @@ def _judge_classes(
     many = max(classes, int(wanted.max()) + 1, int(answers.max()) + 1)
     counts = torch.bincount(wanted, minlength=many).double()
     right = torch.bincount(wanted[wanted == answers], minlength=many).double()
+    judged.counts = [int(each) for each in counts]
     judged.recalls = [float(a / b) if b else math.nan for a, b in zip(right, counts, strict=True)]
     present = counts > 0
     judged.balanced_error = 1 - float((right[present] / counts[present]).mean())

@@ -36,7 +36,7 @@ def read_beside(subject: Subject, seconds: float = 2.0) -> Beside:
         train, valid, from_split = train.take(order[third:].sort().values), train.take(order[:third].sort().values), False
     width = sum(part[0].numel() for _, part in named_tensors(train.inputs) if len(part))
     train, valid = train.take(choose(len(train), _MOST if width < _WIDE else 640)), valid.take(choose(len(valid), _MOST))
-    beside = Beside(valid_rows=len(valid), from_split=from_split)
+    beside = Beside(valid_rows=len(valid), from_split=from_split, task=subject.task)
     if len(train) < _FEW or len(valid) < 3 or subject.task == "other":
         return beside
     x, x_valid = flat_rows(train.inputs, valid.inputs)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
-from leadline.diagnose.rules import of_data, of_fit, of_layers, of_leaks, of_losses, of_modes, of_rates, of_sizes, of_transfer
+from leadline.diagnose.rules import (
+    of_data,
+    of_fit,
+    of_games,
+    of_layers,
+    of_leaks,
+    of_losses,
+    of_modes,
+    of_rates,
+    of_sizes,
+    of_sweeps,
+    of_transfer,
+)
+from leadline.diagnose.rules.of_trials import GAIN, SHARE, confirms, gained, told_trial
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
+from leadline.diagnose.rules.ranking import Weighed, ranked, worth_telling
 from leadline.diagnose.rules.suspicions import Candidate, Change
-from leadline.diagnose.trials.changes import said
-from leadline.diagnose.trials.gains import is_sure
+from leadline.diagnose.trials.gains import SURE, is_sure
 from leadline.plan import Plan
 
 RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
@@ -22,6 +34,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_transfer.forgotten_body,
     of_losses.head_or_loss_wrong,
     of_fit.mode_mismatch,
+    of_fit.dropped_always,
     of_modes.judged_in_training,
     of_data.inputs_not_prepared,
     of_data.targets_not_prepared,
@@ -39,7 +52,9 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.exploding_gradient,
     of_rates.rate_too_high,
     of_rates.rate_too_low,
+    of_rates.clipped_short,
     of_rates.rate_gone,
+    of_sweeps.rate_outside,
     of_fit.bad_batches,
     of_rates.oscillation,
     of_fit.over_regularized,
@@ -54,9 +69,18 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_fit.starved_device,
 )
 
-GOES_ON = 0.05, 0.2  # of error and, by every copy, of the loss: what going on must gain where few rows make the error unsure
-GAIN = 0.02  # of error, that a change must gain to matter
-SHARE = 0.15  # of the error that is left, that it must gain as well
+CERTAIN = 0.7  # what was seen in the program itself counts as a trial that gained two fifths of what the best did
+_SEEN = ("not_training", "head_or_loss_wrong", "mode_mismatch", "non_finite")
+
+GAME_RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
+    of_rates.non_finite,
+    of_losses.not_training,
+    of_games.rival_stands,
+    of_games.generator_turned,
+    of_games.adversarial_collapse,
+)
+"""Of a generator and its rival: what it draws has no right answer to which other rules could hold it."""
+
 SECOND = 0.9  # what was found beside something else comes after it
 SUSPECTED, WORTH, ALONE = 0.3, 0.15, 0.5  # strength: for a finding when all is bad, for a trial, for a finding untested
 _OPEN, LITTLE = ("rate_too_high", "rate_too_low", "stopped_too_early"), 0.0  # are tried always, so a gain alone is enough
@@ -93,23 +117,13 @@ _ORDER = {
     "memory_too_short": 0.5,
     "underfitting": 0.45,
     "starved_device": 0.4,
+    "adversarial_collapse": 0.95,
 }
-
-
-@dataclass(frozen=True)
-class _Weighed:
-    """A suspicion with the trial that speaks most for it."""
-
-    candidate: Candidate
-    branch: Branch | None
-    confirmed: bool
-    score: float
-    beside: str = ""  # the change that the copies and their twins had as well
 
 
 def candidates_of(readings: Readings, outcome: Outcome) -> list[Candidate]:
     """All suspicions, whatever their strength."""
-    return [candidate for rule in RULES for candidate in rule(readings, outcome)]
+    return [candidate for rule in (GAME_RULES if readings.game.watched else RULES) for candidate in rule(readings, outcome)]
 
 
 def _order(candidate: Candidate) -> float:
@@ -131,24 +145,33 @@ def worth_trying(readings: Readings) -> list[Change]:
 def judge_readings(readings: Readings, plan: Plan | None = None) -> Verdict:
     """The verdict that these readings and the trials allow; with a Plan, remedies are changes to it as well."""
     outcome = outcome_of(readings)
-    weighed = [_weighed(each, readings, outcome) for each in candidates_of(readings, outcome)]
+    return verdict_on(readings, outcome, candidates_of(readings, outcome), told_outcome(readings, outcome), plan)
+
+
+def verdict_on(
+    readings: Readings, outcome: Outcome, candidates: Iterable[Candidate], told: str, plan: Plan | None = None
+) -> Verdict:
+    """The verdict that weighs these suspicions; `told` is the outcome in a sentence."""
+    weighed = [_weighed(each, readings, outcome) for each in candidates]
     weighed = _one_a_kind(sorted(weighed, key=lambda each: -each.score))
     found = [each for each in weighed if _is_finding(each, outcome, readings)]
-    found = [each for each in found if not _contradicted(each, found)]
+    found = ranked(
+        worth_telling([each for each in found if not _contradicted(each, found, readings, outcome)], outcome), outcome
+    )
     if not found and outcome.bad:
         found = [_fallback(weighed, outcome)]
-    remarks = [each for each in weighed if each not in found and (each.candidate.strength >= ALONE or each.confirmed)]
+    remarks = [each for each in weighed if each not in found and _is_remark(each)]
     return Verdict(
-        tuple(_finding(each, readings, plan) for each in found),
-        tuple(_finding(each, readings, plan, remark=True) for each in remarks),
-        told_outcome(readings, outcome),
+        tuple(_finding(each, readings, outcome, plan) for each in found),
+        tuple(_finding(each, readings, outcome, plan, remark=True) for each in remarks),
+        told,
         tuple(_checked(readings)),
         tuple(readings.unchecked),
         sum(readings.seconds.values()) - readings.seconds.get("whole", 0.0),
     )
 
 
-def _weighed(candidate: Candidate, readings: Readings, outcome: Outcome) -> _Weighed:
+def _weighed(candidate: Candidate, readings: Readings, outcome: Outcome) -> Weighed:
     tried = [branch for branch in readings.branches if (branch.change, branch.argument) in candidate.changes]
     best = max(tried, key=lambda branch: gained(branch, outcome), default=None)
     confirmed = best is not None and confirms(best, outcome)
@@ -159,14 +182,16 @@ def _weighed(candidate: Candidate, readings: Readings, outcome: Outcome) -> _Wei
         strength = max(strength, 0.9)
     if confirmed:
         trial = 0.5 + 0.5 * share
-    elif best is not None:
-        trial = 0.0 if not candidate.proven and _settles(best, readings) else 0.5
     else:
-        trial = 0.5
+        settled = best is not None and _settles(best, readings)
+        trial = 0.0 if settled else 0.5
+        if candidate.proven:
+            in_vain = settled and best is not None and best.gain <= SURE * best.gain_se
+            trial = CERTAIN if candidate.kind in _SEEN and not in_vain else 0.5
     if not confirmed and (second := _confirmed_beside(candidate, readings)) is not None:
-        return _Weighed(candidate, second, True, SECOND * _order(candidate) * (0.5 * strength + 0.5), readings.beside_change)
+        return Weighed(candidate, second, True, SECOND * _order(candidate) * (0.5 * strength + 0.5), readings.beside_change)
     score = _order(candidate) * (0.5 * strength + 0.5 * trial)
-    return _Weighed(candidate, best, confirmed, score)
+    return Weighed(candidate, best, confirmed, score)
 
 
 def _confirmed_beside(candidate: Candidate, readings: Readings) -> Branch | None:
@@ -180,45 +205,35 @@ def _confirmed_beside(candidate: Candidate, readings: Readings) -> Branch | None
     return best if is_sure(best.gain, best.gain_se) and best.gain > max(GAIN, SHARE * left) else None
 
 
-def gained(branch: Branch, outcome: Outcome) -> float:
-    """How much less wrong the changed copies are than their twins, and than the person's own network in the end.
-
-    A short training shows as well what is merely faster at first; what ends better than the whole training is better.
-    """
-    if not branch.errors:  # in shares of the twins' loss
-        ended = sum(branch.losses) / len(branch.losses) if branch.losses else outcome.error
-        return min(branch.gain, 1 - ended / outcome.error) if outcome.error > 0 and outcome.by_loss else branch.gain
-    return min(branch.gain, outcome.error - sum(branch.errors) / len(branch.errors))
-
-
-def confirms(branch: Branch, outcome: Outcome) -> bool:
-    """Whether a change gained more than chance and enough to matter."""
-    gain = gained(branch, outcome)
-    enough = max(GAIN, SHARE * outcome.error) if branch.errors else SHARE
-    if branch.change == "go_on" and branch.errors:
-        before, after = sum(branch.twins) / len(branch.twins), sum(branch.losses) / len(branch.losses)
-        if after >= before:
-            return False  # more steps that raise the held-out loss are not what was missing
-        if gain > GOES_ON[0] and max(branch.losses) < (1 - GOES_ON[1]) * min(branch.twins):
-            return True  # of few rows the loss tells more than the share wrong
-    return is_sure(gain, branch.gain_se) and gain > enough
-
-
 _OPPOSITES = {"rate_too_high": "rate_too_low", "rate_too_low": "rate_too_high", "underfitting": "overfitting"}
+_FROM_THE_END = ("go_on", "longer")
 
 
-def _contradicted(weighed: _Weighed, found: list[_Weighed]) -> bool:
-    """Whether the opposite is said with more weight."""
-    opposite = _OPPOSITES.get(weighed.candidate.kind)
-    return any(each.candidate.kind == opposite and each.score > weighed.score for each in found)
+def _contradicted(weighed: Weighed, found: list[Weighed], readings: Readings, outcome: Outcome) -> bool:
+    """Whether the opposite is said with more weight, or the rate that helps most lies on the other side."""
+    kind = weighed.candidate.kind
+    opposite = [each for each in found if each.candidate.kind == _OPPOSITES.get(kind)]
+    if any((each.confirmed, each.score) > (weighed.confirmed, weighed.score) for each in opposite):
+        return True
+    rates = [each for each in readings.branches if each.change == "rate" and confirms(each, outcome)]
+    if kind not in ("rate_too_high", "rate_too_low") or not rates:
+        return False
+    best = max(rates, key=lambda each: gained(each, outcome))
+    return (float(best.argument or 1) > 1) != (kind == "rate_too_low") and not (
+        weighed.confirmed and weighed.branch is not None and gained(weighed.branch, outcome) > gained(best, outcome)
+    )
 
 
 def _settles(branch: Branch, readings: Readings) -> bool:
-    """Whether a trial without gain speaks against the suspicion: a short one may have ended on a plateau."""
-    return branch.steps >= LONG_ENOUGH * readings.program.steps
+    """Whether a trial without gain speaks against the suspicion: a short one may have ended on a plateau.
+
+    What goes on from the end and loses has told it, however short it was.
+    """
+    lost = branch.change in _FROM_THE_END and branch.gain < -SURE * branch.gain_se
+    return lost or branch.steps >= LONG_ENOUGH * readings.program.steps
 
 
-def _is_finding(weighed: _Weighed, outcome: Outcome, readings: Readings) -> bool:
+def _is_finding(weighed: Weighed, outcome: Outcome, readings: Readings) -> bool:
     candidate = weighed.candidate
     if candidate.proven and candidate.hurts:
         return True
@@ -229,27 +244,33 @@ def _is_finding(weighed: _Weighed, outcome: Outcome, readings: Readings) -> bool
     return outcome.bad and candidate.strength >= ALONE
 
 
-def _fallback(weighed: list[_Weighed], outcome: Outcome) -> _Weighed:
+def _is_remark(weighed: Weighed) -> bool:
+    """Seen clearly, or seen at all and confirmed: a change that gains is no proof of what nothing points to."""
+    strength = weighed.candidate.strength
+    return strength >= ALONE or (weighed.confirmed and strength >= WORTH)
+
+
+def _fallback(weighed: list[Weighed], outcome: Outcome) -> Weighed:
     """When it came out badly and nothing is sure: the strongest suspicion, or that it learned too little."""
     strong = [each for each in weighed if each.candidate.strength >= SUSPECTED]
     if strong:
         return strong[0]
     cause = f"It learned less than {outcome.best_name or 'one answer for all'} knows, and no check says why."
-    return _Weighed(Candidate("underfitting", 0.3, cause), None, False, 0.1)
+    return Weighed(Candidate("underfitting", 0.3, cause), None, False, 0.1)
 
 
-def _one_a_kind(weighed: Iterable[_Weighed]) -> list[_Weighed]:
-    first: dict[str, _Weighed] = {}
+def _one_a_kind(weighed: Iterable[Weighed]) -> list[Weighed]:
+    first: dict[str, Weighed] = {}
     for each in weighed:
         first.setdefault(each.candidate.kind, each)
     return list(first.values())
 
 
-def _finding(weighed: _Weighed, readings: Readings, plan: Plan | None, *, remark: bool = False) -> Finding:
+def _finding(weighed: Weighed, readings: Readings, outcome: Outcome, plan: Plan | None, *, remark: bool = False) -> Finding:
     candidate, branch = weighed.candidate, weighed.branch
     tried = ""
     if branch is not None:
-        tried = _told_trial(branch, weighed.confirmed, weighed.beside)
+        tried = told_trial(branch, outcome, confirmed=weighed.confirmed, proven=candidate.proven, beside=weighed.beside)
     return Finding(
         candidate.kind,
         "remark" if remark else candidate.severity,
@@ -264,20 +285,15 @@ def _finding(weighed: _Weighed, readings: Readings, plan: Plan | None, *, remark
     )
 
 
-def _told_trial(branch: Branch, confirmed: bool, beside: str) -> str:
-    copies = f"{len(branch.losses)} copies" if len(branch.losses) > 1 else "a copy"
-    others = f"those with {said(beside)} alone" if beside else "unchanged ones"
-    gain = f"{branch.gain:.3g} ± {branch.gain_se:.2g} less error than {others} after {branch.steps:,} steps"
-    changes = " and ".join(filter(None, (said(beside) if beside else "", said(branch.change, branch.argument))))
-    made = f"with {changes} {copies} had {gain}"
-    return f"Confirmed: {made}." if confirmed else f"Tried: {made}, which is not enough to tell."
-
-
 def _checked(readings: Readings) -> Iterator[str]:
     if readings.steps.samples:
         yield f"gradients, updates and activations at {len(readings.steps.samples)} steps"
+    if readings.game.rounds:
+        yield "the game with the rival, and drawn beside real rows"
     if readings.graph.loss_operations or readings.graph.head:
         yield "graph, last layer and loss"
+    if readings.first.finite is not None:
+        yield "first weights, first loss and first gradients"
     if readings.columns.features:
         yield "inputs and targets"
     if readings.beside.valid_error:
@@ -286,5 +302,8 @@ def _checked(readings: Readings) -> Iterator[str]:
         yield "likeness of training and held-out rows"
     if readings.drill.error is not None:
         yield "one batch by heart"
+    if readings.rates.curve:
+        yield "learning-rate range test"
     if readings.branches:
-        yield f"{len(readings.branches)} trials with one thing changed"
+        count = len(readings.branches)
+        yield f"{count} trial{'s' if count > 1 else ''} with one thing changed"

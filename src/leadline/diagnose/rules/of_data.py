@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator
 
 from leadline.diagnose.findings import Measure
-from leadline.diagnose.readings import Readings
+from leadline.diagnose.readings import Judged, Readings
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 MIXED = 0.01
+FEW_CLASSES = 3  # of places: of letters and words the rare ones are rightly said to be seldom
 
 
 def inputs_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -130,10 +131,10 @@ def imbalance(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         return
     places = readings.program.task == "other"  # of maps and sequences
     counts: list[float] = [count for count in (judged.shares if places else readings.answers.counts) if count]
-    if (readings.program.task != "classes" and not places) or len(counts) < 2:
+    if (readings.program.task != "classes" and not places) or len(counts) < 2 or (places and len(counts) > FEW_CLASSES):
         return
     ratio = max(counts) / min(counts)
-    recalls = [recall for recall in judged.recalls if not math.isnan(recall)]
+    recalls = _usual_recalls(readings, judged)
     worst, best = min(recalls, default=0.0), max(recalls, default=1.0)
     strength = ramp(math.log10(ratio), 0.5, 1.0) * ramp(worst / max(best, 1e-9), 0.5, 0.2)
     yield Candidate(
@@ -147,6 +148,14 @@ def imbalance(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         (("balanced", None),),
         proven=strength > 0.8,
     )
+
+
+def _usual_recalls(readings: Readings, judged: Judged) -> list[float]:
+    """Of each class with rows, over the second half of the training and at its end: few rows may be right by chance then."""
+    half = readings.program.steps / 2
+    course = [recalls for step, recalls in readings.steps.valid_recalls if step >= half and judged is readings.last.valid]
+    every = [judged.recalls, *(each for each in course if len(each) == len(judged.recalls))]
+    return [sum(each) / len(each) for each in zip(*every, strict=True) if not any(map(math.isnan, each))]
 
 
 def label_noise(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:

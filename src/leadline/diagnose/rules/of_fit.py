@@ -13,9 +13,11 @@ from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
+DOUBLED = 1.0  # of the lowest held-out loss of classes
 STEADY = 0.2  # of the lowest held-out loss, by which it must rise for its course alone to prove something
 JUDGED_WHILE = 512  # held-out rows, of which the loss is looked at while it trains: of more, the last look has others
 FEW_FOR_NORM = 4  # rows of a batch, whose mean and spread are mostly chance
+LONG_STEP = 0.03  # seconds of waiting a step on a CPU, for an alarm
 LONG_WAIT, SLOW_ROW = 5e-3, 1e-4  # seconds a step, and a row: what lies in memory is there sooner
 STALE = 0.015  # of error, that running statistics must add to matter
 WORKERS = "DataLoader(data, batch_size, num_workers=4, persistent_workers=True)"
@@ -37,16 +39,18 @@ def underfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 def stopped_too_early(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     slope, se = readings.last.slope or 0.0, readings.last.slope_se or math.inf
+    if slope > 0 or steady_rise(readings)[0] > STEADY / 2:
+        return  # what does not fall any more, or is worse for others the longer it falls, did not stop too early
     clear = slope < -3 * se
     strength = 0.8 * ramp(-slope, 0.1, 0.6) if clear else 0.0
     few = ramp(readings.program.steps, 150, 30)  # in so few steps no network of any depth is done
     strength = max(strength, 0.9 * few if clear or readings.last.slope is None else 0.5 * few)
-    if slope > 0 or steady_rise(readings)[0] > STEADY / 2:
-        strength = 0.0  # what does not fall any more, or is worse for others the longer it falls, did not stop too early
     yield Candidate(
         "stopped_too_early",
         strength,
-        "The loss was still falling when the training ended.",
+        "The loss was still falling when the training ended."
+        if clear or slope < -0.1
+        else "The training ended after so few steps that the network was not done.",
         (Measure("slope of the loss at the end", slope, low=-0.1), Measure("steps", readings.program.steps, low=100)),
         (("go_on", 1.0),),
         severity="moderate",
@@ -72,6 +76,10 @@ def overfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         strength *= 0.5  # no other method does better on these rows
     # Of classes the loss may rise while no answer changes; of numbers the loss is the error, and its course needs no trial.
     proven = readings.program.task == "number" and steady > STEADY and significant and by_heart > 0.15
+    nothing, ended = readings.first.expected_loss, judged.loss if judged is not None else None
+    if nothing is not None and ended is not None and readings.program.task == "classes":
+        # Of little use as well where it has come to be surer of wrong answers than one that knows nothing.
+        proven = steady > DOUBLED and ended > 1.5 * nothing and outcome.gap > 0.1
     yield Candidate(
         "overfitting",
         max(strength, 0.9 * proven),
@@ -165,6 +173,25 @@ def mode_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     )
 
 
+def dropped_always(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    share = readings.graph.dropout_in_evaluation
+    if not share:
+        return
+    yield Candidate(
+        "mode_mismatch",
+        0.9,
+        "Dropout is called as a function that does not ask for the mode: it drops in evaluation too, so that answers change "
+        "from one time to the next.",
+        (Measure("share dropped in evaluation mode", share, high=0.0),),
+        severity="moderate",
+        proven=True,
+        extra={
+            "remedy": "Tell it the mode, or use the layer `nn.Dropout`.",
+            "code_line": f"x = F.dropout(x, {share:g}, training=self.training)",
+        },
+    )
+
+
 def bad_batches(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     """Batches of one row, of all rows, or of one class: they show as a rate too high or a training stopped too early."""
     program, mixed = readings.program, readings.steps.rows_a_batch_sorted
@@ -229,5 +256,6 @@ def starved_device(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         (Measure("share of the time spent waiting", waiting, high=0.3), Measure("seconds waited for a row", a_row)),
         severity="moderate",
         proven=waiting > (0.3 if on_cpu else 0.5),
+        hurts=not on_cpu or (waiting > 0.5 and (seconds or 0.0) > LONG_STEP),  # other work on the machine makes steps wait, too
         extra={"code_line": WORKERS} if on_cpu else {},
     )

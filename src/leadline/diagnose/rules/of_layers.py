@@ -23,6 +23,8 @@ def vanishing_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candida
     if readings.graph.depth < 3 and not readings.graph.recurrent:
         return
     ratios = [ratio for sample in readings.steps.samples if (ratio := _first_over_last(readings, sample.gradient)) is not None]
+    if not readings.steps.samples and readings.first.first_over_last is not None:
+        ratios = [readings.first.first_over_last]
     if not ratios:
         return
     ratio = float(np.median(ratios[: max(3, len(ratios) // 2)]))
@@ -37,7 +39,8 @@ def vanishing_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candida
 
 
 def dead_units(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
-    where, share = max(readings.last.dead.items(), key=lambda item: item[1], default=("", 0.0))
+    resting = readings.last.dead or (readings.first.dead if not readings.steps.samples else {})
+    where, share = max(resting.items(), key=lambda item: item[1], default=("", 0.0))
     if not where:
         where, share = _typical(
             {name: [s.dead[name] for s in readings.steps.samples if name in s.dead] for name in _names(readings, "dead")}
@@ -57,7 +60,8 @@ def dead_units(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 
 def saturation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
-    where, share = max(readings.last.saturated.items(), key=lambda item: item[1], default=("", 0.0))
+    resting = readings.last.saturated or (readings.first.saturated if not readings.steps.samples else {})
+    where, share = max(resting.items(), key=lambda item: item[1], default=("", 0.0))
     if not where:
         where, share = _typical(
             {

@@ -10,6 +10,10 @@ from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
+DEEP, ABYSS = 20.0, 1000.0  # times its first size below 0: a loss that goes on falling there has no bound
+WORSE = 1.2  # times the error of one answer for all, on rows that were trained on
+FLAT = 0.9  # share of a layer
+
 
 def head_or_loss_wrong(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     for number, problem in enumerate(readings.graph.problems):
@@ -25,7 +29,38 @@ def head_or_loss_wrong(readings: Readings, outcome: Outcome) -> Iterator[Candida
             hurts=not mild,
             extra=problem,
         )
-        return  # one finding a kind: the weightiest comes first
+        break  # one finding a kind: the weightiest comes first
+    yield from _loss_beside_the_task(readings, outcome)
+
+
+def _loss_beside_the_task(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A loss that falls while the answers get no better, below 0 or without bound: it asks for something else."""
+    losses = [loss for _, loss in readings.steps.losses if math.isfinite(loss)]
+    if len(losses) < 10 or not losses[-1] < min(losses[0], 0.0):
+        return
+    first, last = losses[0], losses[-1]
+    falls = last < 1.05 * losses[len(losses) * 9 // 10]
+    deep = -last / max(1.0, abs(first))
+    worse = outcome.train_error / max(outcome.constant, 1e-9)
+    certain = falls and deep > ABYSS if outcome.by_loss else outcome.nothing and (deep > ABYSS or (falls and deep > DEEP))
+    if not certain and (outcome.by_loss or worse < WORSE):
+        return
+    error = "" if outcome.by_loss else " while the answers are no better than one answer for all"
+    yield Candidate(
+        "head_or_loss_wrong",
+        1.0 if certain else 0.9,
+        f"The loss fell from {first:.3g} to {last:.3g}{error}: it has no lower bound, or the wrong sign.",
+        (
+            *((Measure("training error over that of one answer for all", worse, high=1.0),) if not outcome.by_loss else ()),
+            *((Measure("loss at the end", last, low=-DEEP * max(1.0, abs(first))),) if deep > DEEP else ()),
+        ),
+        (("sign", None),),
+        proven=certain,
+        extra={
+            "remedy": "Look at the sign of the loss, and whether it has a smallest value: training makes it small.",
+            "code_line": "loss = -log_likelihood.mean()",
+        },
+    )
 
 
 def one_batch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -48,15 +83,9 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     heard = [norm for sample in sound for norm in sample.gradient]
     none = bool(heard) and all(math.isnan(norm) or norm == 0 for norm in heard)
     wrong_pair = any(problem.get("mild") != "yes" for problem in graph.problems)  # whose gradient may be 0 for all outputs
-    if none and not (wrong_pair and not all(map(math.isnan, heard))):
-        yield Candidate(
-            "not_training",
-            1.0,
-            "No weight got a gradient at any step that was looked at: the loss is cut off from the network.",
-            (Measure("weights with a gradient", 0, low=len(steps.names)),),
-            proven=True,
-            extra={"code": "detached"},
-        )
+    cut = all(map(math.isnan, heard))
+    if none and (cut or not (wrong_pair or _flat(readings))):
+        yield _without_gradient(cut, len(steps.names))
         return
     if graph.detached:
         yield Candidate("not_training", 1.0, "The loss has no graph: no gradient reaches any weight.", (), proven=True)
@@ -115,6 +144,30 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         return
     if readings.program.parameters and program.trainable == 0:
         yield Candidate("not_training", 1.0, "No parameter requires a gradient.", (), proven=True)
+
+
+def _without_gradient(cut: bool, weights: int) -> Candidate:
+    """No weight has a gradient, or each has one that is 0."""
+    if cut:
+        cause = "No weight got a gradient at any step that was looked at: the loss is cut off from the network."
+        remedy = "Look for `.detach()`, `.data`, `.item()`, NumPy and `torch.no_grad()` between the network and the loss."
+        line = "loss = loss_function(model(x), y)  # with nothing between that leaves torch"
+    else:
+        cause = (
+            "The gradient of every weight was exactly 0 at all steps that were looked at: between the weights and the loss "
+            "stands something whose answer does not change with them."
+        )
+        remedy = "Leave rounding, thresholds, argmax and clamps to the judging: what is trained needs a slope."
+        line = "loss = loss_function(model(x), y)  # not of rounded answers"
+    measure = Measure("weights with a gradient", 0, low=weights)
+    extra = {"code": "detached", "remedy": remedy, "code_line": line}
+    return Candidate("not_training", 1.0, cause, (measure,), proven=True, extra=extra)
+
+
+def _flat(readings: Readings) -> bool:
+    """Whether a layer is silent or saturated for nearly all rows, so that a gradient of 0 has its reason there."""
+    at_steps = [each for sample in readings.steps.samples for each in (sample.dead, sample.saturated)]
+    return any(share > FLAT for shares in (readings.last.dead, readings.last.saturated, *at_steps) for share in shares.values())
 
 
 def _unheld(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from leadline.diagnose.findings import Measure
-from leadline.diagnose.readings import Readings
+from leadline.diagnose.readings import Readings, Sample
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, Change, ramp
 
 NO_GRADIENT = 1e-9
+CLIPPED = 0.9  # of the steps: a clip is meant for the few long gradients
 USUAL = 4e-3
 MOMENTUM = 0.97  # beyond, a step goes on for more than thirty others
+JUMPED = 10.0  # times the first loss, from which on gradients may overflow
 LOW, HIGH = 1e-4, 3e-2  # of ‖Δw‖/‖w‖ a step: below, a network stands still; above, it forgets itself
 
 
@@ -28,7 +30,32 @@ def non_finite(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     measures = [Measure("largest update ratio before", max(early), high=HIGH)] if early else []
     cause = f"The loss stopped being a number {when}: once a weight is not finite, nothing can be learned any more."
     changes = (("rate", 0.1), ("clip", 1.0), ("standardize", None), ("rate", 0.01))
-    yield Candidate("non_finite", 1.0, cause, measures, changes, readings.steps.non_finite_where, proven=True)
+    extra = {}
+    if (first := _broken_backwards(readings)) is not None:
+        when = "of the first backward pass" if first.step == 0 else f"of step {first.step:,}"
+        cause = (
+            f"The gradient {when} was no number while loss and weights still were: an operation in network or loss has no "
+            "slope at a value that it got, as a root of 0, a logarithm of 0 or a division by 0."
+        )
+        extra = {
+            "remedy": "Add a small number to what is under a root, in a logarithm or below a fraction bar.",
+            "code_line": "torch.autograd.set_detect_anomaly(True)  # names the operation; torch.sqrt(x + 1e-8)",
+        }
+    yield Candidate("non_finite", 1.0, cause, measures, changes, readings.steps.non_finite_where, proven=True, extra=extra)
+
+
+def _broken_backwards(readings: Readings) -> Sample | None:
+    """The first step whose loss was a number, no larger than usual, and whose gradient was none."""
+    steps, graph = readings.steps, readings.graph
+    absent = {*graph.unreached, *graph.outside, *graph.frozen}  # whose gradient is NaN because there is none
+    heard = [at for at, name in enumerate(steps.names) if name not in absent]
+    for sample in steps.samples:
+        if not math.isfinite(sample.loss) or abs(sample.loss) > JUMPED * max(abs(steps.samples[0].loss), 1e-12):
+            return None
+        if sample.gradient and any(math.isnan(sample.gradient[at]) for at in heard):
+            sound = all(math.isfinite(weight) for weight in sample.weight)
+            return sample if sound else None
+    return None
 
 
 def rate_too_high(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -88,12 +115,44 @@ def rate_too_low(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     if slope < -2 * slope_se and outcome.train_learned < 0.9:
         strength = min(1.0, strength + 0.2)
     strength *= 1 - max(readings.last.dead.values(), default=0.0)  # what is dead does not move at any rate
+    short = "The steps are so short that the training ended before the weights had gone far."
+    few = "In the steps that it took the network did not get far enough: longer steps get farther."
+    if (readings.steps.clipped or 0.0) > CLIPPED and (readings.steps.clipped_to or 1.0) < 0.1:
+        strength *= 0.8  # it is the clip that makes them short
     yield Candidate(
         "rate_too_low",
         strength,
-        "The steps are so short that the training ended before the weights had gone far.",
-        (Measure("update ratio |Δw|/|w|", ratio, LOW, 1e-2), Measure("slope of the loss at the end", slope, low=-0.3)),
+        short if ratio < LOW or moved < 1 else few,
+        (
+            *((Measure("update ratio |Δw|/|w|", ratio, LOW, 1e-2),) if ratio < LOW else ()),
+            Measure("way of the weights, update ratio times steps", moved, low=1.0),
+            Measure("slope of the loss at the end", slope, low=-0.3),
+        ),
         (*_farther(ratio, ratio < LOW), ("rate", 10.0), ("rate", 3.0)),
+    )
+
+
+def clipped_short(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A clip that holds every gradient, so that it and not the rate says how long a step is."""
+    share, left, ratios = readings.steps.clipped or 0.0, readings.steps.clipped_to, update_ratios(readings)
+    if share < CLIPPED or left is None or not ratios:
+        return
+    ratio = float(np.median(ratios))
+    shortened = [sample for sample in readings.steps.samples if 0 < (sample.clipped_to or 1.0) < 1]
+    wider = float(f"{float(np.median([_norm(sample.gradient) / (sample.clipped_to or 1.0) for sample in shortened])):.1g}")
+    yield Candidate(
+        "rate_too_low",
+        ramp(math.log10(max(left, 1e-12)), 0.0, -1.0) * ramp(math.log10(max(ratio, 1e-15)), -3.0, -4.2),
+        f"The gradient is clipped at nearly every step, to {left:.2g} of its length: the steps are short, whatever the rate.",
+        (
+            Measure("share of steps whose gradient was clipped", share, high=CLIPPED),
+            Measure("update ratio |Δw|/|w|", ratio, LOW, 1e-2),
+        ),
+        (("clip", wider), *_farther(ratio, ratio < LOW), ("rate", 10.0)),
+        extra={
+            "remedy": "Let the gradient be longer before it is clipped, or leave the clip away.",
+            "code_line": f"nn.utils.clip_grad_norm_(model.parameters(), {wider:g})",
+        },
     )
 
 
@@ -136,7 +195,8 @@ def oscillation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 
 def exploding_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
-    norms = np.array([_norm(sample.gradient) for sample in readings.steps.samples])
+    # As the backward pass left them: what is clipped afterwards explodes all the same.
+    norms = np.array([_norm(sample.gradient) / (sample.clipped_to or 1.0) for sample in readings.steps.samples])
     norms = norms[np.isfinite(norms)]
     if len(norms) < 5:
         return

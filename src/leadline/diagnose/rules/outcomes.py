@@ -137,6 +137,10 @@ def told_outcome(readings: Readings, outcome: Outcome) -> str:
     rows = readings.last.valid or readings.last.train
     if not outcome.finite:
         return "The training ended in numbers that are not finite."
+    if readings.game.rounds:
+        last = readings.game.rounds[-1]
+        apart = "" if last.right is None else f"; the rival tells {last.right:.0%} of both apart"
+        return f"Two drawn rows differ {last.spread:.2f} times as much as two real ones{apart}."
     if rows is None or math.isnan(outcome.error):
         return "How good the network is could not be judged."
     where = "held-out rows" if outcome.held_out else "training rows"
@@ -150,10 +154,26 @@ def told_outcome(readings: Readings, outcome: Outcome) -> str:
     else:
         told = f"The loss on {where} is {outcome.error:.3g}; the best answer that ignores the inputs has {outcome.constant:.3g}"
     if outcome.best is not None and outcome.best_name != "constant":
-        names = {"linear": "a linear model", "neighbours": "nearest neighbours", "trees": "trees"}
-        share = _percent(1 - outcome.best)
-        told += f", {names.get(outcome.best_name, outcome.best_name)} {share}"
+        told += f", {method_named(outcome.best_name)} {_percent(1 - outcome.best)}"
     return told + "."
+
+
+def method_named(name: str) -> str:
+    """A simple method in words.
+
+    Example:
+        >>> method_named("linear")
+        'a linear model'
+    """
+    names = {"constant": "one answer for all", "linear": "a linear model", "neighbours": "nearest neighbours"}
+    return names.get(name, name)
+
+
+def enough_behind(readings: Readings, method: str, best: str) -> bool:
+    """Whether one simple method is worse than another beyond chance, and enough to matter."""
+    errors, spread = readings.beside.valid_error, readings.beside.valid_se
+    se = math.hypot(spread.get(method, 0.0), spread.get(best, 0.0))
+    return errors[method] - errors[best] > max(3 * se, SHORT, 0.15 * (_constant(readings) - errors[best]))
 
 
 def _percent(share: float) -> str:

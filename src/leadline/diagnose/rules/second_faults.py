@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from leadline.diagnose.readings import Branch, Readings
-from leadline.diagnose.rules.judging import WORTH, candidates_of, confirms, gained
+from leadline.diagnose.rules.judging import WORTH, candidates_of
+from leadline.diagnose.rules.of_trials import confirms, gained
 from leadline.diagnose.rules.outcomes import SHORT, Outcome, outcome_of
 from leadline.diagnose.rules.suspicions import Candidate, Change
 

@@ -68,7 +68,7 @@ CHANGES: dict[str, Change] = {
     "sign": Change("the loss with the other sign", steps.turn_sign),
     "mean_loss": Change("the mean loss of a batch in place of the sum", steps.mean_loss),
     "longer": Change("{} times the steps", steps.longer, 3.0),
-    "go_on": Change("{} times the steps more", steps.longer, 1.0, start="trained", twin_stays=True),
+    "go_on": Change("{} × the steps on top of its own", steps.longer, 1.0, start="trained", twin_stays=True),
     "lower_rate_at_end": Change("{} times the learning rate from the end on", steps.rate, 0.1, start="trained"),
     "standardize": Change("standardized inputs", rows.standardize, order=0),
     "standardize_targets": Change("standardized targets", rows.standardize_targets, order=6),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import math
+import statistics
 from dataclasses import dataclass
 
 from leadline.diagnose.readings import Readings, Sample
@@ -79,7 +81,7 @@ def habits_of(subject: Subject, readings: Readings | None = None) -> Habits:
         shuffled=not sorted_rows and (steps.repeated_batches or 0.0) < 0.5,
         by_target=sorted_rows,
         rates=_rates(steps.samples, readings.program.steps or subject.steps, rate),
-        clip=_norm(steps.samples) if (steps.clipped or 0.0) > 0 else None,
+        clip=_limit(steps.samples) if (steps.clipped or 0.0) > 0 else None,
     )
 
 
@@ -96,8 +98,9 @@ def _rates(samples: list[Sample], steps: int, largest: float) -> tuple[tuple[flo
     return tuple(sorted(seen))
 
 
-def _norm(samples: list[Sample]) -> float | None:
+def _limit(samples: list[Sample]) -> float | None:
     """Clipped gradients are as long as the clip lets them be."""
-    norms = [sum(part * part for part in sample.gradient) ** 0.5 for sample in samples]
-    finite = [norm for norm in norms if 0 < norm < float("inf")]
-    return max(finite) if finite else None
+    clipped = [sample.gradient for sample in samples if sample.clipped_to is not None and sample.clipped_to < 1]
+    norms = [math.hypot(*(part for part in gradient if not math.isnan(part))) for gradient in clipped]
+    finite = [norm for norm in norms if 0 < norm < math.inf]
+    return statistics.median(finite) if finite else None

@@ -13,7 +13,9 @@ from leadline.diagnose.trials.copied_graphs import CopiedGraph, Playing, graph_o
 from leadline.diagnose.trials.copied_training import CopiedTraining
 from leadline.training.recorded.tracing import said_by
 
-_MOST_OPERATIONS = 2e7  # of a step; from here on less than a tenth of it lies between the kernels
+# Measured on one thread of a CPU, a step from a tape is 2.2 times as fast as a plain one at half a million products and sums,
+# 1.6 times at 18 million, 1.3 times at 60 million; with small convolutions 1.2 times.
+_MOST_OPERATIONS = 2e7  # of a step
 _LEAST_STEPS = 300  # of a copy, for its tape to be worth the 60 ms that it takes to be made
 
 

@@ -11,6 +11,9 @@ from leadline.diagnose.trials.tapes import likeness
 from leadline.diagnose.trials.twins import LEAST_STEPS, LIKELY_SEEDS, Trials, Wanted
 from leadline.training.recorded.tracing import said_by
 
+# In one program three seeds of each change and of the twin are trained, where one after another most need one seed. Measured on
+# one thread of a CPU, 12 copies in one program take as long as 3 to 4 steps of a tape where a step has up to 2 million products
+# and sums, 5 at 4 million, 9 at 15 million; 18 copies take 4 to 6, 7 and 15. To make the program takes 0.15 s.
 _MOST_OPERATIONS = 5e6  # of a step of one copy
 _LEAST_ALIKE = 4  # changes, the twin among them
 _LEAST_STEPS = 4000  # of all copies
@@ -34,7 +37,8 @@ class Together:
         >>> [change for change, _ in together.found]
         ['rate', 'rate', 'clip']
         >>> together.run()
-        >>> len(trials.done["rate", 1000.0]), trials.run("rate", 1000.0).gain > 0.3
+        >>> branch = trials.run("rate", 1000.0)
+        >>> len(trials.done["rate", 1000.0]), branch.gain > 2 * branch.gain_se
         (3, True)
     """
 
