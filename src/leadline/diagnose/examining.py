@@ -15,11 +15,11 @@ from torch import Tensor
 from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
-    class_numbers,
     drills,
     head_fits,
     last_look,
     non_finite_places,
+    numbered_classes,
     row_mixing,
     running_statistics,
 )
@@ -151,7 +151,7 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     readings.last.mixing = checks.run("rows by themselves", lambda: row_mixing.read_mixing(subject), again=True)
     stale = checks.run("running statistics", lambda: running_statistics.read_stale(subject), again=True)
     readings.last.stale_error, readings.last.stale_error_se = stale or (None, 0.0)
-    numbers = checks.run("class numbers", lambda: class_numbers.read_class_numbers(subject), again=True)
+    numbers = checks.run("class numbers", lambda: numbered_classes.read_class_numbers(subject), again=True)
     readings.numbers = numbers or readings.numbers
     readings.graph.problems = checks.run("head", lambda: head_fits.head_problems(subject, readings), again=True) or []
     if readings.steps.non_finite_step is not None:

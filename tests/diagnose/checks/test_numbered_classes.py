@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from leadline.diagnose.check_readings import ClassNumbers
-from leadline.diagnose.checks.class_numbers import read_class_numbers
+from leadline.diagnose.checks.numbered_classes import read_class_numbers
 from leadline.diagnose.subject import Rows, Subject
 
 KINDS = 8
