@@ -1,6 +1,6 @@
 """Faults that people asked about, as plain loops: what the diagnosis says of each, and of the same program mended.
 
-    python benchmarks/diagnosis/questions.py [WORDS] [--seeds 3] [--confirm 8] [--write]
+    python benchmarks/diagnosis/questions.py [WORDS] [--seeds 3] [--confirm 8] [--jobs 2] [--write]
 
 Each program of `asked_*.py` restates a public question in a loop of a few dozen lines on data that it makes or scikit-learn
 ships, written before anyone looked at what the rules say of it. It runs with the fault and without. Told are, for the faulty
@@ -15,6 +15,8 @@ import importlib
 import statistics
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -72,34 +74,47 @@ def table(runs: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def load() -> None:
+    """Read all files of programs, which registers them."""
+    torch.set_num_threads(1)
+    for path in sorted(Path(__file__).parent.glob("asked_*.py")):
+        if path.stem != "asked_made":
+            importlib.import_module(path.stem)
+
+
+def run(place: int, mended: bool, seed: int, confirm: float) -> dict[str, Any]:
+    """One run of a program by its place among them."""
+    return answered(QUESTIONS[place], mended=mended, seed=seed, confirm=confirm)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="of the names of programs or files to run")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--confirm", type=float, default=8.0)
+    parser.add_argument("--jobs", type=int, default=1, help="programs at a time, each on one thread")
     parser.add_argument("--write", action="store_true", help="results/diagnosis_questions.json")
     options = parser.parse_args()
-    for path in sorted(Path(__file__).parent.glob("asked_*.py")):
-        importlib.import_module(path.stem)
+    load()
     chosen = [
-        one
-        for one in QUESTIONS
+        place
+        for place, one in enumerate(QUESTIONS)
         if not options.words or any(word in f"{one.program.__module__} {one.name}" for word in options.words)
     ]
+    tasks = [(place, mended, seed) for seed in range(options.seeds) for place in chosen for mended in (False, True)]
     runs = []
-    for one in chosen:
-        for seed in range(options.seeds):
-            for mended in (False, True):
-                run = answered(one, mended=mended, seed=seed, confirm=options.confirm)
-                runs.append(run)
-                mark = "mended" if mended else "  ".join(one.kinds)
-                print(f"{run['score']:6.3f}  {one.name:48} {mark:32} → {', '.join(run['said']) or 'healthy'}", flush=True)
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn"), initializer=load) as pool:
+        for found in pool.map(run, *zip(*tasks, strict=True), [options.confirm] * len(tasks)):
+            runs.append(found)
+            mark = "mended" if found["mended"] else "  ".join(found["kinds"])
+            print(f"{found['score']:6.3f}  {found['name']:48} {mark:32} → {', '.join(found['said']) or 'healthy'}", flush=True)
     print(table(runs))
     if options.write:
         sys.path.append(str(Path(__file__).resolve().parents[1]))
         from machine import machine, write
 
-        write("diagnosis_questions", {"machine": machine(), "table": table(runs), "runs": runs})
+        record = {"machine": machine(), "seeds": options.seeds, "confirm": options.confirm, "table": table(runs), "runs": runs}
+        write("diagnosis_questions", record)
 
 
 if __name__ == "__main__":
