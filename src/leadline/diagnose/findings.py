@@ -11,6 +11,7 @@ from leadline.diagnose.kinds import KINDS
 from leadline.diagnose.readings import Readings
 
 COURSE = "the course of the loss"
+UNJUDGED = "How good the network is could not be judged."
 """What was checked where nothing else could be."""
 
 
@@ -154,6 +155,7 @@ class Verdict(Sequence[Finding]):
 
     def __str__(self) -> str:
         good = "Only the course of the loss was looked at." if self.checked and not self.judged else "Healthy."
+        good = good if self.outcome != UNJUDGED else "Nothing wrong was seen."
         good = good if self.trained else "Nothing wrong was found before the training."
         parts = [f"{good} {self.outcome}".rstrip()] if self.healthy else [self.outcome] if self.outcome else []
         said: dict[str, int] = {}

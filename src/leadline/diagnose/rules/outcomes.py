@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from leadline.diagnose.findings import UNJUDGED
 from leadline.diagnose.readings import Judged, Readings
 
 RARE, RARE_SHARE = 4, 0.2  # rows of the commonest class to one of the rarest; of the labels, those that hold
@@ -142,7 +143,7 @@ def told_outcome(readings: Readings, outcome: Outcome) -> str:
         apart = "" if last.right is None else f"; the rival tells {last.right:.0%} of both apart"
         return f"Two drawn rows differ {last.spread:.2f} times as much as two real ones{apart}."
     if rows is None or math.isnan(outcome.error):
-        return "How good the network is could not be judged."
+        return UNJUDGED
     where = "held-out rows" if outcome.held_out else "training rows"
     own, constant = _percent(1 - outcome.error), _percent(1 - outcome.constant)
     if readings.program.task == "classes":
