@@ -11,8 +11,9 @@ from leadline.diagnose.kinds import KINDS
 from leadline.diagnose.readings import Readings
 
 COURSE = "the course of the loss"
-UNJUDGED = "How good the network is could not be judged."
 """What was checked where nothing else could be."""
+UNJUDGED = "How good the network is could not be judged."
+"""The outcome where there is nothing to judge by."""
 
 
 @dataclass(frozen=True)
