@@ -89,6 +89,13 @@ def brief(undrawn: Callable[..., str]) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def commands_are_brief(request: pytest.FixtureRequest) -> None:
+    """The trainings of `tests/cli`; `tests/report` and `tests/baselines` see to what is left out."""
+    if request.path.parent == Path(__file__).parent / "cli":
+        request.getfixturevalue("brief")
+
+
 @pytest.fixture
 def type_in(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Type words after `leadline` in this process: exit status, what stood on stdout, what stood on stderr."""
