@@ -206,7 +206,7 @@ def verdict_lines(record: dict[str, Any]) -> Iterator[str]:
     )
     if verdict["checked"]:
         yield labelled("checked", ", ".join(verdict["checked"]))
-    yield from _short("unchecked", verdict["unchecked"], "more could not be checked; the report lists all")
+    yield from _short("unchecked", verdict["unchecked"], "more could not be checked; --json lists all")
 
 
 def _headline(findings: Sequence[dict[str, Any]], checked: Sequence[str], *, judged: bool) -> str:
