@@ -90,11 +90,10 @@ def outcome_of(readings: Readings) -> Outcome:
     shortfall = 0.0
     if best is not None and not by_loss:
         se = math.hypot(error_se, readings.beside.valid_se.get(best_name, 0.0))
-        behind = error - best
         # Where rare answers count for more, those that are counted wrong for it are no shortfall: the best simple method
         # by the share wrong may be the one that never gives them.
-        if behind > max(3 * se, SHORT, 0.15 * (constant - best)) and not (weighted and best >= 0.95 * constant):
-            shortfall = behind
+        if not (weighted and best >= 0.95 * constant):
+            shortfall = behind(error, best, se, constant)
     gap_se = math.hypot(error_se, (train.loss_se if by_loss else train.error_se) if train is not None else 0.0)
     if not math.isfinite(error):
         error, finite = constant, False
@@ -113,6 +112,17 @@ def outcome_of(readings: Readings) -> Outcome:
         by_loss,
         weighted,
     )
+
+
+def behind(error: float, best: float, se: float, constant: float) -> float:
+    """How much worse an error is than the best of simple methods; 0 within chance, or where it is too little to matter.
+
+    Example:
+        >>> behind(0.5, 0.1, 0.02, 0.9), behind(0.12, 0.1, 0.02, 0.9)
+        (0.4, 0.0)
+    """
+    worse = error - best
+    return worse if worse > max(3 * se, SHORT, 0.15 * (constant - best)) else 0.0
 
 
 def _rare(readings: Readings) -> bool:

@@ -68,13 +68,12 @@ def worth_telling(found: Sequence[Weighed], outcome: Outcome) -> list[Weighed]:
 
 
 def _gained_more(one: Weighed, other: Weighed, outcome: Outcome) -> bool:
-    """Whether the trial of one gained more than that of the other, beyond two standard errors of their difference."""
+    """Whether the trial of one gained more than that of the other, where the two can be compared."""
     if one.branch is None or other.branch is None or not (one.confirmed and other.confirmed):
         return False
     if one.beside != other.beside or one.resort or bool(one.branch.errors) != bool(other.branch.errors):
         return False
-    more = gained(one.branch, outcome) - gained(other.branch, outcome)
-    return more > SURE * math.hypot(one.branch.gain_se, other.branch.gain_se)
+    return _clearly_more(one.branch, other.branch, outcome)
 
 
 def _explains(one: Weighed, other: Weighed, outcome: Outcome) -> bool:
@@ -94,5 +93,10 @@ def _helps_more(resort: Weighed, cause: Weighed, outcome: Outcome) -> bool:
     """Whether the change of a last resort gained clearly more than that of what should explain it."""
     if resort.branch is None or cause.branch is None or not cause.confirmed:
         return False
-    more = gained(resort.branch, outcome) - gained(cause.branch, outcome)
-    return more > SURE * math.hypot(resort.branch.gain_se, cause.branch.gain_se)
+    return _clearly_more(resort.branch, cause.branch, outcome)
+
+
+def _clearly_more(one: Branch, other: Branch, outcome: Outcome) -> bool:
+    """Beyond two standard errors of the difference."""
+    more = gained(one, outcome) - gained(other, outcome)
+    return more > SURE * math.hypot(one.gain_se, other.gain_se)

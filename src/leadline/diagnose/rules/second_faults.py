@@ -7,7 +7,7 @@ import math
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.rules.judging import WORTH, candidates_of
 from leadline.diagnose.rules.of_trials import confirms, gained
-from leadline.diagnose.rules.outcomes import SHORT, Outcome, outcome_of
+from leadline.diagnose.rules.outcomes import Outcome, behind, outcome_of
 from leadline.diagnose.rules.suspicions import Candidate, Change
 
 FIRST_SHARE = 0.75  # of the time, for trials of one change, where a second one may be wanted
@@ -65,4 +65,4 @@ def _still_bad(branch: Branch, readings: Readings, outcome: Outcome) -> bool:
         return True
     mended = sum(branch.errors) / len(branch.errors)
     se = math.hypot(outcome.error_se, readings.beside.valid_se.get(outcome.best_name, 0.0))
-    return mended - outcome.best > max(3 * se, SHORT, 0.15 * (outcome.constant - outcome.best))
+    return behind(mended, outcome.best, se, outcome.constant) > 0
