@@ -343,3 +343,12 @@ def test_with_a_plan_the_trial_that_gained_is_the_change() -> None:
     plan = Plan().but({"training.learning_rate": 0.1})
     changes = judge_readings(readings, plan)[0].remedy.changes
     assert changes == {"training.learning_rate": pytest.approx(0.03)}
+
+
+@pytest.mark.parametrize(("spread", "found"), [(0.009, False), (0.004, True)])
+def test_what_nothing_pointed_to_has_to_gain_beyond_doubt_where_all_is_well(spread: float, found: bool) -> None:
+    readings = healthy()
+    assert readings.last.valid is not None
+    readings.last.valid.error = 0.055
+    readings.branches = [Branch("go_on", 1.0, 600, [0.11] * 5, [0.15] * 5, [0.034] * 5, [0.055] * 5, 0.021, spread)]
+    assert [finding.kind for finding in judge_readings(readings)] == (["stopped_too_early"] if found else [])
