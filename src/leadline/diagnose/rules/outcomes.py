@@ -64,7 +64,7 @@ class Outcome:
 
     @property
     def surely_wrong(self) -> bool:
-        """Its loss is higher than that of one answer for all, on the rows that it learned from: it is sure where it is wrong."""
+        """Its loss on its own training rows is higher than that of one answer for all: it is sure where it is wrong."""
         if self.train_loss is None or self.constant_loss is None or self.constant_loss <= 0:
             return False
         return self.train_loss > WORSE * self.constant_loss
