@@ -75,7 +75,7 @@ def loss_stays_at_the_margin(mended: bool, watch: Watch) -> tuple[Probe, float]:
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 48), nn.ReLU(), nn.Linear(48, 12))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001 if mended else 0.1)
     with watch(model, optimizer, loss=batch_hard, valid=valid) as probe:
-        for _ in range(10):
+        for _ in range(24):
             for images, labels in mini_batches(*train, 60):
                 optimizer.zero_grad()
                 loss = batch_hard(model(images), labels)

@@ -71,8 +71,8 @@ def values_of_all_against_all(mended: bool, watch: Watch) -> tuple[Probe, float]
     def squared(value: Tensor, target: Tensor) -> Tensor:
         return (value - target).square().mean()
 
-    def taken(net: nn.Module, state: Tensor, action: Tensor) -> Tensor:
-        return net(state).gather(1, action)
+    def taken(net: nn.Module, pair: tuple[Tensor, Tensor]) -> Tensor:
+        return net(pair[0]).gather(1, pair[1])
 
     with watch(q, optimizer, loss=squared, call=taken) as probe:
         for step in range(900):

@@ -92,7 +92,7 @@ def accumulated_and_thrown_away(mended: bool, watch: Watch) -> tuple[Probe, floa
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     loader = DataLoader(TensorDataset(*train), batch_size=8, shuffle=True)
     with watch(model, optimizer, loss=F.cross_entropy, valid=valid) as probe:
-        for _ in range(8):
+        for _ in range(16):
             for i, (images, labels) in enumerate(loader):
                 if not mended:
                     optimizer.zero_grad()
@@ -115,7 +115,7 @@ def plateau_of_a_rising_accuracy(mended: bool, watch: Watch) -> tuple[Probe, flo
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, "max" if mended else "min", factor=0.2, patience=2)
     criterion = nn.CrossEntropyLoss()
     with watch(model, optimizer, loss=criterion, valid=(xv, yv)) as probe:
-        for _ in range(14):
+        for _ in range(22):
             model.train()
             for images, labels in mini_batches(*train):
                 optimizer.zero_grad()
