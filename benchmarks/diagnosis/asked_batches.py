@@ -100,11 +100,11 @@ def one_cycle_stepped_by_epochs(mended: bool, watch: Watch) -> tuple[Probe, floa
     """A one-cycle schedule was planned in batches and steps once an epoch: the rate stays where its warm-up begins."""
     rows = digits()
     loader = DataLoader(TensorDataset(rows.x, rows.y), batch_size=32, shuffle=True)
-    epochs = 12
+    epochs = 30
     model = nn.Sequential(nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 48), nn.ReLU(), nn.Linear(48, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=0.3, epochs=epochs, steps_per_epoch=len(loader), cycle_momentum=False
+        optimizer, max_lr=0.4, epochs=epochs, steps_per_epoch=len(loader), cycle_momentum=False
     )
     criterion = nn.CrossEntropyLoss()
     with watch(model, optimizer, loss=criterion, valid=(rows.xv, rows.yv)) as probe:

@@ -42,7 +42,7 @@ def to_tensor(picture: NDArray[np.generic]) -> Tensor:
     return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor.float()
 
 
-@question("https://github.com/pytorch/vision/issues/546", "inputs_not_prepared", "rate_too_high", "dead_units")
+@question("https://github.com/pytorch/vision/issues/546", "inputs_not_prepared", "non_finite", "rate_too_high", "dead_units")
 def floats_that_nobody_divides(mended: bool, watch: Watch) -> tuple[Probe, float]:
     """Pictures from 0 to 255 were made floating-point before `to_tensor`, which divides nothing but bytes."""
     raw, y = digit_pictures()

@@ -194,8 +194,8 @@ def a_new_parameter_at_each_pass(mended: bool, watch: Watch) -> tuple[Probe, flo
     """`forward` puts a new `nn.Parameter` in the place of its weights, and the optimizer goes on with the first."""
     train, valid, test = parts(*digit_rows(), 1100, 300, 397)
     model = nn.Sequential(
-        NormedLinear(64, 12, kept=mended), nn.Tanh(), NormedLinear(12, 12, kept=mended), nn.Tanh(),
-        NormedLinear(12, 10, kept=mended),
+        NormedLinear(64, 32, kept=mended), nn.Tanh(), NormedLinear(32, 32, kept=mended), nn.Tanh(),
+        NormedLinear(32, 10, kept=mended),
     )  # fmt: skip
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     with watch(model, optimizer, loss=nn.CrossEntropyLoss(), valid=valid) as probe:
