@@ -1,4 +1,4 @@
-"""Readings of single checks: weights that nobody holds, class numbers as amounts, pairs and their distances."""
+"""Readings of single checks: weights that nobody holds, class numbers as amounts, pairs, how far back a gradient reaches."""
 
 from __future__ import annotations
 
@@ -39,3 +39,16 @@ class Pairs:
     raw_se: float = 0.0
     learned: float = 0.5  # how often it is nearer to the network
     pull: float = 0.0  # beyond 0 the loss draws pairs with the larger target together, below it the others
+
+
+@dataclass
+class Reach:
+    """Of rows of steps: from which steps a gradient arrives, and what simple methods know by those and by the others."""
+
+    length: int = 0  # steps of a row; 0 where it was not looked at
+    unreached: int = 0  # steps of which less than 1 % of the largest gradient arrives when it begins
+    cut: bool = False  # it is exactly 0 there
+    within: float | None = None  # error of the best simple method that gets the other steps alone
+    within_se: float = 0.0
+    beyond: float | None = None  # of the best one that gets the unreached steps alone
+    beyond_se: float = 0.0

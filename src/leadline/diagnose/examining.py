@@ -20,6 +20,7 @@ from leadline.diagnose.checks import (
     last_look,
     non_finite_places,
     numbered_classes,
+    reach_in_time,
     row_mixing,
     running_statistics,
 )
@@ -159,3 +160,4 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
         readings.steps.non_finite_where = where or ""
     if outcome_of(readings).bad:  # what has learned all rows can learn a few of them
         readings.drill = checks.run("one batch", lambda: drills.read_drill(subject)) or readings.drill
+        readings.reach = checks.run("reach in time", lambda: reach_in_time.read_reach(subject)) or readings.reach

@@ -12,7 +12,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
-from leadline.diagnose.check_readings import ClassNumbers, Hidden, Pairs
+from leadline.diagnose.check_readings import ClassNumbers, Hidden, Pairs, Reach
 
 
 @dataclass
@@ -145,9 +145,7 @@ class Sample:
     weight: list[float]  # ‖w‖
     update: list[float | None]  # ‖Δw‖
     rate: float = 0.0
-    dead: dict[str, float] = field(
-        default_factory=dict
-    )  # layer → share of units that gave 0 (or less) for every row of the batch
+    dead: dict[str, float] = field(default_factory=dict)  # layer → share of units that gave 0 (or less) for all its rows
     saturated: dict[str, float] = field(default_factory=dict)  # layer → share of outputs where the slope is below 1 %
     scale: dict[str, float] = field(default_factory=dict)  # layer → standard deviation of its outputs
     training_mode: bool = True
@@ -358,6 +356,7 @@ class Readings:
     hidden: Hidden = field(default_factory=Hidden)
     numbers: ClassNumbers = field(default_factory=ClassNumbers)
     pairs: Pairs = field(default_factory=Pairs)
+    reach: Reach = field(default_factory=Reach)
     labels: Labels = field(default_factory=Labels)
     giveaway: Giveaway = field(default_factory=Giveaway)
     drill: Drill = field(default_factory=Drill)
