@@ -52,3 +52,15 @@ class Reach:
     within_se: float = 0.0
     beyond: float | None = None  # of the best one that gets the unreached steps alone
     beyond_se: float = 0.0
+
+
+@dataclass
+class TargetColumns:
+    """Targets of several numbers or labels a row, each by itself; what is said of answers is of held-out rows."""
+
+    spreads: list[float] = field(default_factory=list)  # of numbers, their standard deviation
+    errors: list[float] = field(default_factory=list)  # of the network, in shares of their variance
+    shares: list[float] = field(default_factory=list)  # of labels, how many rows have them
+    there: list[int] = field(default_factory=list)  # rows with the label
+    found: list[int] = field(default_factory=list)  # those for which it is said
+    apart: list[float] = field(default_factory=list)  # how often a row with it gets the larger output than one without

@@ -23,6 +23,7 @@ from leadline.diagnose.checks import (
     reach_in_time,
     row_mixing,
     running_statistics,
+    target_columns,
 )
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Beside, Readings
@@ -152,6 +153,8 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     readings.last.mixing = checks.run("rows by themselves", lambda: row_mixing.read_mixing(subject), again=True)
     stale = checks.run("running statistics", lambda: running_statistics.read_stale(subject), again=True)
     readings.last.stale_error, readings.last.stale_error_se = stale or (None, 0.0)
+    columns = checks.run("targets by column", lambda: target_columns.read_target_columns(subject), again=True)
+    readings.targets = columns or readings.targets
     numbers = checks.run("class numbers", lambda: numbered_classes.read_class_numbers(subject), again=True)
     readings.numbers = numbers or readings.numbers
     readings.graph.problems = checks.run("head", lambda: head_fits.head_problems(subject, readings), again=True) or []

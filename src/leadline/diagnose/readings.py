@@ -12,7 +12,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
-from leadline.diagnose.check_readings import ClassNumbers, Hidden, Pairs, Reach
+from leadline.diagnose.check_readings import ClassNumbers, Hidden, Pairs, Reach, TargetColumns
 
 
 @dataclass
@@ -357,6 +357,7 @@ class Readings:
     numbers: ClassNumbers = field(default_factory=ClassNumbers)
     pairs: Pairs = field(default_factory=Pairs)
     reach: Reach = field(default_factory=Reach)
+    targets: TargetColumns = field(default_factory=TargetColumns)
     labels: Labels = field(default_factory=Labels)
     giveaway: Giveaway = field(default_factory=Giveaway)
     drill: Drill = field(default_factory=Drill)

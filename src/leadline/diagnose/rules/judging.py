@@ -18,6 +18,7 @@ from leadline.diagnose.rules import (
     of_rates,
     of_sizes,
     of_sweeps,
+    of_target_columns,
     of_transfer,
 )
 from leadline.diagnose.rules.of_trials import GAIN, SHARE, confirms, gained, told_trial
@@ -38,12 +39,14 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_modes.judged_in_training,
     of_data.inputs_not_prepared,
     of_data.targets_not_prepared,
+    of_target_columns.targets_of_unlike_size,
     of_data.rows_mixed,
     of_data.input_ignored,
     of_data.split_mismatch,
     of_leaks.column_gives_away,
     of_data.label_noise,
     of_data.imbalance,
+    of_target_columns.labels_never_said,
     of_layers.no_nonlinearity,
     of_layers.bad_initialization,
     of_layers.vanishing_gradient,
