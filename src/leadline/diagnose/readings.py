@@ -81,6 +81,7 @@ class Graph:
     softmax_size: int | None = None  # how many entries the last softmax of head or loss shares out one to
     softmax_over_rows: bool = False  # it does so over the batch
     broadcast: bool = False  # outputs [N, 1] meet targets [N]: the loss compares every row with every other
+    foreign: float | None = None  # share of what targets ask of answers that is asked of those for other rows
 
 
 @dataclass

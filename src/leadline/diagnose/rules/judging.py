@@ -41,6 +41,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_data.targets_not_prepared,
     of_target_columns.targets_of_unlike_size,
     of_data.rows_mixed,
+    of_data.targets_of_others,
     of_data.input_ignored,
     of_data.split_mismatch,
     of_leaks.column_gives_away,
