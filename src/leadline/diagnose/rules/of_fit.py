@@ -116,7 +116,8 @@ def steady_rise(readings: Readings) -> tuple[float, int]:
 def over_regularized(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     dropout, decay = readings.graph.dropout, readings.program.weight_decay
     pull = decay * (1.0 if "W" in readings.program.optimizer else 10.0)
-    strength = max(ramp(dropout, 0.5, 0.85), ramp(math.log10(max(pull, 1e-9)), -1.0, 0.5))
+    pulled = ramp(math.log10(max(pull, 1e-9)), -1.0, 0.5)
+    strength = max(ramp(dropout, 0.5, 0.85), pulled)
     if (answers := readings.graph.dropped_answers) > 0:
         yield Candidate(
             "over_regularized",
@@ -133,7 +134,7 @@ def over_regularized(readings: Readings, outcome: Outcome) -> Iterator[Candidate
     if outcome.gap > 3 * outcome.gap_se + 0.05 * outcome.constant:
         strength *= 0.3  # it learns more by heart than it can use: held back it is not
     changes = [("no_dropout", None)] if dropout else []
-    left = _left_of_weights(readings) if decay else 1.0
+    left = _left_of_weights(readings) if pulled else 1.0  # where no gradient arrives, a weak decay empties them as well
     emptied = left < EMPTIED and outcome.nothing
     cause = "What is meant to keep the network from learning by heart keeps it from learning."
     if emptied:
