@@ -15,6 +15,7 @@ from torch import Tensor
 from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
+    drawn_codes,
     drills,
     head_fits,
     last_look,
@@ -152,6 +153,8 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
         restless = checks.run("judging in training mode", lambda: last_look.read_restless(subject), again=True)
         readings.last.restless_error, readings.last.restless_error_se = restless or (None, 0.0)
     readings.last.mixing = checks.run("rows by themselves", lambda: row_mixing.read_mixing(subject), again=True)
+    if readings.program.task == "other":
+        readings.last.passed = checks.run("drawn codes", lambda: drawn_codes.read_passed(subject), again=True)
     stale = checks.run("running statistics", lambda: running_statistics.read_stale(subject), again=True)
     readings.last.stale_error, readings.last.stale_error_se = stale or (None, 0.0)
     columns = checks.run("targets by column", lambda: target_columns.read_target_columns(subject), again=True)

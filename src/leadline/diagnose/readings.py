@@ -219,6 +219,7 @@ class Last:
     saturated: dict[str, float] = field(default_factory=dict)
     suspicious: list[dict[str, Any]] = field(default_factory=list)  # rows: {"row", "label", "likelier", "confidence"}
     mixing: float | None = None  # how far answers move with the other rows of their batch, in shares of their spread
+    passed: float | None = None  # how far what is rebuilt from drawn codes differs by row, in shares of how far rows do
     horizon: float | None = None  # steps back after which a recurrent net's gradient has fallen to 1 %
 
 

@@ -8,6 +8,7 @@ from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
 from leadline.diagnose.rules import (
+    of_codes,
     of_data,
     of_fit,
     of_games,
@@ -61,6 +62,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_sweeps.rate_outside,
     of_fit.bad_batches,
     of_rates.oscillation,
+    of_codes.code_says_nothing,
     of_fit.over_regularized,
     of_fit.overfitting,
     of_fit.stopped_too_early,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from leadline.diagnose.readings import Branch
-from leadline.diagnose.rules.outcomes import SHORT, Outcome
+from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.trials.changes import said
 from leadline.diagnose.trials.gains import SURE, is_sure
 
@@ -36,8 +36,6 @@ def confirms(branch: Branch, outcome: Outcome) -> bool:
             return False  # more steps that raise the held-out loss are not what was missing
         if gain > GOES_ON[0] and max(branch.losses) < (1 - GOES_ON[1]) * min(branch.twins):
             return True  # of few rows the loss tells more than the share wrong
-        if not outcome.bad and gain < SHORT:
-            return False  # more steps help most networks a little
     return is_sure(gain, branch.gain_se) and gain > enough(branch, outcome)
 
 
