@@ -64,3 +64,13 @@ class TargetColumns:
     there: list[int] = field(default_factory=list)  # rows with the label
     found: list[int] = field(default_factory=list)  # those for which it is said
     apart: list[float] = field(default_factory=list)  # how often a row with it gets the larger output than one without
+
+
+@dataclass
+class Activations:
+    """What flows into the activations, before the first step and after the last: how often each value came, by layer."""
+
+    edges: list[float] = field(default_factory=list)  # of the bins, the same for all; what lies beyond is in the outer ones
+    first: dict[str, list[int]] = field(default_factory=dict)
+    last: dict[str, list[int]] = field(default_factory=dict)
+    follows: dict[str, str] = field(default_factory=dict)  # layer → the activation that it feeds, where it feeds one

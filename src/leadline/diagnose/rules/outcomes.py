@@ -10,6 +10,7 @@ from leadline.diagnose.readings import Judged, Readings
 
 RARE, RARE_SHARE = 4, 0.2  # rows of the commonest class to one of the rarest; of the labels, those that hold
 TELLS = 0.9  # of the loss with targets of other rows: below it, the network tells rows apart
+BEHIND = 0.1  # of the way from the best constant answer to the best simple method
 WORSE = 1.2  # times the loss of the best constant answer
 SHORT = 0.04  # of error: what the network must lack beside a simple method to be called bad, besides three standard errors
 
@@ -134,7 +135,7 @@ def behind(error: float, best: float, se: float, constant: float) -> float:
         (0.4, 0.0)
     """
     worse = error - best
-    return worse if worse > max(3 * se, SHORT, 0.15 * (constant - best)) else 0.0
+    return worse if worse > max(3 * se, SHORT, BEHIND * (constant - best)) else 0.0
 
 
 def _rare(readings: Readings) -> bool:
