@@ -33,6 +33,16 @@ def test_what_gained_most_is_tried_first() -> None:
     assert tried[0].reason == "mending: against learning rate too high"
 
 
+def test_no_remedy_is_tried_with_another_number() -> None:
+    readings = Readings()
+    readings.branches = [gained("rate", 0.1, 0.3), gained("rate", 0.01, 0.5), gained("clip", 1.0, 0.2)]
+    verdict, plan = Verdict((finding("rate_too_high", confirmed=True),)), Plan().but({"training.learning_rate": 1.0})
+    tried = attempts_for(verdict, readings, plan)
+    assert [attempt.changes for attempt in tried] == [{"training.learning_rate": 0.01}, {"training.clip": "norm(1)"}]
+    left = attempts_for(verdict, readings, plan, tried={tried[0].remedy})
+    assert [attempt.changes for attempt in left] == [{"training.clip": "norm(1)"}]
+
+
 def test_several_changes_at_once_become_one_attempt() -> None:
     readings = Readings()
     readings.branches = [gained("rate(0.1) & clip(2)", None, 0.5)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,11 @@ class Attempt:
     against: str
 
     @property
+    def remedy(self) -> frozenset[str]:
+        """What it changes, to whatever value: a remedy that did not help is not tried with another number."""
+        return frozenset(self.changes)
+
+    @property
     def reason(self) -> str:
         """For the Plan."""
         return f"mending: against {self.against}"
@@ -55,10 +60,16 @@ class Compared:
         return is_sure(self.gain, self.gain_se)
 
 
-def attempts_for(verdict: Verdict, readings: Readings, plan: Plan) -> list[Attempt]:
-    """What to train anew with, the most promising first: the change that gained most on copies, then the next.
+def attempts_for(verdict: Verdict, readings: Readings, plan: Plan, *, tried: Collection[frozenset[str]] = ()) -> list[Attempt]:
+    """What to train anew with, the most promising first: the change that gained most on copies, then the next other remedy.
 
     Without one, a finding is tried as it stands where a whole training is the way to confirm its kind.
+
+    Args:
+        verdict: on the training.
+        readings: with the trials.
+        plan: of the training.
+        tried: remedies that are not tried again.
 
     Example:
         >>> from leadline.plan import Plan
@@ -81,11 +92,11 @@ def attempts_for(verdict: Verdict, readings: Readings, plan: Plan) -> list[Attem
         for finding in verdict.findings
         if KINDS[finding.kind].confirmed_by in _BY_TRAINING or (finding.confirmed and not gained)
     ]
-    return _different([attempt for attempt in wanted if attempt.changes])[:ATTEMPTS]
-
-
-def _different(wanted: Sequence[Attempt]) -> list[Attempt]:
-    return [attempt for place, attempt in enumerate(wanted) if attempt.changes not in [each.changes for each in wanted[:place]]]
+    first: dict[frozenset[str], Attempt] = {}
+    for attempt in wanted:
+        if attempt.changes and attempt.remedy not in tried:
+            first.setdefault(attempt.remedy, attempt)
+    return list(first.values())[:ATTEMPTS]
 
 
 def kinds_named(findings: Sequence[Finding]) -> str:
@@ -124,10 +135,10 @@ def compare(before: Tensor, after: Tensor, *, weights: Tensor | None = None) -> 
     )
 
 
-def told_seen(verdict: Verdict) -> list[dict[str, Any]]:
-    """The beginning of the story: what was found."""
+def told_seen(verdict: Verdict, *, again: bool = False) -> list[dict[str, Any]]:
+    """The beginning of the story: what was found; or, `again`, what was found of the network that took the old one's place."""
     if verdict.healthy:
-        return [_record("seen", f"Nothing was found that needs mending. {verdict.outcome}".strip())]
+        return [_record("seen", f"Nothing {'more ' if again else ''}was found that needs mending. {verdict.outcome}".strip())]
     return [_record("seen", f"{finding.title}: {finding.cause}") for finding in verdict.findings]
 
 
@@ -159,6 +170,11 @@ def told_nothing(verdict: Verdict) -> dict[str, Any]:
     """Why nothing was trained anew."""
     told = kinds_named(verdict.findings)
     return _record("left", f"Nothing more was changed: no change of the plan is known, or gained on copies, against {told}.")
+
+
+def told_uncomparable() -> dict[str, Any]:
+    """Why nothing was trained anew, where two networks cannot be held against each other."""
+    return _record("left", "Nothing was trained anew: answers of this kind are not compared row by row.")
 
 
 def _record(kind: str, text: str, helped: bool | None = None) -> dict[str, Any]:
