@@ -1,6 +1,6 @@
 """Repair: the first confirmed remedy applied and trained to the end, against random search in as much time.
 
-    python benchmarks/diagnosis/repair.py [--folder runs/diagnosis] [--shard 0/2] [--seeds 2] [--confirm 20] [--table]
+    python benchmarks/diagnosis/repair.py [--folder runs/diagnosis] [--shard 0/2] [--seeds 2] [--confirm 20] [--table] [--write]
 
 Of the faults that hurt (by the records of `run.py`) and can be repaired by a change to the program. The program is trained
 and diagnosed; the change of the first confirmed finding is made in a copy, which is trained in full on all its rows and kept
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ from recipe import Recipe
 from run import Subject, read
 from tally import harms_of
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 RESTORED = 0.9
 
 
@@ -196,7 +198,17 @@ def skill(record: dict[str, Any], name: str) -> float:
     return (record[name] - record["chance"]) / max(record["healthy"] - record["chance"], 1e-9)
 
 
-def table(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def spreads_of(folder: Path) -> dict[tuple[str, str], float]:
+    """The standard deviation of a healthy configuration's score over its seeds, by the records of `run.py`."""
+    scores: dict[tuple[str, str], dict[int, float]] = {}
+    for record in read(folder):
+        if not record["fault"]:
+            scores.setdefault((record["family"], record["configuration"]), {})[record["seed"]] = record["clean"]
+    return {name: float(np.std(list(own.values()), ddof=1)) for name, own in scores.items() if len(own) > 1}
+
+
+def table(records: Sequence[dict[str, Any]], spreads: dict[tuple[str, str], float]) -> dict[str, Any]:
+    """The rates, printed."""
     faulty = [record for record in records if record["fault"]]
     healthy = [record for record in records if not record["fault"]]
 
@@ -205,14 +217,17 @@ def table(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         print(f"  {name:58} {rate}")
         return rate.record()
 
+    def spread(record: dict[str, Any]) -> float:
+        return spreads.get((record["family"], record["configuration"]), 0.0)
+
     found: dict[str, Any] = {}
     names: dict[str, tuple[Callable[[dict[str, Any]], bool], Sequence[dict[str, Any]]]] = {
         "restored by the first confirmed remedy": (lambda record: skill(record, "after") >= RESTORED, faulty),
         "a remedy was confirmed": (lambda record: "change" in record, faulty),
         "restored by random search in the same time": (lambda record: skill(record, "searched") >= RESTORED, faulty),
         "healthy programs that were changed": (lambda record: record["kept"], healthy),
-        "healthy programs made worse by more than 3 % of their skill": (
-            lambda record: skill(record, "after") < skill(record, "before") - 0.03,
+        "healthy programs made worse by more than two standard errors of their seeds": (
+            lambda record: record["before"] - record["after"] > 2 * max(spread(record), 1e-3),
             healthy,
         ),
     }
@@ -230,6 +245,7 @@ def main() -> None:
     options.add_argument("--shard", default="0/1")
     options.add_argument("--seeds", type=int, default=2)
     options.add_argument("--confirm", type=float, default=20.0)
+    options.add_argument("--write", action="store_true", help="results/diagnosis_repair.json")
     options.add_argument("--table", action="store_true", help="only print the table of what is there")
     chosen = options.parse_args()
     torch.set_num_threads(1)
@@ -251,7 +267,11 @@ def main() -> None:
             told = f"{record['before']:.3f} → {record['after']:.3f} (healthy {record['healthy']:.3f}"
             told += f", search {record['searched']:.3f})" if subject.fault else ")"
             print(f"{number}/{len(left)} {subject.key}: {told} {record.get('change', 'nothing confirmed')}", flush=True)
-    table(done)
+    found = table(done, spreads_of(chosen.folder))
+    if chosen.write:
+        from machine import machine, write
+
+        write("diagnosis_repair", {"machine": machine(), "confirm": chosen.confirm, "rates": found, "runs": done})
 
 
 if __name__ == "__main__":

@@ -88,6 +88,12 @@ def the_readings() -> dict[str, Any]:
             "train_error": {"constant": 0.7, "linear": 0.2, "neighbours": 0.0},
             "valid_error": {"constant": 0.71, "linear": 0.25, "neighbours": 0.22},
         },
+        "activations": {
+            "edges": [-8.0, -4.0, 0.0, 4.0, 8.0],
+            "first": {name: [1, 40, 40, 1] for name in LAYERS[:4]},
+            "last": {name: [90, 20, 10, 40] for name in LAYERS[:4]},
+            "follows": dict.fromkeys(LAYERS[:4], "sigmoid"),
+        },
         "drill": {"rows": 32, "steps": 300, "error": 0.4, "first_loss": 1.1, "last_loss": 0.9},
         "branches": [
             {"change": "rate", "argument": 0.1, "steps": 150, "losses": [], "twins": [], "gain": 0.124, "gain_se": 0.011},

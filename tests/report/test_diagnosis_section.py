@@ -88,6 +88,7 @@ def test_every_kind_makes_a_sound_page(kind: str) -> None:
         ("rate_too_low", "How far a step moves each layer"),
         ("dead_units", "Units that are silent, of 4 layers"),
         ("saturation", "Activations at their limits, of 2 layers"),
+        ("saturation", "What flows into the activations, of 4 layers"),
         ("bad_initialization", "Spread of the first weights over that expected"),
         ("imbalance", "Share of each class, and how much of it is found"),
         ("underfitting", "Errors beside simple methods"),

@@ -39,3 +39,13 @@ class Pairs:
     raw_se: float = 0.0
     learned: float = 0.5  # how often it is nearer to the network
     pull: float = 0.0  # beyond 0 the loss draws pairs with the larger target together, below it the others
+
+
+@dataclass
+class Activations:
+    """What flows into the activations, before the first step and after the last: how often each value came, by layer."""
+
+    edges: list[float] = field(default_factory=list)  # of the bins, the same for all; what lies beyond is in the outer ones
+    first: dict[str, list[int]] = field(default_factory=dict)
+    last: dict[str, list[int]] = field(default_factory=dict)
+    follows: dict[str, str] = field(default_factory=dict)  # layer → the activation that it feeds, where it feeds one

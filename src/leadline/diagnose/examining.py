@@ -15,6 +15,7 @@ from torch import Tensor
 from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
+    activation_spread,
     drills,
     head_fits,
     last_look,
@@ -58,6 +59,7 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
             readings.unchecked.append("network, loss and data: there are no rows")
             return judge_readings(readings)
         examine_subject(subject, checks, graph_loss=probe.graph_loss)
+        readings.last.suspicious = probe.row_course.suspicious(subject.train) or readings.last.suspicious
         if probe.unlearned and any(each.startswith("outputs: ") for each in readings.unchecked):
             readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")
         verdict = judge_with_trials(subject, readings, seconds=seconds)
@@ -144,6 +146,8 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     slope = readings.last.slope, readings.last.slope_se
     readings.last = checks.run("last step", lambda: last_look.read_last(subject), again=True) or readings.last
     readings.last.slope, readings.last.slope_se = slope
+    spread = checks.run("activations", lambda: activation_spread.read_activations(subject), again=True)
+    readings.activations = spread or readings.activations
     moded = readings.graph.normalizes or readings.graph.dropout > 0
     if moded and readings.steps.judged_in_training and not readings.steps.judged_in_evaluation:
         restless = checks.run("judging in training mode", lambda: last_look.read_restless(subject), again=True)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import BatchSampler, DataLoader
 
 from leadline.diagnose.checks.flat_features import choose
 from leadline.diagnose.checks.task_guess import answer_tensor
 from leadline.diagnose.kept_rows import KeptRows, as_rows, room_for
-from leadline.diagnose.subject import Rows, Subject, undisturbed
+from leadline.diagnose.subject import Rows, Subject
 
 _MOST_CLASSES = 50  # whose recalls are kept over the course
 
@@ -88,50 +88,64 @@ def order_kept(batches: Any) -> Iterator[None]:
             generator.set_state(state)
 
 
-class HeldOutCourse:
-    """The loss on held-out rows while a network trains, judged now and then within a share of the time; recalls of classes too.
+class Spaced:
+    """Steps at which to look while a network trains, so far apart that looking takes no more than a share of the time.
 
     Args:
-        share: the most of the training's time that it may take.
+        share: of the training's time.
 
     Example:
-        >>> from leadline.diagnose.trials.samples import a_subject
-        >>> subject, course = a_subject(), HeldOutCourse(0.01)
-        >>> course.due(0), course.judge(subject, 0, 1.0), course.due(1)
-        (True, None, False)
-        >>> len(course.losses)
-        1
+        >>> spaced = Spaced(0.01)
+        >>> spaced.due(0), spaced.done(0, 0.1, 1.0), spaced.due(1), spaced.due(5)
+        (True, None, False, True)
     """
 
     def __init__(self, share: float) -> None:
-        self.losses: list[tuple[int, float, float]] = []
-        self.recalls: list[tuple[int, list[float]]] = []
         self._share, self._next = share, 0
 
     def due(self, count: int) -> bool:
         return count >= self._next
 
-    def judge(self, subject: Subject, count: int, elapsed: float) -> None:
-        """Judge the subject's own rows, on a copy: a network may carry a state from one call to the next.
+    def stop(self) -> None:
+        """No more looks, unless `done` says when."""
+        self._next = 1 << 62
+
+    def done(self, count: int, passed: float, elapsed: float) -> None:
+        """A look took so many seconds, after so many steps and `elapsed` seconds of training."""
+        steps = count * passed / (max(elapsed + passed, 1e-9) * self._share)
+        self._next = count + max(5, count // 12, int(min(steps, 1 << 40)))
+
+
+class HeldOutCourse:
+    """The loss on held-out rows while a network trains; recalls of classes too.
+
+    Example:
+        >>> from leadline.diagnose.trials.samples import a_subject
+        >>> subject, course = a_subject(), HeldOutCourse()
+        >>> course.judge(subject, subject.trained().eval(), subject.train, 0)
+        >>> len(course.losses)
+        1
+    """
+
+    def __init__(self) -> None:
+        self.losses: list[tuple[int, float, float]] = []
+        self.recalls: list[tuple[int, list[float]]] = []
+
+    def judge(self, subject: Subject, model: nn.Module, rows: Rows, count: int) -> None:
+        """Judge these rows, after so many steps.
 
         Args:
-            subject: whose training rows are these rows.
+            subject: whose loss it is.
+            model: a copy of the network, in evaluation mode.
+            rows: held-out ones.
             count: steps made.
-            elapsed: seconds since the training began.
         """
-        began = time.perf_counter()
-        self._next = 1 << 62  # where it fails, it is not tried again
-        with undisturbed(subject):
-            model, rows = subject.trained().eval(), subject.train
-            outputs = subject.outputs(model, rows, size=len(rows))
-            with torch.no_grad():
-                loss = float(subject.loss(outputs, rows.targets)) if subject.loss is not None else math.nan
+        outputs = subject.outputs(model, rows, size=len(rows))
+        with torch.no_grad():
+            loss = float(subject.loss(outputs, rows.targets)) if subject.loss is not None else math.nan
         self.losses.append((count, loss, math.nan))
         if (recalls := class_recalls(outputs, rows.targets)) is not None:
             self.recalls.append((count, recalls))
-        passed = time.perf_counter() - began
-        steps = count * passed / (max(elapsed + passed, 1e-9) * self._share)
-        self._next = count + max(5, count // 12, int(min(steps, 1 << 40)))
 
 
 def class_recalls(outputs: Any, targets: Any) -> list[float] | None:

@@ -70,7 +70,7 @@ class KeptRows:
         """The kept rows, each once."""
         if self._whole is None:
             whole = self._together()
-            keys = _row_bytes(whole)
+            keys = row_keys(whole)
             once = _first_of_each(keys)
             # Where the last rows all came before, the data have come round: there are no others.
             if not self._replaced and len(once) and int(once[-1]) < len(whole) - min(_TAIL, len(once)):
@@ -195,7 +195,14 @@ def _joined(parts: list[Any]) -> Any:
     return parts[0]
 
 
-def _row_bytes(rows: Rows) -> list[bytes]:
+def row_keys(rows: Rows) -> list[bytes]:
+    """What tells a row from others: the bytes of its inputs and targets.
+
+    Example:
+        >>> keys = row_keys(Rows(torch.zeros(2, 3), torch.tensor([1, 1])))
+        >>> keys[0] == keys[1]
+        True
+    """
     count = len(rows)
     columns = [tensor.reshape(count, -1).cpu().contiguous() for tensor in leaves_of((rows.inputs, rows.targets))]
     raws = [column.view(torch.uint8).numpy() for column in columns]  # of all types, bfloat16 among them

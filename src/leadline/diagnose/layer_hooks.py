@@ -65,6 +65,11 @@ class LayerHooks:
         for handle in self._handles:
             handle.remove()
 
+    @property
+    def outputs(self) -> dict[str, Tensor]:
+        """What came out of each layer, until `readings` has read it."""
+        return dict(self._outputs)
+
     def activations(self, loss: Tensor) -> dict[str, str]:
         """Layer → the activation that it feeds ("relu", "sigmoid", "tanh"), for layers that feed one."""
         if self._known is not None:

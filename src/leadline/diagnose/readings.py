@@ -12,7 +12,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
-from leadline.diagnose.check_readings import ClassNumbers, Hidden, Pairs
+from leadline.diagnose.check_readings import Activations, ClassNumbers, Hidden, Pairs
 
 
 @dataclass
@@ -353,6 +353,7 @@ class Readings:
     first: First = field(default_factory=First)
     steps: Steps = field(default_factory=Steps)
     last: Last = field(default_factory=Last)
+    activations: Activations = field(default_factory=Activations)
     beside: Beside = field(default_factory=Beside)
     splits: Splits = field(default_factory=Splits)
     hidden: Hidden = field(default_factory=Hidden)

@@ -42,6 +42,9 @@ class ToldLosses:
         return fetched
 
     def _compact(self) -> None:
-        scalars = [each.reshape(()) if each.numel() == 1 else each.float().mean() for each in self._latest]
-        self._past.append(torch.stack([each.float() for each in scalars]))
+        try:  # one operation for all of them, as nearly every loop tells single numbers
+            together = torch.stack(self._latest)
+        except RuntimeError:  # of several shapes
+            together = torch.stack([each.float().mean() for each in self._latest])
+        self._past.append(together.float().flatten(1).mean(1) if together.ndim > 1 else together.float())
         self._latest.clear()

@@ -6,11 +6,18 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from leadline.report.activation_figures import Spread, draw_spreads
 from leadline.report.diagnosis_figures import NO_NUMBER, Cell, Dots, Shades, decades, draw_dots, draw_over_time, ratios, shares
 from leadline.report.drawn_readings import DrawnReadings, Record, item
 from leadline.report.figures import Panel
 from leadline.report.wording import is_finite
 
+_FLAT = {"relu": (0.0,), "sigmoid": (-6.0, 6.0), "tanh": (-3.0, 3.0)}
+_LIMITS = {
+    "relu": "Left of the line a rectifier gives nothing, and passes no gradient.",
+    "sigmoid": "Beyond the lines a sigmoid is flat, and hardly any gradient passes.",
+    "tanh": "Beyond the lines a tanh is flat, and hardly any gradient passes.",
+}
 _DEAD, _SATURATED = 0.4, 0.5  # shares above which a drawing takes the colour of an alarm
 
 
@@ -106,6 +113,21 @@ def draw_scales(drawn: DrawnReadings) -> Panel | None:
         return None
     note = "Standard deviation of each layer's outputs, the input above. From layer to layer it should hardly shrink or grow."
     return Panel("How large its outputs are", draw_dots(dots, "Scale of each layer's outputs", logarithmic=True), note)
+
+
+def draw_activations(drawn: DrawnReadings) -> Panel | None:
+    spread = drawn.part("activations")
+    edges, first, last = spread.get("edges") or [], spread.get("first") or {}, spread.get("last") or {}
+    if len(edges) < 3 or not last:
+        return None
+    rows = [Spread(drawn.named(layer), counts, first.get(layer) or ()) for layer, counts in last.items()]
+    kinds = set((spread.get("follows") or {}).values())
+    limits = [edge for edge in (_FLAT.get(next(iter(kinds)), ()) if len(kinds) == 1 else ()) if abs(edge) < edges[-1]]
+    note = "Filled: after the last step; outlined: before the first. The outer bins hold all that lies beyond. " + _LIMITS.get(
+        next(iter(kinds)) if len(kinds) == 1 else "", ""
+    )
+    title = "What flows into the activations" if kinds else "What comes out of the layers"
+    return Panel(title, draw_spreads(edges, rows, limits, f"{title}, of {len(rows)} layers"), note.strip())
 
 
 def draw_initial(drawn: DrawnReadings) -> Panel | None:

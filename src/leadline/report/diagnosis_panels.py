@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from leadline.report.diagnosis_figures import Dots, draw_dots, draw_field, draw_marked_loss
 from leadline.report.diagnosis_inside import (
+    draw_activations,
     draw_dead,
     draw_gradients,
     draw_initial,
@@ -47,7 +48,9 @@ class Drawings(DrawnReadings):
 
     def rest(self) -> list[Panel]:
         """What every diagnosis shows of the inside, as far as it is not shown yet."""
-        panels = [self._once(name, "") for name in ("gradients", "updates", "scales", "dead", "saturated", "beside")]
+        panels = [
+            self._once(name, "") for name in ("gradients", "updates", "activations", "scales", "dead", "saturated", "beside")
+        ]
         return [panel for panel in panels if panel is not None]
 
     def _once(self, name: str, kind: str) -> Panel | None:
@@ -183,6 +186,7 @@ def _field(drawings: Drawings, kind: str) -> Panel | None:
 _DRAWN: dict[str, Callable[[Drawings, str], Panel | None]] = {
     "gradients": lambda drawings, _: draw_gradients(drawings),
     "updates": lambda drawings, _: draw_updates(drawings),
+    "activations": lambda drawings, _: draw_activations(drawings),
     "dead": lambda drawings, _: draw_dead(drawings),
     "saturated": lambda drawings, _: draw_saturated(drawings),
     "scales": lambda drawings, _: draw_scales(drawings),
@@ -196,6 +200,7 @@ _DRAWN: dict[str, Callable[[Drawings, str], Panel | None]] = {
     "field": _field,
     "rates": lambda drawings, _: rates_panel(drawings.part("rates")),
 }
+_INSIDE = ("gradients", "updates", "activations", "scales", "dead", "saturated", "beside")
 _OF_KIND: dict[str, tuple[str, ...]] = {
     "non_finite": ("loss", "gradients"),
     "rate_too_high": ("rates", "loss", "updates"),
@@ -203,9 +208,9 @@ _OF_KIND: dict[str, tuple[str, ...]] = {
     "oscillation": ("loss", "updates"),
     "vanishing_gradient": ("gradients", "updates"),
     "exploding_gradient": ("gradients", "loss"),
-    "dead_units": ("dead", "scales"),
-    "saturation": ("saturated", "scales"),
-    "bad_initialization": ("initial", "scales"),
+    "dead_units": ("dead", "activations", "scales"),
+    "saturation": ("saturated", "activations", "scales"),
+    "bad_initialization": ("initial", "activations", "scales"),
     "inputs_not_prepared": ("scales",),
     "head_or_loss_wrong": ("loss",),
     "input_ignored": ("ignored",),

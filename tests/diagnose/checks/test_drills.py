@@ -104,3 +104,10 @@ def test_an_optimizer_that_wants_a_closure_does_not_end_the_drill() -> None:
     given = subject(net(3), F.cross_entropy, Y, "classes", 3, x=1e-5 * X)  # which no other learns by heart before
     given.optimizers = (torch.optim.LBFGS(given.model.parameters(), lr=0.1),)
     assert read_drill(given, seconds=0.6).error is not None
+
+
+def test_what_had_no_time_to_learn_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
+    asked = subject(model, F.cross_entropy, Y, "classes", 3)
+    assert read_drill(asked, seconds=1e-9).error is None
+    assert read_drill(asked, seconds=20).error == 0

@@ -343,3 +343,24 @@ def test_with_a_plan_the_trial_that_gained_is_the_change() -> None:
     plan = Plan().but({"training.learning_rate": 0.1})
     changes = judge_readings(readings, plan)[0].remedy.changes
     assert changes == {"training.learning_rate": pytest.approx(0.03)}
+
+
+@pytest.mark.parametrize(("spread", "found"), [(0.009, False), (0.004, True)])
+def test_what_nothing_pointed_to_has_to_gain_beyond_doubt_where_all_is_well(spread: float, found: bool) -> None:
+    readings = healthy()
+    assert readings.last.valid is not None
+    readings.last.valid.error = 0.055
+    readings.branches = [Branch("go_on", 1.0, 600, [0.11] * 5, [0.15] * 5, [0.034] * 5, [0.055] * 5, 0.021, spread)]
+    assert [finding.kind for finding in judge_readings(readings)] == (["stopped_too_early"] if found else [])
+
+
+def test_a_loss_above_that_of_one_answer_for_all_is_a_bad_outcome_whatever_the_share_right() -> None:
+    readings = healthy()
+    readings.first.best_constant_loss = 1.386
+    assert not outcome_of(readings).bad
+    assert readings.last.train is not None
+    readings.last.train.loss = 6.4
+    for layer in readings.program.layers:
+        layer.weight_std *= 20
+    assert [finding.kind for finding in judge_readings(readings)] == ["bad_initialization"]
+    assert "above that of one answer for all" in told_outcome(readings, outcome_of(readings))

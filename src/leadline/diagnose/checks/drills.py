@@ -21,6 +21,7 @@ from leadline.diagnose.readings import Drill
 from leadline.diagnose.subject import Rows, Subject, first_tensor
 
 _STEPS, _MOST, _LEAST, _CHECK, _LEARNED = 300, 32, 4, 25, 0.05
+_ENOUGH = 50  # steps, for what was not learned in them to say something
 _RATES = (3e-3, 3e-2, 3e-4)
 Ending = tuple[list[str], list[str]]
 DROPPING = {getattr(F, name) for name in dir(F) if "dropout" in name and not name.startswith("_")}
@@ -29,8 +30,9 @@ DROPPING = {getattr(F, name) for name in dir(F) if "dropout" in name and not nam
 def read_drill(subject: Subject, seconds: float = 1.5) -> Drill:
     """Up to 300 steps on 4 to 32 rows from the first weights: with Adam, the person's own optimizer, and Adam at other rates.
 
-    It ends as soon as the error is below 5 %, and the smallest error that was reached counts. Dropout and decay are off; batch
-    normalization is in training mode, and for judging, too. A network of few parameters gets fewer rows than it could hold.
+    It ends as soon as the error is below 5 %, and the smallest error that was reached counts; where its seconds were enough for
+    less than 50 steps there is none. Dropout and decay are off; batch normalization is in training mode, and for judging, too.
+    A network of few parameters gets fewer rows than it could hold.
     """
     began = time.perf_counter()
     if subject.loss is None:
@@ -45,6 +47,9 @@ def read_drill(subject: Subject, seconds: float = 1.5) -> Drill:
         if left < 0.1 * seconds and number:
             break
         steps, first, last, error = _learn(subject, rows, make, ending, left if number else 0.5 * seconds)
+        told = error is not None and error < _LEARNED
+        if steps < _ENOUGH and last is not None and math.isfinite(last) and not told:
+            continue  # there was no time to learn anything in
         if not drill.steps or _better(error, last, drill):
             drill.steps, drill.first_loss, drill.last_loss, drill.error = steps, first, last, error
         if drill.error is not None and drill.error < _LEARNED:

@@ -137,18 +137,24 @@ def resting_units(subject: Subject, model: nn.Module, rows: Rows) -> tuple[dict[
 
     Activations that are functions are found in the graph; those behind a compiled or checkpointed stretch are not seen.
     """
-    few = rows.take(choose(len(rows), _HOOKED))
+    found = heard_layers(subject, model, rows.take(choose(len(rows), _HOOKED)))
+    if found is None:
+        return {}, {}
+    hooks, root = found
+    dead, saturated, _ = hooks.readings(root)
+    return dead, saturated
+
+
+def heard_layers(subject: Subject, model: nn.Module, rows: Rows) -> tuple[LayerHooks, Tensor] | None:
+    """What came out of the layers of a copy, in evaluation mode, and the sum of its outputs, with a graph of all layers."""
     for parameter in model.parameters():
         if parameter.is_floating_point():
             parameter.requires_grad_()
     hooks = LayerHooks(model.eval())
     with torch.enable_grad():
-        outputs = answer_tensor(subject.call(model, few.inputs))
-        hooks.remove()
-        if outputs is None:
-            return {}, {}
-        dead, saturated, _ = hooks.readings(outputs.float().sum())
-    return dead, saturated
+        outputs = answer_tensor(subject.call(model, rows.inputs))
+    hooks.remove()
+    return (hooks, outputs.float().sum()) if outputs is not None else None
 
 
 def horizon(subject: Subject, rows: Rows) -> float | None:

@@ -85,6 +85,8 @@ SECOND = 0.9  # what was found beside something else comes after it
 SUSPECTED, WORTH, ALONE = 0.3, 0.15, 0.5  # strength: for a finding when all is bad, for a trial, for a finding untested
 _OPEN, LITTLE = ("rate_too_high", "rate_too_low", "stopped_too_early"), 0.0  # are tried always, so a gain alone is enough
 
+UNASKED = 3.5  # standard errors, that a trial must gain where nothing pointed to it
+
 LONG_ENOUGH = 0.5  # of the person's steps, for a trial without gain to speak against a suspicion
 
 # Of several that gain, the one that comes first in a training's making is the cause: what is wrong with the data and the loss
@@ -243,10 +245,20 @@ def _is_finding(weighed: Weighed, outcome: Outcome, readings: Readings) -> bool:
     if candidate.proven and candidate.hurts:
         return True
     if weighed.confirmed:
-        return candidate.strength >= (LITTLE if candidate.kind in _OPEN else WORTH)
+        least = LITTLE if candidate.kind in _OPEN and (outcome.bad or _beyond_doubt(weighed, outcome)) else WORTH
+        return candidate.strength >= least
     if weighed.branch is not None and _settles(weighed.branch, readings):  # it was tried, and did not help
         return outcome.bad and candidate.strength >= 0.8
     return outcome.bad and candidate.strength >= ALONE
+
+
+def _beyond_doubt(weighed: Weighed, outcome: Outcome) -> bool:
+    """Whether a trial that nothing pointed to gained so much that it speaks for itself, though the training came out well.
+
+    Every training is asked whether more steps or another rate help; two standard errors are often had by chance then.
+    """
+    branch = weighed.branch
+    return branch is not None and gained(branch, outcome) > UNASKED * branch.gain_se
 
 
 def _is_remark(weighed: Weighed) -> bool:

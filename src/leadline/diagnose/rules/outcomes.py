@@ -10,6 +10,8 @@ from leadline.diagnose.readings import Judged, Readings
 
 RARE, RARE_SHARE = 4, 0.2  # rows of the commonest class to one of the rarest; of the labels, those that hold
 TELLS = 0.9  # of the loss with targets of other rows: below it, the network tells rows apart
+BEHIND = 0.1  # of the way from the best constant answer to the best simple method
+WORSE = 1.2  # times the loss of the best constant answer
 SHORT = 0.04  # of error: what the network must lack beside a simple method to be called bad, besides three standard errors
 
 
@@ -45,6 +47,8 @@ class Outcome:
     finite: bool
     by_loss: bool = False
     weighted: bool = False
+    train_loss: float | None = None
+    constant_loss: float | None = None
 
     @property
     def learned(self) -> float:
@@ -60,8 +64,15 @@ class Outcome:
         return self.error > 0.95 * self.constant - self.error_se and not self.weighted
 
     @property
+    def surely_wrong(self) -> bool:
+        """Its loss on its own training rows is higher than that of one answer for all: it is sure where it is wrong."""
+        if self.train_loss is None or self.constant_loss is None or self.constant_loss <= 0:
+            return False
+        return self.train_loss > WORSE * self.constant_loss
+
+    @property
     def bad(self) -> bool:
-        return not self.finite or self.shortfall > 0 or self.nothing
+        return not self.finite or self.shortfall > 0 or self.nothing or self.surely_wrong
 
 
 def outcome_of(readings: Readings) -> Outcome:
@@ -111,6 +122,8 @@ def outcome_of(readings: Readings) -> Outcome:
         finite,
         by_loss,
         weighted,
+        train.loss if train is not None else None,
+        readings.first.best_constant_loss,
     )
 
 
@@ -122,7 +135,7 @@ def behind(error: float, best: float, se: float, constant: float) -> float:
         (0.4, 0.0)
     """
     worse = error - best
-    return worse if worse > max(3 * se, SHORT, 0.15 * (constant - best)) else 0.0
+    return worse if worse > max(3 * se, SHORT, BEHIND * (constant - best)) else 0.0
 
 
 def _rare(readings: Readings) -> bool:
@@ -166,6 +179,8 @@ def told_outcome(readings: Readings, outcome: Outcome) -> str:
         told = f"The loss on {where} is {outcome.error:.3g}; the best answer that ignores the inputs has {outcome.constant:.3g}"
     if outcome.best is not None and outcome.best_name != "constant":
         told += f", {method_named(outcome.best_name)} {_percent(1 - outcome.best)}"
+    if outcome.surely_wrong and not outcome.nothing:
+        told += "; its loss on the training rows is above that of one answer for all, so sure is it where it is wrong"
     return told + "."
 
 
