@@ -15,6 +15,7 @@ from leadline.diagnose.kinds import KINDS
 from leadline.diagnose.plan_changes import changes_of_plan
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.remedies import remedy_for
+from leadline.diagnose.rules.outcomes import outcome_of
 from leadline.diagnose.trials.changes import parts_of, said
 from leadline.diagnose.trials.gains import is_sure
 
@@ -25,6 +26,8 @@ ATTEMPTS = 2  # trainings anew with different changes of one plan, at most
 ROUNDS = 3  # times that a network which has become better is looked at again, at most
 # Found without a trial, and proven by none: a whole training with the change is the trial.
 _BY_TRAINING = ("rerun", "continuation")
+# Where nothing was learned and no trial found how far off the rate is, a whole training with the usual one can only gain.
+_STEPS = ("rate_too_high", "rate_too_low", "non_finite")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Compared:
 def attempts_for(verdict: Verdict, readings: Readings, plan: Plan, *, tried: Collection[frozenset[str]] = ()) -> list[Attempt]:
     """What to train anew with, the most promising first: the change that gained most on copies, then the next other remedy.
 
-    Without one, a finding is tried as it stands where a whole training is the way to confirm its kind.
+    Without one, a finding is tried as it stands where a whole training is the way to confirm its kind; and where nothing was
+    learned, with steps that are too long or too short, the usual optimizer and its rate.
 
     Args:
         verdict: on the training.
@@ -87,6 +91,10 @@ def attempts_for(verdict: Verdict, readings: Readings, plan: Plan, *, tried: Col
         for change, argument in parts_of(branch.change, branch.argument):
             changes |= changes_of_plan(plan, change, argument, task=readings.program.task)
         wanted.append(Attempt(changes, against))
+    steps = [finding for finding in verdict.findings if finding.kind in _STEPS]
+    outcome = outcome_of(readings)
+    if steps and not gained and (outcome.nothing or not outcome.finite):
+        wanted.append(Attempt(changes_of_plan(plan, "optimizer", "adam", task=readings.program.task), kinds_named(steps)))
     wanted += [
         Attempt(dict(remedy_for(finding.kind, readings, plan).changes), kinds_named([finding]))
         for finding in verdict.findings
