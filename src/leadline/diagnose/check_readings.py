@@ -20,6 +20,15 @@ class Hidden:
 
 
 @dataclass
+class LossWeights:
+    """Parameters in the graph of the loss that are none of the network's: a head, directions of classes, another network."""
+
+    count: int = 0  # of them, whoever trains them
+    standing: list[list[int]] = field(default_factory=list)  # shapes of those that nobody moved though they had gradients
+    as_drawn: bool = False  # some of these are spread as torch draws weights
+
+
+@dataclass
 class ClassNumbers:
     """Targets of a fit of numbers, where they may be numbers of classes."""
 
@@ -39,6 +48,24 @@ class Pairs:
     raw_se: float = 0.0
     learned: float = 0.5  # how often it is nearer to the network
     pull: float = 0.0  # beyond 0 the loss draws pairs with the larger target together, below it the others
+
+
+@dataclass
+class Giveaway:
+    """The input column that the target explains best, where it explains most of it: does it give the answer away?"""
+
+    columns: list[int] = field(default_factory=list)  # several where a category stands in columns of 0 and 1
+    told: float = 0.0  # share of its variance that the target explains
+    copied: bool = False  # the target in other words: one value for each class, or a straight line over the numbers
+    beside: int = 0  # other columns
+    rows: int = 0  # that were looked at
+    constant: float = 0.0  # error of one answer for all
+    alone: float | None = None  # error of a simple method that gets this column alone, on rows that it did not see
+    others: float | None = None  # of one that gets all others
+    others_se: float = 0.0
+    shared: float | None = None  # share of the column that the others explain
+    shared_beyond: float | None = None  # share of what it has besides the target that the others explain; 0 ± se of noise
+    shared_beyond_se: float = 0.0
 
 
 @dataclass

@@ -94,6 +94,8 @@ def read_course(probe: Probe, readings: Readings) -> None:
     steps.rows_a_batch_sorted = trends.unmixed([each.cpu().numpy() for each in probe.batch_targets])
     steps.noise = trends.noise_between_steps(losses)
     steps.not_zeroed = probe.not_zeroed
+    if probe.foreign is not None and probe.game is None:  # what a generator learns from, its rival, is none of the loss
+        readings.loss_weights = probe.foreign.read()
     steps.repeated_batches = probe.kept.repeated
     samples = steps.samples
     # Of the later half: who judges in evaluation mode and does not come back from it begins in training mode.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from leadline.diagnose.checklists import Checklist
+from leadline.diagnose.checks.foreign_weights import ForeignWeights
 from leadline.diagnose.examining import examine
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.held_out import HeldOutCourse, Spaced, held_out_rows, order_kept
@@ -356,6 +357,11 @@ class Probe:
     def graph_loss(self) -> Tensor | None:
         """The loss of the first step that was heard, for its graph."""
         return self._listener.graph_loss
+
+    @property
+    def foreign(self) -> ForeignWeights | None:
+        """The weights of others in the graph of that loss."""
+        return self._listener.foreign
 
     @property
     def not_zeroed(self) -> float | None:

@@ -12,7 +12,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
-from leadline.diagnose.check_readings import Activations, ClassNumbers, Hidden, Pairs
+from leadline.diagnose.check_readings import Activations, ClassNumbers, Giveaway, Hidden, LossWeights, Pairs
 
 
 @dataclass
@@ -113,6 +113,7 @@ class Answers:
     std: float = 0.0
     smallest: float = 0.0
     largest: float = 0.0
+    scale: str = ""  # on which the outputs give numbers where it is not that of the targets: logarithm, shifted …
     non_finite: int = 0
     contradictions: float = 0.0  # share of rows whose inputs equal another's with another target
     rows: int = 0  # that were looked at
@@ -256,24 +257,6 @@ class Labels:
 
 
 @dataclass
-class Giveaway:
-    """The input column that the target explains best, where it explains most of it: does it give the answer away?"""
-
-    columns: list[int] = field(default_factory=list)  # several where a category stands in columns of 0 and 1
-    told: float = 0.0  # share of its variance that the target explains
-    copied: bool = False  # the target in other words: one value for each class, or a straight line over the numbers
-    beside: int = 0  # other columns
-    rows: int = 0  # that were looked at
-    constant: float = 0.0  # error of one answer for all
-    alone: float | None = None  # error of a simple method that gets this column alone, on rows that it did not see
-    others: float | None = None  # of one that gets all others
-    others_se: float = 0.0
-    shared: float | None = None  # share of the column that the others explain
-    shared_beyond: float | None = None  # share of what it has besides the target that the others explain; 0 ± se of noise
-    shared_beyond_se: float = 0.0
-
-
-@dataclass
 class Drill:
     """One batch, learned by heart by a copy without regularization."""
 
@@ -357,6 +340,7 @@ class Readings:
     beside: Beside = field(default_factory=Beside)
     splits: Splits = field(default_factory=Splits)
     hidden: Hidden = field(default_factory=Hidden)
+    loss_weights: LossWeights = field(default_factory=LossWeights)
     numbers: ClassNumbers = field(default_factory=ClassNumbers)
     pairs: Pairs = field(default_factory=Pairs)
     labels: Labels = field(default_factory=Labels)

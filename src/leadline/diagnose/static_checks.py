@@ -23,7 +23,7 @@ from leadline.diagnose.checks import (
     split_likeness,
     task_guess,
 )
-from leadline.diagnose.readings import Beside, Graph, Program
+from leadline.diagnose.readings import Beside, Graph, Program, Readings
 from leadline.diagnose.subject import Rows, Subject, first_tensor
 
 _FEW = 32  # rows of a pass
@@ -76,8 +76,17 @@ def _read_task(subject: Subject, checks: Checklist, answered: Any) -> None:
         found = checks.run("task", lambda: task_guess.task_of(targets, outputs, subject.loss, inputs=inputs))
         # Which distance means which target is for the loss to say.
         found = found if checks.readings.pairs.closeness != "distance" else None
+        found = found if subject.loss is not None or _answers(outputs, found, checks.readings) else None
         program.task, program.classes = found or ("other", 0)
     subject.task, subject.classes = program.task, program.classes
+
+
+def _answers(outputs: Any, task: tuple[str, int] | None, readings: Readings) -> bool:
+    """Whether outputs may be answers where no loss says so: what other weights make answers of, or has no place for all, is not."""
+    values = task_guess.answer_tensor(outputs)
+    wide = values.shape[1] if values is not None and values.ndim == 2 else 0
+    too_few = task is not None and task[0] == "classes" and 1 < wide < task[1]
+    return not readings.loss_weights.count and not too_few
 
 
 def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any, graph_loss: Tensor | None) -> None:

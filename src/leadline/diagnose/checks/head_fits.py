@@ -16,6 +16,7 @@ _SQUARED = frozenset(("mse_loss", "smooth_l1_loss", "huber_loss", "l1_loss"))
 _ROOM, _MANY = 0.05, 0.3  # off a sum of one, and share of rows; share from which it is no trifle
 _CLEAR = 0.1  # of a share, so that it matters
 _TOLD, _ORDERED = 0.5, 0.05  # right by neighbours, for targets to be classes; random numberings that are as near as the own
+_OF_OUTPUTS = ("too_few_outputs", "unused_outputs", "softmax_for_sums")
 _NAMES = {
     "softmax": "softmax", "sigmoid": "a sigmoid", "tanh": "tanh", "relu": "ReLU", "log_softmax": "log-softmax", "exp": "exp",
     "softplus": "softplus", "hardsigmoid": "a hard sigmoid", "softsign": "softsign", "hardtanh": "hard tanh",
@@ -40,6 +41,8 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
         classes=subject.classes,
         batch=subject.batch,
     )
+    if subject.loss is None:  # then it is not known whether the outputs are what it compares
+        found = [each for each in found if each["code"] not in _OF_OUTPUTS]
     return [*_pulled_apart(readings), *_numbered_classes(readings), *found]
 
 

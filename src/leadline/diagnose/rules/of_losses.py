@@ -13,6 +13,7 @@ from leadline.diagnose.rules.suspicions import Candidate, ramp
 DEEP, ABYSS = 20.0, 1000.0  # times its first size below 0: a loss that goes on falling there has no bound
 WORSE = 1.2  # times the error of one answer for all, on rows that were trained on
 FLAT = 0.9  # share of a layer
+FEW_TENSORS = 3  # that a loss has of its own: more are a network, which may be there to judge only
 
 
 def head_or_loss_wrong(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -117,6 +118,10 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     if unheld:
         yield from unheld
         return
+    if readings.loss_weights.standing:
+        yield _standing(readings)
+        if readings.loss_weights.as_drawn or len(readings.loss_weights.standing) <= FEW_TENSORS:
+            return
     sizes = dict(zip(steps.names, steps.sizes, strict=False))
     total = max(1, sum(sizes.values()))
     for names, cause, code, weight in (
@@ -168,6 +173,26 @@ def _flat(readings: Readings) -> bool:
     """Whether a layer is silent or saturated for nearly all rows, so that a gradient of 0 has its reason there."""
     at_steps = [each for sample in readings.steps.samples for each in (sample.dead, sample.saturated)]
     return any(share > FLAT for shares in (readings.last.dead, readings.last.saturated, *at_steps) for share in shares.values())
+
+
+def _standing(readings: Readings) -> Candidate:
+    """Weights of the loss that nobody moves; a whole network with weights of its own, such as one that judges, may be meant so."""
+    found = readings.loss_weights
+    shown = " and ".join(" × ".join(map(str, shape)) or "one number" for shape in found.standing[:2])
+    proven = found.as_drawn or len(found.standing) <= FEW_TENSORS
+    return Candidate(
+        "not_training",
+        1.0 if proven else 0.5,
+        f"Between the network and the loss stand weights ({shown}) that get gradients and that no optimizer moves: "
+        "they stay as they were at first.",
+        (Measure("tensors of the loss with a gradient that never changed", len(found.standing), high=0),),
+        proven=proven,
+        hurts=proven,
+        extra={
+            "remedy": "Give the optimizer the weights of the loss as well.",
+            "code_line": "torch.optim.Adam([*model.parameters(), *criterion.parameters()])",
+        },
+    )
 
 
 def _unheld(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
