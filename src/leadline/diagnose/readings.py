@@ -113,7 +113,7 @@ class Answers:
     std: float = 0.0
     smallest: float = 0.0
     largest: float = 0.0
-    scale: str = ""  # on which the outputs give numbers where it is not that of the targets: logarithm, shifted …
+    scale: str = ""  # of the outputs where it is not that of the targets: logarithms of counts, standardized …
     non_finite: int = 0
     contradictions: float = 0.0  # share of rows whose inputs equal another's with another target
     rows: int = 0  # that were looked at

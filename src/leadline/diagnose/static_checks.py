@@ -10,6 +10,7 @@ from torch import Tensor
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
     answer_columns,
+    answer_scales,
     dropped_shares,
     first_look,
     giveaways,
@@ -79,10 +80,13 @@ def _read_task(subject: Subject, checks: Checklist, answered: Any) -> None:
         found = found if subject.loss is not None or _answers(outputs, found, checks.readings) else None
         program.task, program.classes = found or ("other", 0)
     subject.task, subject.classes = program.task, program.classes
+    if subject.task == "number" and isinstance(outputs := answered(), Tensor):
+        own, targets = subject.loss, subject.train.targets
+        subject.turned = checks.run("scale of the outputs", lambda: answer_scales.scale_of(own, outputs, targets), again=True)
 
 
 def _answers(outputs: Any, task: tuple[str, int] | None, readings: Readings) -> bool:
-    """Whether outputs may be answers where no loss says so: what other weights make answers of, or has no place for all, is not."""
+    """Whether outputs may be answers where no loss says so: not where other weights come after them, or they are too few."""
     values = task_guess.answer_tensor(outputs)
     wide = values.shape[1] if values is not None and values.ndim == 2 else 0
     too_few = task is not None and task[0] == "classes" and 1 < wide < task[1]
@@ -125,6 +129,7 @@ def _read_rows(subject: Subject, checks: Checklist, answered: Any) -> None:
     readings.answers = (
         checks.run("targets", lambda: answer_columns.read_answers(train.targets, answered(), train.inputs)) or readings.answers
     )
+    readings.answers.scale = subject.turned[0] if subject.turned is not None else ""
     if valid is not None:
         readings.splits = checks.run("splits", lambda: split_likeness.read_splits(train, valid)) or readings.splits
     if subject.task == "classes":

@@ -107,7 +107,7 @@ def rows_mixed(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 def targets_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     answers = readings.answers
-    if readings.program.task != "number" or not answers.std:
+    if readings.program.task != "number" or not answers.std or answers.scale:
         return
     size = max(answers.std, abs(answers.mean))
     strength = max(ramp(math.log10(size), 1.0, 2.5), ramp(math.log10(answers.std), -1.3, -2.5))

@@ -67,7 +67,7 @@ def overfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         losses = np.array([loss for _, loss in valid])
         lowest, last = float(losses.min()), float(losses[-2:].mean())
         se = judged.loss_se if judged is not None else 0.0
-        rise = (last - lowest) / max(lowest, 1e-12) if last - lowest > 2 * se else 0.0
+        rise = (last - lowest) / _size(lowest, readings) if last - lowest > 2 * se else 0.0
     steady, lowest_step = steady_rise(readings)
     by_heart = outcome.gap / max(outcome.constant, 1e-9)
     significant = outcome.gap > 3 * outcome.gap_se
@@ -109,7 +109,14 @@ def steady_rise(readings: Readings) -> tuple[float, int]:
     third = max(1, len(since) // 3)
     parts = [sum(part) / len(part) for part in (since[:third], since[third:-third], since[-third:]) if part]
     rises = len(since) > 2 and all(one < other for one, other in itertools.pairwise(parts))
-    return ((parts[-1] - since[0]) / max(since[0], 1e-12) if rises else 0.0), course[at][0]
+    return ((parts[-1] - since[0]) / _size(since[0], readings) if rises else 0.0), course[at][0]
+
+
+def _size(lowest: float, readings: Readings) -> float:
+    """To what a rise of the held-out loss is held: its lowest, or, where the least loss is not 0, how far it had fallen."""
+    if lowest > 0 and not readings.answers.scale:
+        return max(lowest, 1e-12)
+    return max((readings.first.best_constant_loss or 0.0) - lowest, abs(lowest), 1e-12)
 
 
 def over_regularized(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:

@@ -176,7 +176,7 @@ def _flat(readings: Readings) -> bool:
 
 
 def _standing(readings: Readings) -> Candidate:
-    """Weights of the loss that nobody moves; a whole network with weights of its own, such as one that judges, may be meant so."""
+    """Weights of the loss that nobody moves; of a whole network, such as one that judges, that may be meant so."""
     found = readings.loss_weights
     shown = " and ".join(" × ".join(map(str, shape)) or "one number" for shape in found.standing[:2])
     proven = found.as_drawn or len(found.standing) <= FEW_TENSORS
