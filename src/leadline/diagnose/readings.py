@@ -231,6 +231,7 @@ class Beside:
     train_error: dict[str, float] = field(default_factory=dict)
     valid_error: dict[str, float] = field(default_factory=dict)
     valid_se: dict[str, float] = field(default_factory=dict)
+    valid_balanced: dict[str, float] = field(default_factory=dict)  # of classes: mean over them of the share wrong
     valid_rows: int = 0
     from_split: bool = True  # False: no validation rows were given, so a part of the training rows was left out for this
     task: str = ""  # for which they were fitted
