@@ -12,7 +12,16 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
-from leadline.diagnose.check_readings import Activations, ClassNumbers, Giveaway, Hidden, LossWeights, Pairs
+from leadline.diagnose.check_readings import (
+    Activations,
+    ClassNumbers,
+    Giveaway,
+    Hidden,
+    LossWeights,
+    Pairs,
+    Reach,
+    TargetColumns,
+)
 
 
 @dataclass
@@ -81,6 +90,7 @@ class Graph:
     softmax_size: int | None = None  # how many entries the last softmax of head or loss shares out one to
     softmax_over_rows: bool = False  # it does so over the batch
     broadcast: bool = False  # outputs [N, 1] meet targets [N]: the loss compares every row with every other
+    foreign: float | None = None  # share of what targets ask of answers that is asked of those for other rows
 
 
 @dataclass
@@ -146,9 +156,7 @@ class Sample:
     weight: list[float]  # ‖w‖
     update: list[float | None]  # ‖Δw‖
     rate: float = 0.0
-    dead: dict[str, float] = field(
-        default_factory=dict
-    )  # layer → share of units that gave 0 (or less) for every row of the batch
+    dead: dict[str, float] = field(default_factory=dict)  # layer → share of units that gave 0 (or less) for all its rows
     saturated: dict[str, float] = field(default_factory=dict)  # layer → share of outputs where the slope is below 1 %
     scale: dict[str, float] = field(default_factory=dict)  # layer → standard deviation of its outputs
     training_mode: bool = True
@@ -221,6 +229,7 @@ class Last:
     saturated: dict[str, float] = field(default_factory=dict)
     suspicious: list[dict[str, Any]] = field(default_factory=list)  # rows: {"row", "label", "likelier", "confidence"}
     mixing: float | None = None  # how far answers move with the other rows of their batch, in shares of their spread
+    passed: float | None = None  # how far what is rebuilt from drawn codes differs by row, in shares of how far rows do
     horizon: float | None = None  # steps back after which a recurrent net's gradient has fallen to 1 %
 
 
@@ -344,6 +353,8 @@ class Readings:
     loss_weights: LossWeights = field(default_factory=LossWeights)
     numbers: ClassNumbers = field(default_factory=ClassNumbers)
     pairs: Pairs = field(default_factory=Pairs)
+    reach: Reach = field(default_factory=Reach)
+    targets: TargetColumns = field(default_factory=TargetColumns)
     labels: Labels = field(default_factory=Labels)
     giveaway: Giveaway = field(default_factory=Giveaway)
     drill: Drill = field(default_factory=Drill)

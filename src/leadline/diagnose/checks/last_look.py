@@ -189,7 +189,8 @@ def _parted_loss(subject: Subject, outputs: Any, rows: Rows) -> tuple[float | No
         return None, 0.0
     size = max(1, math.ceil(len(rows) / _PARTS))
     parts = list(rows.parts(size))
-    model = subject.trained().eval() if not isinstance(outputs, Tensor) else None  # of several outputs a part is made anew
+    by_row = isinstance(outputs, Tensor) and outputs.ndim > 0 and len(outputs) == len(rows)
+    model = subject.trained().eval() if not by_row else None  # of several outputs a part is made anew
     with torch.no_grad():
         given = [
             outputs[at * size : (at + 1) * size] if model is None else subject.call(model, part.inputs)
@@ -228,6 +229,8 @@ def _classes_of_places(
     outputs: Tensor, targets: Tensor, head: Sequence[str], loss: Sequence[str]
 ) -> tuple[Tensor, Tensor] | None:
     """Of sequences and maps with a class for each place: what is answered there and what is true, [N, …] whole numbers."""
+    if outputs.ndim > 1 and len(outputs) != len(targets) == outputs.shape[1]:
+        outputs = outputs.transpose(0, 1)  # time comes first
     if not targets.is_floating_point() and outputs.ndim == targets.ndim + 1:
         last = outputs.shape[:-1] == targets.shape
         if last or outputs.movedim(1, -1).shape[:-1] == targets.shape:
