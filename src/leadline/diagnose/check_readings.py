@@ -40,6 +40,16 @@ class ClassNumbers:
 
 
 @dataclass
+class Renamed:
+    """Held-out rows whose classes may have other numbers than those of the training rows."""
+
+    moved: int = 0  # classes whose answers mean another class, in both halves of the held-out rows
+    error: float = 0.0  # share of wrong answers as they are
+    error_renamed: float = 0.0  # with the numbers exchanged, on rows that did not choose the exchange
+    se: float = 0.0  # of the difference
+
+
+@dataclass
 class Pairs:
     """A network that says how far two inputs of one kind lie apart, and a loss on that."""
 

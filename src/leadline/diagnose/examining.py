@@ -23,6 +23,7 @@ from leadline.diagnose.checks import (
     non_finite_places,
     numbered_classes,
     reach_in_time,
+    renamed_classes,
     row_mixing,
     running_statistics,
     target_columns,
@@ -166,6 +167,8 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     readings.targets = columns or readings.targets
     numbers = checks.run("class numbers", lambda: numbered_classes.read_class_numbers(subject), again=True)
     readings.numbers = numbers or readings.numbers
+    renamed = checks.run("numbers of held-out classes", lambda: renamed_classes.read_renamed(subject), again=True)
+    readings.renamed = renamed or readings.renamed
     readings.graph.problems = checks.run("head", lambda: head_fits.head_problems(subject, readings), again=True) or []
     if readings.steps.non_finite_step is not None:
         where = checks.run("where numbers stop being finite", lambda: non_finite_places.find_place(subject), again=True)

@@ -350,8 +350,8 @@ class Probe:
 
     @property
     def batch_targets(self) -> list[Tensor]:
-        """Targets of the sampled batches, some rows of each."""
-        return self._listener.targets
+        """Targets of the first batches and of the sampled ones, some rows of each."""
+        return [*self.kept.first_targets, *self._listener.targets]
 
     @property
     def graph_loss(self) -> Tensor | None:

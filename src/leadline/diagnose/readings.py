@@ -20,6 +20,7 @@ from leadline.diagnose.check_readings import (
     LossWeights,
     Pairs,
     Reach,
+    Renamed,
     TargetColumns,
 )
 
@@ -254,6 +255,7 @@ class Splits:
     told_apart: float | None = None  # AUC of a classifier of training against held-out rows
     told_apart_se: float | None = None
     class_distance: float | None = None  # total variation of the class shares
+    held_distinct: int = 0  # held-out rows that differ from each other
     pairs: list[tuple[int, int]] = field(default_factory=list)  # (held-out row, training row)
 
 
@@ -352,6 +354,7 @@ class Readings:
     hidden: Hidden = field(default_factory=Hidden)
     loss_weights: LossWeights = field(default_factory=LossWeights)
     numbers: ClassNumbers = field(default_factory=ClassNumbers)
+    renamed: Renamed = field(default_factory=Renamed)
     pairs: Pairs = field(default_factory=Pairs)
     reach: Reach = field(default_factory=Reach)
     targets: TargetColumns = field(default_factory=TargetColumns)

@@ -10,6 +10,7 @@ import numpy as np
 
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import Readings
+from leadline.diagnose.rules.of_splits import exchanged
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
@@ -20,6 +21,7 @@ FEW_FOR_NORM = 4  # rows of a batch, whose mean and spread are mostly chance
 LONG_STEP = 0.03  # seconds of waiting a step on a CPU, for an alarm
 LONG_WAIT, SLOW_ROW = 5e-3, 1e-4  # seconds a step, and a row: what lies in memory is there sooner
 EMPTIED = 0.1  # of the first size of the weights
+ALONE = 0.8  # of the way from mixed batches to batches of one class
 STALE = 0.015  # of error, that running statistics must add to matter
 WORKERS = "DataLoader(data, batch_size, num_workers=4, persistent_workers=True)"
 
@@ -60,7 +62,7 @@ def stopped_too_early(readings: Readings, outcome: Outcome) -> Iterator[Candidat
 
 def overfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     valid = [(step, loss) for step, loss, _ in readings.steps.valid if math.isfinite(loss)]
-    if not outcome.held_out or outcome.train_learned < 0.2:
+    if not outcome.held_out or outcome.train_learned < 0.2 or exchanged(readings):
         return
     rise = 0.0
     judged = readings.last.valid
@@ -225,12 +227,15 @@ def bad_batches(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     """Batches of one row, of all rows, or of one class: they show as a rate too high or a training stopped too early."""
     program, mixed = readings.program, readings.steps.rows_a_batch_sorted
     if mixed is not None and mixed > 0.3:
+        alone = mixed > ALONE and outcome.bad and program.task == "classes"  # each batch undoes what others had taught
         yield Candidate(
             "oscillation",
             ramp(mixed, 0.3, 0.8),
             "The rows come sorted: each batch holds few of the classes, and the network forgets the others.",
             (Measure("how unmixed the batches are", mixed, high=0.2),),
             (("shuffle", None),),
+            proven=alone,
+            weight=0.95 if alone else None,
             extra={"code": "shuffle"},
         )
     if program.batch <= FEW_FOR_NORM and program.rows > 64 and readings.graph.batch_norm:
