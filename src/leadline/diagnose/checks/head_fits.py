@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
+from leadline.diagnose.checks.mask_losses import read_beyond
 from leadline.diagnose.readings import Answers, Graph, Readings
 from leadline.diagnose.subject import Subject
 
@@ -43,7 +44,7 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
     )
     if subject.loss is None:  # then it is not known whether the outputs are what it compares
         found = [each for each in found if each["code"] not in _OF_OUTPUTS]
-    return [*_pulled_apart(readings), *_numbered_classes(readings), *found]
+    return [*_pulled_apart(readings), *_numbered_classes(readings), *_beyond_shares(subject), *found]
 
 
 def problems_of(
@@ -223,6 +224,21 @@ def _pulled_apart(readings: Readings) -> Iterator[Problem]:
         change="",
         argument="",
     )
+
+
+def _beyond_shares(subject: Subject) -> Iterator[Problem]:
+    """A loss that takes shares, such as an overlap, and outputs that nothing holds between 0 and 1."""
+    beyond = read_beyond(subject)
+    if beyond is not None and beyond > _ROOM:
+        yield _problem(
+            "shares_from_raw_outputs",
+            f"The loss wants shares between 0 and 1, but {beyond:.0%} of the outputs lie outside, where it is less than for "
+            "right answers: what it rewards is no overlap any more.",
+            "Take the sigmoid of the outputs before this loss.",
+            "loss = loss_function(torch.sigmoid(outputs), targets)",
+            change="",
+            argument="",
+        )
 
 
 def _numbered_classes(readings: Readings) -> Iterator[Problem]:
