@@ -29,6 +29,14 @@ class LossWeights:
 
 
 @dataclass
+class OwnGradients:
+    """Functions with a backward pass that the person wrote."""
+
+    functions: list[str] = field(default_factory=list)  # by name
+    off: float = 0.0  # largest share by which the slope of the loss along a gradient is another than the gradient's length
+
+
+@dataclass
 class ClassNumbers:
     """Targets of a fit of numbers, where they may be numbers of classes."""
 

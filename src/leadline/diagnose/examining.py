@@ -22,6 +22,7 @@ from leadline.diagnose.checks import (
     last_look,
     non_finite_places,
     numbered_classes,
+    own_gradients,
     reach_in_time,
     renamed_classes,
     row_mixing,
@@ -176,3 +177,5 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     if outcome_of(readings).bad:  # what has learned all rows can learn a few of them
         readings.drill = checks.run("one batch", lambda: drills.read_drill(subject)) or readings.drill
         readings.reach = checks.run("reach in time", lambda: reach_in_time.read_reach(subject)) or readings.reach
+        own = checks.run("gradients of own functions", lambda: own_gradients.read_own_gradients(subject), again=True)
+        readings.own_gradients = own or readings.own_gradients

@@ -18,6 +18,7 @@ from leadline.diagnose.check_readings import (
     Giveaway,
     Hidden,
     LossWeights,
+    OwnGradients,
     Pairs,
     Reach,
     Renamed,
@@ -353,6 +354,7 @@ class Readings:
     splits: Splits = field(default_factory=Splits)
     hidden: Hidden = field(default_factory=Hidden)
     loss_weights: LossWeights = field(default_factory=LossWeights)
+    own_gradients: OwnGradients = field(default_factory=OwnGradients)
     numbers: ClassNumbers = field(default_factory=ClassNumbers)
     renamed: Renamed = field(default_factory=Renamed)
     pairs: Pairs = field(default_factory=Pairs)

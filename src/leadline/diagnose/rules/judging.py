@@ -33,6 +33,7 @@ from leadline.plan import Plan
 RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.non_finite,
     of_losses.not_training,
+    of_losses.wrong_gradient,
     of_transfer.frozen_body,
     of_transfer.forgotten_body,
     of_losses.head_or_loss_wrong,

@@ -13,6 +13,7 @@ from leadline.diagnose.rules.suspicions import Candidate, ramp
 DEEP, ABYSS = 20.0, 1000.0  # times its first size below 0: a loss that goes on falling there has no bound
 WORSE = 1.2  # times the error of one answer for all, on rows that were trained on
 FLAT = 0.9  # share of a layer
+OFF = 0.1  # of a gradient, that the slope may be another: kinks and rounding make less
 FEW_TENSORS = 3  # that a loss has of its own: more are a network, which may be there to judge only
 
 
@@ -149,6 +150,27 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         return
     if readings.program.parameters and program.trainable == 0:
         yield Candidate("not_training", 1.0, "No parameter requires a gradient.", (), proven=True)
+
+
+def wrong_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A backward pass of one's own that is not the slope: in a network that learned well it was meant so."""
+    found = readings.own_gradients
+    if not found.functions or found.off < OFF:
+        return
+    yield Candidate(
+        "not_training",
+        1.0,
+        f"The backward pass of {', '.join(f'`{name}`' for name in found.functions[:3])} does not give the slope of what the "
+        "forward pass computes: a small step along the gradient changes the loss by another amount than the gradient says.",
+        (Measure("difference of slope and gradient, relative", found.off, high=OFF),),
+        where=", ".join(found.functions[:3]),
+        proven=outcome.bad,
+        hurts=outcome.bad,
+        extra={
+            "remedy": "Compare the two by `torch.autograd.gradcheck`; gradients must be multiplied with what comes back.",
+            "code_line": "torch.autograd.gradcheck(Own.apply, torch.randn(4, 3, dtype=torch.double, requires_grad=True))",
+        },
+    )
 
 
 def _without_gradient(cut: bool, weights: int) -> Candidate:
