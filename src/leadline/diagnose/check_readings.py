@@ -16,6 +16,8 @@ class Hidden:
     share: float = 0.0  # of all weights
     as_drawn: bool = False  # some are spread as torch draws them: they have learned nothing, anywhere
     elsewhere: int = 0  # tensors outside of the network, of no optimizer either
+    plain: list[str] = field(default_factory=list)  # tensors in plain attributes that require no gradient, as if just drawn
+    plain_share: float = 0.0  # of all weights
     made_anew: int = 0  # weights that are other tensors in each pass, so that the same rows get other answers
 
 

@@ -21,6 +21,7 @@ from leadline.diagnose.checks import (
     pair_distances,
     paired_rows,
     picture_fields,
+    plain_tensors,
     simple_methods,
     split_likeness,
     task_guess,
@@ -116,6 +117,8 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
     readings.graph.dropout_in_evaluation = always.largest if always is not None else before.dropout_in_evaluation
     hidden = checks.run("weights that nobody holds", lambda: hidden_layers.read_hidden(subject, few), passes=1, again=True)
     readings.hidden = hidden or readings.hidden
+    plain = checks.run("tensors that nothing can train", lambda: plain_tensors.read_plain(subject, few), passes=1, again=True)
+    readings.hidden.plain, readings.hidden.plain_share = plain or ([], 0.0)
     readings.graph.pretrained = bool(
         checks.run("earlier trainings", lambda: first_look.has_learned(subject.fresh()), again=True)
     )

@@ -115,6 +115,8 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
             extra={"remedy": "Call the optimizer after the backward pass.", "code_line": "optimizer.step()"},
         )
         return
+    if readings.hidden.plain:
+        yield _plain(readings, outcome)
     unheld = [*_unheld(readings, outcome)]
     if unheld:
         yield from unheld
@@ -195,6 +197,25 @@ def _flat(readings: Readings) -> bool:
     """Whether a layer is silent or saturated for nearly all rows, so that a gradient of 0 has its reason there."""
     at_steps = [each for sample in readings.steps.samples for each in (sample.dead, sample.saturated)]
     return any(share > FLAT for shares in (readings.last.dead, readings.last.saturated, *at_steps) for share in shares.values())
+
+
+def _plain(readings: Readings, outcome: Outcome) -> Candidate:
+    """Tensors as they were drawn, in plain attributes: in a network that learns, as with random features, they may be meant so."""
+    hidden = readings.hidden
+    attribute = hidden.plain[0].rpartition(".")[2]
+    return Candidate(
+        "not_training",
+        0.8 if outcome.bad else 0.1,
+        "Tensors that the answers are made with look as if they were just drawn, and are plain attributes that no gradient "
+        "reaches: they stay as they are.",
+        (Measure("share of the weights", hidden.plain_share, high=0.0),),
+        (("everything_trains", None),),
+        where=", ".join(hidden.plain[:3]),
+        extra={
+            "remedy": "Wrap them as parameters before the optimizer is made.",
+            "code_line": f"self.{attribute} = nn.Parameter(self.{attribute})",
+        },
+    )
 
 
 def _standing(readings: Readings) -> Candidate:
