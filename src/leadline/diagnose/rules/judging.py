@@ -154,6 +154,11 @@ def worth_trying(readings: Readings) -> list[Change]:
     return wanted + [change for change in usual if change not in wanted]
 
 
+def is_suspicious(readings: Readings) -> bool:
+    """Whether something is suspected that is worth a trial, also where nothing is found without one."""
+    return any(candidate.strength >= WORTH for candidate in candidates_of(readings, outcome_of(readings)))
+
+
 def judge_readings(readings: Readings, plan: Plan | None = None) -> Verdict:
     """The verdict that these readings and the trials allow; with a Plan, remedies are changes to it as well."""
     outcome = outcome_of(readings)
