@@ -6,6 +6,21 @@ from dataclasses import dataclass, field
 
 
 @dataclass
+class Asked:
+    """What the loss asks of the targets, where they are no answers to the inputs."""
+
+    places: bool = False  # they count the rows of their batch: each row is to find its own partner among all
+    moving: bool = False  # the same inputs come with other targets later in the training than before
+    unlike: bool = False  # the loss is not known, and is none that is usual of these outputs and targets
+    among: bool = False  # the loss compares the rows of a batch, so that the loss of a row alone is another thing
+
+    @property
+    def answers(self) -> bool:
+        """Whether they are answers, each to its own row."""
+        return not (self.places or self.moving or self.unlike or self.among)
+
+
+@dataclass
 class Hidden:
     """Weights that outputs are made with, and that neither the network nor an optimizer holds."""
 
@@ -49,3 +64,21 @@ class Activations:
     first: dict[str, list[int]] = field(default_factory=dict)
     last: dict[str, list[int]] = field(default_factory=dict)
     follows: dict[str, str] = field(default_factory=dict)  # layer → the activation that it feeds, where it feeds one
+
+
+@dataclass
+class Giveaway:
+    """The input column that the target explains best, where it explains most of it: does it give the answer away?"""
+
+    columns: list[int] = field(default_factory=list)  # several where a category stands in columns of 0 and 1
+    told: float = 0.0  # share of its variance that the target explains
+    copied: bool = False  # the target in other words: one value for each class, or a straight line over the numbers
+    beside: int = 0  # other columns
+    rows: int = 0  # that were looked at
+    constant: float = 0.0  # error of one answer for all
+    alone: float | None = None  # error of a simple method that gets this column alone, on rows that it did not see
+    others: float | None = None  # of one that gets all others
+    others_se: float = 0.0
+    shared: float | None = None  # share of the column that the others explain
+    shared_beyond: float | None = None  # share of what it has besides the target that the others explain; 0 ± se of noise
+    shared_beyond_se: float = 0.0

@@ -24,6 +24,7 @@ from leadline.diagnose.checks import (
     row_mixing,
     running_statistics,
 )
+from leadline.diagnose.checks.batch_losses import loss_of_places
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Beside, Readings
 from leadline.diagnose.rules.judging import judge_readings, worth_trying
@@ -58,6 +59,9 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
         if subject is None:
             readings.unchecked.append("network, loss and data: there are no rows")
             return judge_readings(readings)
+        readings.asked = checks.run("targets over time", probe.asked, again=True) or readings.asked
+        if readings.asked.places and subject.loss is not None:
+            subject.loss = loss_of_places(subject.loss)
         examine_subject(subject, checks, graph_loss=probe.graph_loss)
         readings.last.suspicious = probe.row_course.suspicious(subject.train) or readings.last.suspicious
         if probe.unlearned and any(each.startswith("outputs: ") for each in readings.unchecked):

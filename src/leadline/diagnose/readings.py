@@ -12,7 +12,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
-from leadline.diagnose.check_readings import Activations, ClassNumbers, Hidden, Pairs
+from leadline.diagnose.check_readings import Activations, Asked, ClassNumbers, Giveaway, Hidden, Pairs
 
 
 @dataclass
@@ -80,6 +80,7 @@ class Graph:
     unseen: list[str] = field(default_factory=list)  # operations that hide others (compiled, checkpointed): read from modules
     softmax_size: int | None = None  # how many entries the last softmax of head or loss shares out one to
     softmax_over_rows: bool = False  # it does so over the batch
+    weighed_rows: bool = True  # no loss of usual kind is taken, or something multiplies it row by row
     broadcast: bool = False  # outputs [N, 1] meet targets [N]: the loss compares every row with every other
 
 
@@ -256,24 +257,6 @@ class Labels:
 
 
 @dataclass
-class Giveaway:
-    """The input column that the target explains best, where it explains most of it: does it give the answer away?"""
-
-    columns: list[int] = field(default_factory=list)  # several where a category stands in columns of 0 and 1
-    told: float = 0.0  # share of its variance that the target explains
-    copied: bool = False  # the target in other words: one value for each class, or a straight line over the numbers
-    beside: int = 0  # other columns
-    rows: int = 0  # that were looked at
-    constant: float = 0.0  # error of one answer for all
-    alone: float | None = None  # error of a simple method that gets this column alone, on rows that it did not see
-    others: float | None = None  # of one that gets all others
-    others_se: float = 0.0
-    shared: float | None = None  # share of the column that the others explain
-    shared_beyond: float | None = None  # share of what it has besides the target that the others explain; 0 ± se of noise
-    shared_beyond_se: float = 0.0
-
-
-@dataclass
 class Drill:
     """One batch, learned by heart by a copy without regularization."""
 
@@ -350,6 +333,7 @@ class Readings:
     graph: Graph = field(default_factory=Graph)
     columns: Columns = field(default_factory=Columns)
     answers: Answers = field(default_factory=Answers)
+    asked: Asked = field(default_factory=Asked)
     first: First = field(default_factory=First)
     steps: Steps = field(default_factory=Steps)
     last: Last = field(default_factory=Last)

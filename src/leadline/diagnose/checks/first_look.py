@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from leadline.diagnose.checks.batch_losses import first_batch
 from leadline.diagnose.checks.constant_answers import best_constant, uninformed
 from leadline.diagnose.checks.flat_features import choose
 from leadline.diagnose.checks.graph_nodes import NORMS, graph_of, parameter_names
@@ -68,7 +69,7 @@ def has_learned(model: nn.Module) -> bool:
 
 def read_first(subject: Subject) -> First:
     """What the network says before the first step, on up to 256 kept rows, beside answers that do not look at the inputs."""
-    rows = subject.train.take(choose(len(subject.train), _ROWS))
+    rows = first_batch(subject, subject.train.take(choose(len(subject.train), _ROWS)))
     model = subject.fresh()
     outputs = subject.outputs(model.eval(), rows)
     first = First(input_dependence=input_dependence(outputs))

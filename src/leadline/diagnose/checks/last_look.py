@@ -188,7 +188,8 @@ def _parted_loss(subject: Subject, outputs: Any, rows: Rows) -> tuple[float | No
     if subject.loss is None:
         return None, 0.0
     size = max(1, math.ceil(len(rows) / _PARTS))
-    parts = list(rows.parts(size))
+    parts = subject.loss_parts(rows, size)
+    size = len(parts[0])
     model = subject.trained().eval() if not isinstance(outputs, Tensor) else None  # of several outputs a part is made anew
     with torch.no_grad():
         given = [

@@ -11,6 +11,7 @@ from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 MIXED = 0.01
+_UNRELATED = "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart."
 FEW_CLASSES = 3  # of places: of letters and words the rare ones are rightly said to be seldom
 
 
@@ -81,7 +82,7 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     yield Candidate(
         "input_ignored",
         strength,
-        "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart.",
+        _UNRELATED if best_learned is not None else "All rows get the same answer: nothing of the inputs reaches the outputs.",
         measures,
         proven=strength >= 0.9,
     )
@@ -161,9 +162,12 @@ def _usual_recalls(readings: Readings, judged: Judged) -> list[float]:
 def label_noise(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     labels, answers = readings.labels, readings.answers
     excess = (labels.disagreement or 0.0) - (labels.expected_disagreement or 0.0)
-    if readings.columns.constant > 0.99:
+    if readings.columns.constant > 0.99 or not readings.asked.answers:
         return
-    strength = max(ramp(excess, 0.04, 0.15), ramp(answers.contradictions, 0.05, 0.25))
+    # Two numbers that were measured of the same inputs contradict each other as little as two draws do.
+    of_labels = readings.program.task in ("classes", "labels") or "nll_loss" in readings.graph.loss_operations
+    contradictions = answers.contradictions if of_labels else 0.0
+    strength = max(ramp(excess, 0.04, 0.15), ramp(contradictions, 0.05, 0.25))
     yield Candidate(
         "label_noise",
         strength,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from leadline.diagnose.check_readings import Giveaway
 from leadline.diagnose.findings import Measure
-from leadline.diagnose.readings import Giveaway, Readings
+from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate
 
