@@ -1,4 +1,4 @@
-"""Readings of single checks: weights that nobody holds, class numbers as amounts, pairs and their distances."""
+"""Readings of single checks: weights that nobody holds, class numbers as amounts, pairs, how far back a gradient reaches."""
 
 from __future__ import annotations
 
@@ -54,6 +54,31 @@ class Pairs:
     raw_se: float = 0.0
     learned: float = 0.5  # how often it is nearer to the network
     pull: float = 0.0  # beyond 0 the loss draws pairs with the larger target together, below it the others
+
+
+@dataclass
+class Reach:
+    """Of rows of steps: from which steps a gradient arrives, and what simple methods know by those and by the others."""
+
+    length: int = 0  # steps of a row; 0 where it was not looked at
+    unreached: int = 0  # steps of which less than 1 % of the largest gradient arrives when it begins
+    cut: bool = False  # it is exactly 0 there
+    within: float | None = None  # error of the best simple method that gets the other steps alone
+    within_se: float = 0.0
+    beyond: float | None = None  # of the best one that gets the unreached steps alone
+    beyond_se: float = 0.0
+
+
+@dataclass
+class TargetColumns:
+    """Targets of several numbers or labels a row, each by itself; what is said of answers is of held-out rows."""
+
+    spreads: list[float] = field(default_factory=list)  # of numbers, their standard deviation
+    errors: list[float] = field(default_factory=list)  # of the network, in shares of their variance
+    shares: list[float] = field(default_factory=list)  # of labels, how many rows have them
+    there: list[int] = field(default_factory=list)  # rows with the label
+    found: list[int] = field(default_factory=list)  # those for which it is said
+    apart: list[float] = field(default_factory=list)  # how often a row with it gets the larger output than one without
 
 
 @dataclass

@@ -16,13 +16,16 @@ from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
     activation_spread,
+    drawn_codes,
     drills,
     head_fits,
     last_look,
     non_finite_places,
     numbered_classes,
+    reach_in_time,
     row_mixing,
     running_statistics,
+    target_columns,
 )
 from leadline.diagnose.checks.batch_losses import loss_of_places
 from leadline.diagnose.findings import Verdict
@@ -157,8 +160,12 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
         restless = checks.run("judging in training mode", lambda: last_look.read_restless(subject), again=True)
         readings.last.restless_error, readings.last.restless_error_se = restless or (None, 0.0)
     readings.last.mixing = checks.run("rows by themselves", lambda: row_mixing.read_mixing(subject), again=True)
+    if readings.program.task == "other":
+        readings.last.passed = checks.run("drawn codes", lambda: drawn_codes.read_passed(subject), again=True)
     stale = checks.run("running statistics", lambda: running_statistics.read_stale(subject), again=True)
     readings.last.stale_error, readings.last.stale_error_se = stale or (None, 0.0)
+    columns = checks.run("targets by column", lambda: target_columns.read_target_columns(subject), again=True)
+    readings.targets = columns or readings.targets
     numbers = checks.run("class numbers", lambda: numbered_classes.read_class_numbers(subject), again=True)
     readings.numbers = numbers or readings.numbers
     readings.graph.problems = checks.run("head", lambda: head_fits.head_problems(subject, readings), again=True) or []
@@ -167,3 +174,4 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
         readings.steps.non_finite_where = where or ""
     if outcome_of(readings).bad:  # what has learned all rows can learn a few of them
         readings.drill = checks.run("one batch", lambda: drills.read_drill(subject)) or readings.drill
+        readings.reach = checks.run("reach in time", lambda: reach_in_time.read_reach(subject)) or readings.reach

@@ -204,8 +204,8 @@ def row_keys(rows: Rows) -> list[bytes]:
         True
     """
     count = len(rows)
-    columns = [tensor.reshape(count, -1).cpu().contiguous().numpy() for tensor in leaves_of((rows.inputs, rows.targets))]
-    raws = [np.ascontiguousarray(column).view(np.uint8).reshape(count, -1) for column in columns]
+    columns = [tensor.reshape(count, -1).cpu().contiguous() for tensor in leaves_of((rows.inputs, rows.targets))]
+    raws = [column.view(torch.uint8).numpy() for column in columns]  # of all types, bfloat16 among them
     return [b"|".join(raw[row].tobytes() for raw in raws) for row in range(count)]
 
 

@@ -12,7 +12,11 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
+<<<<<<< HEAD
 from leadline.diagnose.check_readings import Activations, Asked, ClassNumbers, Giveaway, Hidden, Pairs
+=======
+from leadline.diagnose.check_readings import Activations, ClassNumbers, Hidden, Pairs, Reach, TargetColumns
+>>>>>>> 69d9b83fd8d770edb96b15e555f45de023bc0e43
 
 
 @dataclass
@@ -82,6 +86,7 @@ class Graph:
     softmax_over_rows: bool = False  # it does so over the batch
     weighed_rows: bool = True  # no loss of usual kind is taken, or something multiplies it row by row
     broadcast: bool = False  # outputs [N, 1] meet targets [N]: the loss compares every row with every other
+    foreign: float | None = None  # share of what targets ask of answers that is asked of those for other rows
 
 
 @dataclass
@@ -146,9 +151,7 @@ class Sample:
     weight: list[float]  # ‖w‖
     update: list[float | None]  # ‖Δw‖
     rate: float = 0.0
-    dead: dict[str, float] = field(
-        default_factory=dict
-    )  # layer → share of units that gave 0 (or less) for every row of the batch
+    dead: dict[str, float] = field(default_factory=dict)  # layer → share of units that gave 0 (or less) for all its rows
     saturated: dict[str, float] = field(default_factory=dict)  # layer → share of outputs where the slope is below 1 %
     scale: dict[str, float] = field(default_factory=dict)  # layer → standard deviation of its outputs
     training_mode: bool = True
@@ -221,6 +224,7 @@ class Last:
     saturated: dict[str, float] = field(default_factory=dict)
     suspicious: list[dict[str, Any]] = field(default_factory=list)  # rows: {"row", "label", "likelier", "confidence"}
     mixing: float | None = None  # how far answers move with the other rows of their batch, in shares of their spread
+    passed: float | None = None  # how far what is rebuilt from drawn codes differs by row, in shares of how far rows do
     horizon: float | None = None  # steps back after which a recurrent net's gradient has fallen to 1 %
 
 
@@ -343,6 +347,8 @@ class Readings:
     hidden: Hidden = field(default_factory=Hidden)
     numbers: ClassNumbers = field(default_factory=ClassNumbers)
     pairs: Pairs = field(default_factory=Pairs)
+    reach: Reach = field(default_factory=Reach)
+    targets: TargetColumns = field(default_factory=TargetColumns)
     labels: Labels = field(default_factory=Labels)
     giveaway: Giveaway = field(default_factory=Giveaway)
     drill: Drill = field(default_factory=Drill)

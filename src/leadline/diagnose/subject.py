@@ -207,13 +207,19 @@ class Subject:
 def joined(parts: list[Any], sizes: list[int]) -> Any:
     """Outputs of so many rows each, one after the other; what has no row for each row is that of the first part.
 
+    Of outputs (time, rows, …) the rows lie along the second dimension.
+
     Example:
         >>> joined([(torch.zeros(2, 3), torch.ones(1)), (torch.zeros(1, 3), torch.ones(1))], [2, 1])[0].shape
         torch.Size([3, 3])
     """
     first = parts[0]
-    if len(parts) == 1 or isinstance(first, Tensor):
-        return torch.cat(parts) if len(parts) > 1 else first
+    if len(parts) == 1:
+        return first
+    if isinstance(first, Tensor):
+        by_size = [(part, size) for part, size in zip(parts, sizes, strict=True) if part.ndim > 1]
+        time_first = len(by_size) == len(parts) and all(part.shape[1] == size for part, size in by_size)
+        return torch.cat(parts, int(time_first and any(len(part) != size for part, size in by_size)))
     if isinstance(first, dict):
         return {name: _joined_within([part[name] for part in parts], sizes) for name in first}
     if isinstance(first, (tuple, list)):

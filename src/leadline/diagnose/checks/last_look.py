@@ -188,9 +188,15 @@ def _parted_loss(subject: Subject, outputs: Any, rows: Rows) -> tuple[float | No
     if subject.loss is None:
         return None, 0.0
     size = max(1, math.ceil(len(rows) / _PARTS))
+<<<<<<< HEAD
     parts = subject.loss_parts(rows, size)
     size = len(parts[0])
     model = subject.trained().eval() if not isinstance(outputs, Tensor) else None  # of several outputs a part is made anew
+=======
+    parts = list(rows.parts(size))
+    by_row = isinstance(outputs, Tensor) and outputs.ndim > 0 and len(outputs) == len(rows)
+    model = subject.trained().eval() if not by_row else None  # of several outputs a part is made anew
+>>>>>>> 69d9b83fd8d770edb96b15e555f45de023bc0e43
     with torch.no_grad():
         given = [
             outputs[at * size : (at + 1) * size] if model is None else subject.call(model, part.inputs)
@@ -229,6 +235,8 @@ def _classes_of_places(
     outputs: Tensor, targets: Tensor, head: Sequence[str], loss: Sequence[str]
 ) -> tuple[Tensor, Tensor] | None:
     """Of sequences and maps with a class for each place: what is answered there and what is true, [N, …] whole numbers."""
+    if outputs.ndim > 1 and len(outputs) != len(targets) == outputs.shape[1]:
+        outputs = outputs.transpose(0, 1)  # time comes first
     if not targets.is_floating_point() and outputs.ndim == targets.ndim + 1:
         last = outputs.shape[:-1] == targets.shape
         if last or outputs.movedim(1, -1).shape[:-1] == targets.shape:

@@ -12,6 +12,7 @@ from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 MIXED = 0.01
 _UNRELATED = "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart."
+FOREIGN = 0.8  # of what targets ask; of losses over pairs of rows much less is
 FEW_CLASSES = 3  # of places: of letters and words the rare ones are rightly said to be seldom
 
 
@@ -102,6 +103,25 @@ def rows_mixed(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         extra={
             "remedy": "Keep the rows of a batch apart: the first dimension is the row's all the way through.",
             "code_line": "nn.LSTM(features, hidden, batch_first=True)  # or x.permute(1, 0, 2)",
+        },
+    )
+
+
+def targets_of_others(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    foreign = readings.graph.foreign or 0.0
+    if foreign < FOREIGN or readings.graph.broadcast:
+        return
+    yield Candidate(
+        "input_ignored",
+        1.0,
+        "The loss holds the answers for a row against the targets of other rows: outputs and targets are in unlike orders, as "
+        "where (time, batch) and (batch, time) are both flattened.",
+        (Measure("share of what targets ask that is asked of answers for other rows", foreign, high=0.0),),
+        proven=True,
+        hurts=outcome.bad or math.isnan(outcome.error),  # that targets are mixed may be meant
+        extra={
+            "remedy": "Bring outputs and targets into one order of dimensions before they are flattened.",
+            "code_line": "loss = criterion(outputs.transpose(0, 1).reshape(-1, classes), targets.reshape(-1))",
         },
     )
 

@@ -19,6 +19,7 @@ JUDGED_WHILE = 512  # held-out rows, of which the loss is looked at while it tra
 FEW_FOR_NORM = 4  # rows of a batch, whose mean and spread are mostly chance
 LONG_STEP = 0.03  # seconds of waiting a step on a CPU, for an alarm
 LONG_WAIT, SLOW_ROW = 5e-3, 1e-4  # seconds a step, and a row: what lies in memory is there sooner
+EMPTIED = 0.1  # of the first size of the weights
 STALE = 0.015  # of error, that running statistics must add to matter
 WORKERS = "DataLoader(data, batch_size, num_workers=4, persistent_workers=True)"
 
@@ -115,7 +116,8 @@ def steady_rise(readings: Readings) -> tuple[float, int]:
 def over_regularized(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     dropout, decay = readings.graph.dropout, readings.program.weight_decay
     pull = decay * (1.0 if "W" in readings.program.optimizer else 10.0)
-    strength = max(ramp(dropout, 0.5, 0.85), ramp(math.log10(max(pull, 1e-9)), -1.0, 0.5))
+    pulled = ramp(math.log10(max(pull, 1e-9)), -1.0, 0.5)
+    strength = max(ramp(dropout, 0.5, 0.85), pulled)
     if (answers := readings.graph.dropped_answers) > 0:
         yield Candidate(
             "over_regularized",
@@ -132,14 +134,34 @@ def over_regularized(readings: Readings, outcome: Outcome) -> Iterator[Candidate
     if outcome.gap > 3 * outcome.gap_se + 0.05 * outcome.constant:
         strength *= 0.3  # it learns more by heart than it can use: held back it is not
     changes = [("no_dropout", None)] if dropout else []
+    left = _left_of_weights(readings) if pulled else 1.0  # where no gradient arrives, a weak decay empties them as well
+    emptied = left < EMPTIED and outcome.nothing
+    cause = "What is meant to keep the network from learning by heart keeps it from learning."
+    if emptied:
+        cause = f"The weights have decayed to {left:.1g} of their first size, and with them all that the network could say."
     yield Candidate(
         "over_regularized",
-        strength,
-        "What is meant to keep the network from learning by heart keeps it from learning.",
-        (Measure("largest share dropped", dropout, high=0.5), Measure("weight decay", decay, high=0.1)),
-        (*changes, *([("no_decay", None)] if decay else [])),
-        severity="moderate",
+        max(strength, 0.9 * emptied),
+        cause,
+        (
+            Measure("largest share dropped", dropout, high=0.5),
+            Measure("weight decay", decay, high=0.1),
+            *((Measure("size of the weights at the end, over the first", left, low=EMPTIED),) if emptied else ()),
+        ),
+        (*([("no_decay", None)] if emptied else []), *changes, *([("no_decay", None)] if decay and not emptied else [])),
+        severity="severe" if emptied else "moderate",
+        proven=emptied,
     )
+
+
+def _left_of_weights(readings: Readings) -> float:
+    """How large the weights were at the last sampled step, over the first, by the median over the matrices."""
+    samples = [sample for sample in readings.steps.samples if sample.weight]
+    if len(samples) < 2:
+        return 1.0
+    pairs = zip(samples[0].weight, samples[-1].weight, readings.steps.names, strict=False)
+    ratios = [after / before for before, after, name in pairs if before > 0 and not name.endswith("bias")]
+    return float(np.median(ratios)) if ratios else 1.0
 
 
 def mode_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:

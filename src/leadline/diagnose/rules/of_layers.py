@@ -10,7 +10,7 @@ import numpy as np
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import LayerFacts, Readings
 from leadline.diagnose.rules.of_rates import weight_growth
-from leadline.diagnose.rules.outcomes import Outcome
+from leadline.diagnose.rules.outcomes import Outcome, behind
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 VANISHED = 1e-3  # first over last gradient per √parameter
@@ -135,6 +135,7 @@ def receptive_field(readings: Readings, outcome: Outcome) -> Iterator[Candidate]
 
 
 def memory_too_short(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    yield from _out_of_reach(readings, outcome)
     horizon = readings.last.horizon
     if horizon is None or not readings.graph.recurrent:
         return
@@ -147,6 +148,41 @@ def memory_too_short(readings: Readings, outcome: Outcome) -> Iterator[Candidate
         "Gradients reach back only part of each row: what happened earlier cannot be learned.",
         (Measure("steps back with 1 % of the gradient left", horizon, low=length),),
         severity="moderate",
+    )
+
+
+def _out_of_reach(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """Steps from which no gradient arrives tell a simple method more than the others do, and more than the network knows."""
+    reach = readings.reach
+    if reach.within is None or reach.beyond is None or not outcome.bad:
+        return
+    more = behind(reach.within, reach.beyond, math.hypot(reach.within_se, reach.beyond_se), outcome.constant)
+    missed = behind(outcome.error, reach.beyond, math.hypot(outcome.error_se, reach.beyond_se), outcome.constant)
+    if not more or not missed:
+        return
+    # What is worse than those who know the other steps alone has another fault besides, or in place of it.
+    alone = not behind(outcome.error, reach.within, math.hypot(outcome.error_se, reach.within_se), outcome.constant)
+    steps = f"{reach.unreached} of the {reach.length} steps of a row"
+    cause = f"Hardly any gradient comes from {steps}, and they tell most: the network cannot learn to keep what it reads there."
+    extra = {}
+    if reach.cut:
+        cause = f"No gradient at all comes from {steps}, and they tell most: the way back in time is cut, as by `detach`."
+        extra = {
+            "remedy": "Detach a carried state between rows or batches at most, never between the steps of a row.",
+            "code_line": "hidden = cell(x[:, t], hidden)  # not hidden.detach()",
+        }
+    yield Candidate(
+        "memory_too_short",
+        0.9 if alone else 0.6,
+        cause,
+        (
+            Measure("steps from which less than 1 % of the largest gradient comes", reach.unreached, high=0),
+            Measure("error of a simple method that knows these alone", reach.beyond, low=outcome.error),
+        ),
+        () if reach.cut else (("gated", None),),
+        proven=alone,
+        weight=0.93,
+        extra=extra,
     )
 
 

@@ -10,7 +10,7 @@ from leadline.diagnose.readings import LayerFacts, Readings
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
-WIDE, NARROW = 9.0, 3.0  # units of a hidden layer: beyond suspicion, and too few for most things
+WIDE, NARROW = 8.0, 3.0  # units of a hidden layer: beyond suspicion, and too few for most things
 
 
 def narrow_layer(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
