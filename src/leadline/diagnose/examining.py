@@ -67,7 +67,7 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
             subject.loss = loss_of_places(subject.loss)
         examine_subject(subject, checks, graph_loss=probe.graph_loss)
         readings.last.suspicious = probe.row_course.suspicious(subject.train) or readings.last.suspicious
-        if probe.unlearned and any(each.startswith("outputs: ") for each in readings.unchecked):
+        if probe.unlearned and any(each.startswith("outputs") for each in readings.unchecked):
             readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")
         verdict = judge_with_trials(subject, readings, seconds=seconds)
     readings.seconds["whole"] = time.perf_counter() - began
@@ -97,6 +97,7 @@ def read_course(probe: Probe, readings: Readings) -> None:
     losses, steps = probe.losses(), readings.steps
     steps.names = [name for name, _ in probe.model.named_parameters()]
     steps.sizes = [parameter.numel() for parameter in probe.model.parameters()]
+    steps.matrices = [name for name, each in probe.model.named_parameters() if each.ndim > 1 and each.requires_grad]
     steps.losses = [(at * probe.stride, loss) for at, loss in trends.stretches(losses)]
     steps.rows_a_batch_sorted = trends.unmixed([each.cpu().numpy() for each in probe.batch_targets])
     steps.noise = trends.noise_between_steps(losses)

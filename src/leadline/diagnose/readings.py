@@ -12,11 +12,16 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
-<<<<<<< HEAD
-from leadline.diagnose.check_readings import Activations, Asked, ClassNumbers, Giveaway, Hidden, Pairs
-=======
-from leadline.diagnose.check_readings import Activations, ClassNumbers, Hidden, Pairs, Reach, TargetColumns
->>>>>>> 69d9b83fd8d770edb96b15e555f45de023bc0e43
+from leadline.diagnose.check_readings import (
+    Activations,
+    Asked,
+    ClassNumbers,
+    Giveaway,
+    Hidden,
+    Pairs,
+    Reach,
+    TargetColumns,
+)
 
 
 @dataclass
@@ -86,6 +91,7 @@ class Graph:
     softmax_over_rows: bool = False  # it does so over the batch
     weighed_rows: bool = True  # no loss of usual kind is taken, or something multiplies it row by row
     broadcast: bool = False  # outputs [N, 1] meet targets [N]: the loss compares every row with every other
+    broadcast_shape: list[int] = field(default_factory=list)  # of the outputs then
     foreign: float | None = None  # share of what targets ask of answers that is asked of those for other rows
 
 
@@ -131,6 +137,7 @@ class First:
     loss: float | None = None
     expected_loss: float | None = None  # of a network that knows nothing: ln K, the entropy of the targets, their variance …
     best_constant_loss: float | None = None  # of the best constant output under this loss
+    answer_spread: float | None = None  # deviation of the outputs over that of the targets, where these are numbers
     input_dependence: float | None = None  # spread of the outputs over the rows, relative to their own size
     mode_difference: float | None = None  # |loss in training mode − in evaluation mode| / the latter
     # Read only where nothing has been trained yet:
@@ -167,6 +174,7 @@ class Steps:
 
     names: list[str] = field(default_factory=list)  # the weight tensors, from the input to the output
     sizes: list[int] = field(default_factory=list)
+    matrices: list[str] = field(default_factory=list)  # those of more than one dimension that require a gradient
     samples: list[Sample] = field(default_factory=list)
     losses: list[tuple[int, float]] = field(default_factory=list)  # (step, mean loss since the one before), up to 200 stretches
     noise: float | None = None  # standard deviation of the loss from step to step, around its trend

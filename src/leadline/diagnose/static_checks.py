@@ -136,7 +136,8 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
     )
     layers = checks.run("layers", lambda: first_look.read_layers(subject.fresh(), few, subject.call), passes=2)
     readings.program.layers = layers or readings.program.layers
-    foreign = checks.run("rows and their targets", lambda: paired_rows.read_foreign(subject), passes=4)
+    pairing = functools.partial(paired_rows.read_foreign, subject)
+    foreign = checks.run("rows and their targets", pairing, passes=4) if readings.asked.answers else None
     readings.graph.foreign = foreign if foreign is not None else before.foreign
     readings.first = checks.run("first step", lambda: first_look.read_first(subject), passes=16) or readings.first
 

@@ -82,8 +82,16 @@ def read_first(subject: Subject) -> First:
     first.mode_difference = abs(lively - quiet) / max(abs(quiet), 1e-12)
     first.best_constant_loss = best_constant(subject.loss, outputs, rows.targets)
     told = uninformed(subject.loss, outputs, rows.targets) if subject.task in ("classes", "labels") else None
+    first.answer_spread = _spread_beside(outputs, rows.targets) if subject.task == "number" else None
     first.expected_loss = told if told is not None else first.best_constant_loss
     return first
+
+
+def _spread_beside(outputs: Any, targets: Any) -> float | None:
+    """The deviation of the answers over that of the targets."""
+    values = answer_tensor(outputs)
+    wide = float(targets.detach().float().std(0).mean()) if isinstance(targets, Tensor) and len(targets) > 1 else 0.0
+    return float(values.detach().float().std(0).mean()) / wide if values is not None and wide > 0 else None
 
 
 def input_dependence(outputs: Any) -> float | None:

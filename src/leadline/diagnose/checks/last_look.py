@@ -188,15 +188,10 @@ def _parted_loss(subject: Subject, outputs: Any, rows: Rows) -> tuple[float | No
     if subject.loss is None:
         return None, 0.0
     size = max(1, math.ceil(len(rows) / _PARTS))
-<<<<<<< HEAD
     parts = subject.loss_parts(rows, size)
     size = len(parts[0])
-    model = subject.trained().eval() if not isinstance(outputs, Tensor) else None  # of several outputs a part is made anew
-=======
-    parts = list(rows.parts(size))
     by_row = isinstance(outputs, Tensor) and outputs.ndim > 0 and len(outputs) == len(rows)
     model = subject.trained().eval() if not by_row else None  # of several outputs a part is made anew
->>>>>>> 69d9b83fd8d770edb96b15e555f45de023bc0e43
     with torch.no_grad():
         given = [
             outputs[at * size : (at + 1) * size] if model is None else subject.call(model, part.inputs)

@@ -108,7 +108,8 @@ def _read_ending(graph: Graph, nodes: Sequence[Node], outputs: Any) -> None:
     core = next((at for at, node in enumerate(way) if node.name in _CORES), None)
     graph.weighed_rows = core is None or any(node.name == "mul" and node.shape for node in way[core + 1 :])
     _read_softmax(graph, last, way)
-    graph.broadcast = any(_broadcasts(before, node) for before, node in zip([last, *way], way, strict=False))
+    shapes = [list(before.shape) for before, node in zip([last, *way], way, strict=False) if _broadcasts(before, node)]
+    graph.broadcast, graph.broadcast_shape = bool(shapes), shapes[0] if shapes else []
 
 
 def _way(nodes: Sequence[Node]) -> list[Node]:

@@ -11,6 +11,7 @@ from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 MIXED = 0.01
+NAMES = 8  # numbers a row, of things that are looked up
 _UNRELATED = "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart."
 FOREIGN = 0.8  # of what targets ask; of losses over pairs of rows much less is
 FEW_CLASSES = 3  # of places: of letters and words the rare ones are rightly said to be seldom
@@ -71,6 +72,8 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     if best_learned is not None and best_learned < 0.05 + chance and outcome.nothing:
         # Neither the network nor any simple method finds a relation, though one batch can be learned by heart.
         strength = 0.9 if learns_one_batch or outcome.train_learned > 0.3 else 0.6
+        if readings.columns.kind == "tokens" and readings.columns.length <= NAMES:
+            strength = 0.3  # what two names mean together no simple method finds, as in tables of who likes what
         measures.append(Measure("share of the error that the best simple method removes", best_learned, low=0.05))
     if outcome.nothing and dependence is not None and dependence < 1e-3:
         # Where a simple method does find a relation, it is the network that does not pass its inputs on, for another reason.

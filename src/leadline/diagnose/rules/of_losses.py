@@ -84,6 +84,10 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     none = bool(heard) and all(math.isnan(norm) or norm == 0 for norm in heard)
     wrong_pair = any(problem.get("mild") != "yes" for problem in graph.problems)  # whose gradient may be 0 for all outputs
     cut = all(map(math.isnan, heard))
+    of_layers = [sample.gradient[at] for sample in sound for at, name in enumerate(steps.names) if name in steps.matrices]
+    if of_layers and all(map(math.isnan, of_layers)) and not cut:
+        yield _beside_the_network(len(steps.matrices))
+        return
     if none and (cut or not (wrong_pair or _flat(readings))):
         yield _without_gradient(cut, len(steps.names))
         return
@@ -144,6 +148,23 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         return
     if readings.program.parameters and program.trainable == 0:
         yield Candidate("not_training", 1.0, "No parameter requires a gradient.", (), proven=True)
+
+
+def _beside_the_network(matrices: int) -> Candidate:
+    """Something gets a gradient, such as the weights of several losses, but no layer does."""
+    return Candidate(
+        "not_training",
+        1.0,
+        "No layer got a gradient at any step that was looked at, though other weights did: the losses are cut off from the "
+        "network, as where they are put into a new tensor.",
+        (Measure("matrices of weights with a gradient", 0, low=matrices),),
+        proven=True,
+        extra={
+            "code": "detached",
+            "remedy": "Put losses together by `torch.stack` or a sum; `torch.tensor([…])` and `.item()` keep their values alone.",
+            "code_line": "losses = torch.stack([first_loss, second_loss])",
+        },
+    )
 
 
 def _without_gradient(cut: bool, weights: int) -> Candidate:
