@@ -107,3 +107,11 @@ class Giveaway:
     shared: float | None = None  # share of the column that the others explain
     shared_beyond: float | None = None  # share of what it has besides the target that the others explain; 0 ± se of noise
     shared_beyond_se: float = 0.0
+
+
+@dataclass
+class Sight:
+    """Whether a network that goes through rows step by step reads the answer of a step before it gives it."""
+
+    kind: str = ""  # "next": it sees the step ahead, "own": it is given the step itself; empty where it is neither
+    share: float = 0.0  # of rows whose answer changes when that is changed

@@ -16,6 +16,7 @@ from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
     activation_spread,
+    answers_in_sight,
     drawn_codes,
     drills,
     head_fits,
@@ -66,6 +67,8 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
         if readings.asked.places and subject.loss is not None:
             subject.loss = loss_of_places(subject.loss)
         examine_subject(subject, checks, graph_loss=probe.graph_loss)
+        sight = functools.partial(answers_in_sight.read_sight, subject, in_place=probe.in_place)
+        readings.sight = checks.run("answers in sight", sight, again=True) or readings.sight
         readings.last.suspicious = probe.row_course.suspicious(subject.train) or readings.last.suspicious
         if probe.unlearned and any(each.startswith("outputs") for each in readings.unchecked):
             readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")

@@ -92,18 +92,19 @@ def form_of(loss: Callable[[Any, Any], Tensor], outputs: Any, targets: Any, told
     return form if form != LossForm() else None
 
 
-def usual_loss(outputs: Any, targets: Any, told: float | Tensor) -> bool:
-    """Whether what was told is a usual loss of these outputs and targets, as they are or in another form.
+def usual_form(outputs: Any, targets: Any, told: float | Tensor) -> LossForm | None:
+    """The form in which what was told is a usual loss of these outputs and targets; None where it is none.
 
     Example:
         >>> outputs, targets = torch.randn(8, 3), torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
-        >>> usual_loss(outputs, targets, F.cross_entropy(outputs, targets))
+        >>> usual_form(outputs, targets, F.cross_entropy(outputs, targets)).outputs
+        'as they are'
+        >>> usual_form(outputs, targets, -outputs[torch.arange(8), targets].mean() - 9.0) is None
         True
-        >>> usual_loss(outputs, targets, -outputs[torch.arange(8), targets].mean())
-        False
     """
     plain = [form for form in _forms(outputs, targets) if not form.squashed]
-    return any(_matching(loss, outputs, targets, told, plain) is not None for loss in _USUAL)
+    found = (_matching(loss, outputs, targets, told, plain) for loss in _USUAL)
+    return next((each for each in found if each is not None), None)
 
 
 def _matching(

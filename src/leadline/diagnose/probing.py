@@ -351,7 +351,12 @@ class Probe:
     def asked(self) -> Asked:
         """What the loss asks of the targets, as far as the steps tell."""
         course = self._course_of_targets
-        return Asked(places=course.places, moving=course.moving, unlike=self.loss is None and self._told.usual is False)
+        return Asked(places=course.places, moving=course.moving, unlike=self._told.unusual)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether a loss that is not said is a usual one of outputs and targets as they are told."""
+        return self._told.usual is not None and self._told.usual.targets[0] != "later"
 
     @property
     def unlearned(self) -> str:

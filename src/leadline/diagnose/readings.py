@@ -20,6 +20,7 @@ from leadline.diagnose.check_readings import (
     Hidden,
     Pairs,
     Reach,
+    Sight,
     TargetColumns,
 )
 
@@ -359,6 +360,7 @@ class Readings:
     targets: TargetColumns = field(default_factory=TargetColumns)
     labels: Labels = field(default_factory=Labels)
     giveaway: Giveaway = field(default_factory=Giveaway)
+    sight: Sight = field(default_factory=Sight)
     drill: Drill = field(default_factory=Drill)
     rates: Rates = field(default_factory=Rates)
     game: Game = field(default_factory=Game)

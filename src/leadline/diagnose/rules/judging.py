@@ -45,6 +45,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_data.targets_of_others,
     of_data.input_ignored,
     of_data.split_mismatch,
+    of_leaks.answers_in_sight,
     of_leaks.column_gives_away,
     of_data.label_noise,
     of_data.imbalance,

@@ -161,7 +161,7 @@ def _beside_the_network(matrices: int) -> Candidate:
         proven=True,
         extra={
             "code": "detached",
-            "remedy": "Put losses together by `torch.stack` or a sum; `torch.tensor([…])` and `.item()` keep their values alone.",
+            "remedy": "Put losses together by `torch.stack` or a sum: `torch.tensor([…])` and `.item()` keep values alone.",
             "code_line": "losses = torch.stack([first_loss, second_loss])",
         },
     )
