@@ -72,7 +72,7 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
         sight = functools.partial(answers_in_sight.read_sight, subject, in_place=probe.in_place)
         readings.sight = checks.run("answers in sight", sight, again=True) or readings.sight
         readings.last.suspicious = probe.row_course.suspicious(subject.train) or readings.last.suspicious
-        if probe.unlearned and any(each.startswith("outputs") for each in readings.unchecked):
+        if probe.unlearned and any("outputs" in each.partition(":")[0].split(", ") for each in readings.unchecked):
             readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")
         verdict = judge_with_trials(subject, readings, seconds=seconds)
     readings.seconds["whole"] = time.perf_counter() - began
