@@ -13,6 +13,7 @@ from leadline.diagnose.subject import Subject
 Problem = dict[str, str]
 _RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, float("inf"))}
 _RANGES |= {"softplus": (0.0, float("inf")), "exp": (0.0, float("inf")), "hardsigmoid": (0.0, 1.0), "softsign": (-1.0, 1.0)}
+_BOUNDING = frozenset(("softmax", "sigmoid", "softplus", "exp", "relu", "hardsigmoid", "abs", "pow"))
 _SQUARED = frozenset(("mse_loss", "smooth_l1_loss", "huber_loss", "l1_loss"))
 _ROOM, _MANY = 0.05, 0.3  # off a sum of one, and share of rows; share from which it is no trifle
 _CLEAR = 0.1  # of a share, so that it matters
@@ -61,6 +62,7 @@ def problems_of(
     found = [
         *_softmaxes(graph),
         *_pairs(graph),
+        *_logarithms(graph, task),
         *_ranges(graph, targets, task),
         *_sums(graph, answers, targets),
         *_shapes(graph, answers),
@@ -162,6 +164,26 @@ def _pairs(graph: Graph) -> Iterator[Problem]:
             f"Take {_NAMES[last]} away from the end of the network: this loss wants its plain outputs.",
             "loss = nn.BCEWithLogitsLoss()(last_layer(x), targets.float())",
             argument="linear",
+        )
+
+
+def _logarithms(graph: Graph, task: str) -> Iterator[Problem]:
+    """A loss of probabilities, written by hand, on outputs that are none."""
+    before = graph.loss_operations[:4]
+    if (
+        task in ("classes", "labels")
+        and "log" in before
+        and not graph.head
+        and not _BOUNDING & set(before[: before.index("log")])
+    ):
+        yield _problem(
+            "log_of_outputs",
+            "The loss takes the logarithm of the network's plain outputs, and nothing makes probabilities of them: of what is "
+            "below 0 there is no logarithm.",
+            "Use the loss that takes plain outputs, or end the network with a sigmoid or a softmax.",
+            "loss = nn.BCEWithLogitsLoss()(last_layer(x), targets.float())"
+            if task == "labels"
+            else "loss = nn.CrossEntropyLoss()(last_layer(x), targets)",
         )
 
 

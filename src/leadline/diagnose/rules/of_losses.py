@@ -96,7 +96,8 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     if graph.detached:
         yield Candidate("not_training", 1.0, "The loss has no graph: no gradient reaches any weight.", (), proven=True)
         return
-    if steps.not_zeroed is not None and steps.not_zeroed > 0.5:
+    held = not steps.names or len(graph.outside) < len(steps.names)  # else its optimizer zeroes the gradients of others
+    if held and steps.not_zeroed is not None and steps.not_zeroed > 0.5:
         yield Candidate(
             "not_training",
             1.0,
