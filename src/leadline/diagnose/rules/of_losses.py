@@ -200,7 +200,7 @@ def _flat(readings: Readings) -> bool:
 
 
 def _plain(readings: Readings, outcome: Outcome) -> Candidate:
-    """Tensors as they were drawn, in plain attributes: in a network that learns, as with random features, they may be meant so."""
+    """Tensors as they were drawn, in plain attributes: where a network learns, as one of random features, they may be meant."""
     hidden = readings.hidden
     attribute = hidden.plain[0].rpartition(".")[2]
     return Candidate(
