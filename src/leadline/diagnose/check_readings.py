@@ -6,6 +6,21 @@ from dataclasses import dataclass, field
 
 
 @dataclass
+class Asked:
+    """What the loss asks of the targets, where they are no answers to the inputs."""
+
+    places: bool = False  # they count the rows of their batch: each row is to find its own partner among all
+    moving: bool = False  # the same inputs come with other targets later in the training than before
+    unlike: bool = False  # the loss is not known, and is none that is usual of these outputs and targets
+    among: bool = False  # the loss compares the rows of a batch, so that the loss of a row alone is another thing
+
+    @property
+    def answers(self) -> bool:
+        """Whether they are answers, each to its own row."""
+        return not (self.places or self.moving or self.unlike or self.among)
+
+
+@dataclass
 class Hidden:
     """Weights that outputs are made with, and that neither the network nor an optimizer holds."""
 
@@ -121,3 +136,11 @@ class Activations:
     first: dict[str, list[int]] = field(default_factory=dict)
     last: dict[str, list[int]] = field(default_factory=dict)
     follows: dict[str, str] = field(default_factory=dict)  # layer → the activation that it feeds, where it feeds one
+
+
+@dataclass
+class Sight:
+    """Whether a network that goes through rows step by step reads the answer of a step before it gives it."""
+
+    kind: str = ""  # "next": it sees the step ahead, "own": it is given the step itself; empty where it is neither
+    share: float = 0.0  # of rows whose answer changes when that is changed

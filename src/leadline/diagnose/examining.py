@@ -16,6 +16,7 @@ from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
     activation_spread,
+    answers_in_sight,
     drawn_codes,
     drills,
     head_fits,
@@ -29,6 +30,7 @@ from leadline.diagnose.checks import (
     running_statistics,
     target_columns,
 )
+from leadline.diagnose.checks.batch_losses import loss_of_places
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Beside, Readings
 from leadline.diagnose.rules.judging import judge_readings, worth_trying
@@ -63,9 +65,14 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
         if subject is None:
             readings.unchecked.append("network, loss and data: there are no rows")
             return judge_readings(readings)
+        readings.asked = checks.run("targets over time", probe.asked, again=True) or readings.asked
+        if readings.asked.places and subject.loss is not None:
+            subject.loss = loss_of_places(subject.loss)
         examine_subject(subject, checks, graph_loss=probe.graph_loss)
+        sight = functools.partial(answers_in_sight.read_sight, subject, in_place=probe.in_place)
+        readings.sight = checks.run("answers in sight", sight, again=True) or readings.sight
         readings.last.suspicious = probe.row_course.suspicious(subject.train) or readings.last.suspicious
-        if probe.unlearned and any(each.startswith("outputs: ") for each in readings.unchecked):
+        if probe.unlearned and any("outputs" in each.partition(":")[0].split(", ") for each in readings.unchecked):
             readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")
         verdict = judge_with_trials(subject, readings, seconds=seconds)
     readings.seconds["whole"] = time.perf_counter() - began
@@ -95,6 +102,7 @@ def read_course(probe: Probe, readings: Readings) -> None:
     losses, steps = probe.losses(), readings.steps
     steps.names = [name for name, _ in probe.model.named_parameters()]
     steps.sizes = [parameter.numel() for parameter in probe.model.parameters()]
+    steps.matrices = [name for name, each in probe.model.named_parameters() if each.ndim > 1 and each.requires_grad]
     steps.losses = [(at * probe.stride, loss) for at, loss in trends.stretches(losses)]
     steps.rows_a_batch_sorted = trends.unmixed([each.cpu().numpy() for each in probe.batch_targets])
     steps.noise = trends.noise_between_steps(losses)

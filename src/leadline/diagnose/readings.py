@@ -14,6 +14,7 @@ from typing import Any
 
 from leadline.diagnose.check_readings import (
     Activations,
+    Asked,
     ClassNumbers,
     Giveaway,
     Hidden,
@@ -22,6 +23,7 @@ from leadline.diagnose.check_readings import (
     Pairs,
     Reach,
     Renamed,
+    Sight,
     TargetColumns,
 )
 
@@ -91,7 +93,9 @@ class Graph:
     unseen: list[str] = field(default_factory=list)  # operations that hide others (compiled, checkpointed): read from modules
     softmax_size: int | None = None  # how many entries the last softmax of head or loss shares out one to
     softmax_over_rows: bool = False  # it does so over the batch
+    weighed_rows: bool = True  # no loss of usual kind is taken, or something multiplies it row by row
     broadcast: bool = False  # outputs [N, 1] meet targets [N]: the loss compares every row with every other
+    broadcast_shape: list[int] = field(default_factory=list)  # of the outputs then
     foreign: float | None = None  # share of what targets ask of answers that is asked of those for other rows
 
 
@@ -138,6 +142,7 @@ class First:
     loss: float | None = None
     expected_loss: float | None = None  # of a network that knows nothing: ln K, the entropy of the targets, their variance …
     best_constant_loss: float | None = None  # of the best constant output under this loss
+    answer_spread: float | None = None  # deviation of the outputs over that of the targets, where these are numbers
     input_dependence: float | None = None  # spread of the outputs over the rows, relative to their own size
     mode_difference: float | None = None  # |loss in training mode − in evaluation mode| / the latter
     # Read only where nothing has been trained yet:
@@ -174,6 +179,7 @@ class Steps:
 
     names: list[str] = field(default_factory=list)  # the weight tensors, from the input to the output
     sizes: list[int] = field(default_factory=list)
+    matrices: list[str] = field(default_factory=list)  # those of more than one dimension that require a gradient
     samples: list[Sample] = field(default_factory=list)
     losses: list[tuple[int, float]] = field(default_factory=list)  # (step, mean loss since the one before), up to 200 stretches
     noise: float | None = None  # standard deviation of the loss from step to step, around its trend
@@ -346,6 +352,7 @@ class Readings:
     graph: Graph = field(default_factory=Graph)
     columns: Columns = field(default_factory=Columns)
     answers: Answers = field(default_factory=Answers)
+    asked: Asked = field(default_factory=Asked)
     first: First = field(default_factory=First)
     steps: Steps = field(default_factory=Steps)
     last: Last = field(default_factory=Last)
@@ -362,6 +369,7 @@ class Readings:
     targets: TargetColumns = field(default_factory=TargetColumns)
     labels: Labels = field(default_factory=Labels)
     giveaway: Giveaway = field(default_factory=Giveaway)
+    sight: Sight = field(default_factory=Sight)
     drill: Drill = field(default_factory=Drill)
     rates: Rates = field(default_factory=Rates)
     game: Game = field(default_factory=Game)

@@ -261,9 +261,12 @@ def _numbered_classes(readings: Readings) -> Iterator[Problem]:
 
 def _shapes(graph: Graph, answers: Answers) -> Iterator[Problem]:
     if graph.broadcast:
+        outputs, targets = answers.output_shape, answers.shape
+        if shape := graph.broadcast_shape:  # what a loop takes of the outputs it may have brought into another one
+            outputs, targets = shape, shape[:1] if len(shape) > 1 else [*shape, 1]
         yield _problem(
             "broadcast",
-            f"Outputs {answers.output_shape} meet targets {answers.shape}: the loss compares every row with every other, and "
+            f"Outputs {outputs} meet targets {targets}: the loss compares every row with every other, and "
             "the best answer is then the mean for all.",
             "Bring both to one shape.",
             "loss = loss_function(outputs.squeeze(1), targets)",

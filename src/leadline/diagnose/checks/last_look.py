@@ -188,7 +188,8 @@ def _parted_loss(subject: Subject, outputs: Any, rows: Rows) -> tuple[float | No
     if subject.loss is None:
         return None, 0.0
     size = max(1, math.ceil(len(rows) / _PARTS))
-    parts = list(rows.parts(size))
+    parts = subject.loss_parts(rows, size)
+    size = len(parts[0])
     by_row = isinstance(outputs, Tensor) and outputs.ndim > 0 and len(outputs) == len(rows)
     model = subject.trained().eval() if not by_row else None  # of several outputs a part is made anew
     with torch.no_grad():

@@ -105,8 +105,11 @@ def _read_ending(graph: Graph, nodes: Sequence[Node], outputs: Any) -> None:
             break
     graph.head = [node.name for node in head if node.name not in MOVES]
     graph.loss_operations = [name for node in tail if node.name not in MOVES for name in _told(node)]
+    core = next((at for at, node in enumerate(way) if node.name in _CORES), None)
+    graph.weighed_rows = core is None or any(node.name == "mul" and node.shape for node in way[core + 1 :])
     _read_softmax(graph, last, way)
-    graph.broadcast = any(_broadcasts(before, node) for before, node in zip([last, *way], way, strict=False))
+    shapes = [list(before.shape) for before, node in zip([last, *way], way, strict=False) if _broadcasts(before, node)]
+    graph.broadcast, graph.broadcast_shape = bool(shapes), shapes[0] if shapes else []
 
 
 def _way(nodes: Sequence[Node]) -> list[Node]:

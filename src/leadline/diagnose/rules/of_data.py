@@ -12,6 +12,8 @@ from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 MIXED = 0.01
 AS_WELL = 0.1  # of the error of one answer for all: held-out rows are answered as well as training rows
+NAMES = 8  # numbers a row, of things that are looked up
+_UNRELATED = "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart."
 FOREIGN = 0.8  # of what targets ask; of losses over pairs of rows much less is
 FEW_CLASSES = 3  # of places: of letters and words the rare ones are rightly said to be seldom
 
@@ -71,6 +73,8 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     if best_learned is not None and best_learned < 0.05 + chance and outcome.nothing:
         # Neither the network nor any simple method finds a relation, though one batch can be learned by heart.
         strength = 0.9 if learns_one_batch or outcome.train_learned > 0.3 else 0.6
+        if readings.columns.kind == "tokens" and readings.columns.length <= NAMES:
+            strength = 0.3  # what two names mean together no simple method finds, as in tables of who likes what
         measures.append(Measure("share of the error that the best simple method removes", best_learned, low=0.05))
     if outcome.nothing and dependence is not None and dependence < 1e-3:
         # Where a simple method does find a relation, it is the network that does not pass its inputs on, for another reason.
@@ -83,7 +87,7 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     yield Candidate(
         "input_ignored",
         strength,
-        "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart.",
+        _UNRELATED if best_learned is not None else "All rows get the same answer: nothing of the inputs reaches the outputs.",
         measures,
         proven=strength >= 0.9,
     )
@@ -182,9 +186,12 @@ def _usual_recalls(readings: Readings, judged: Judged) -> list[float]:
 def label_noise(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     labels, answers = readings.labels, readings.answers
     excess = (labels.disagreement or 0.0) - (labels.expected_disagreement or 0.0)
-    if readings.columns.constant > 0.99:
+    if readings.columns.constant > 0.99 or not readings.asked.answers:
         return
-    strength = max(ramp(excess, 0.04, 0.15), ramp(answers.contradictions, 0.05, 0.25))
+    # Two numbers that were measured of the same inputs contradict each other as little as two draws do.
+    of_labels = readings.program.task in ("classes", "labels") or "nll_loss" in readings.graph.loss_operations
+    contradictions = answers.contradictions if of_labels else 0.0
+    strength = max(ramp(excess, 0.04, 0.15), ramp(contradictions, 0.05, 0.25))
     yield Candidate(
         "label_noise",
         strength,

@@ -80,6 +80,7 @@ def saturation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 
 def bad_initialization(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    yield from _wide_look_ups(readings)
     layers = [layer for layer in readings.program.layers if layer.expected_std > 0 and layer.trainable]
     if not layers:
         return
@@ -102,6 +103,33 @@ def bad_initialization(readings: Readings, outcome: Outcome) -> Iterator[Candida
     if alike.identical_units > 0.9:
         cause = "Units begin with the same weights and get the same gradients, so that they stay one unit"
     yield Candidate("bad_initialization", strength, cause + ".", measures, (("initialize", "auto"),), worst.name)
+
+
+def _wide_look_ups(readings: Readings) -> Iterator[Candidate]:
+    """Embeddings whose sums and products are first answers far wider than any target."""
+    tables = [layer for layer in readings.program.layers if layer.kind == "Embedding" and layer.trainable]
+    first = readings.first
+    if not tables or first.answer_spread is None or first.loss is None or not first.expected_loss:
+        return
+    over = first.loss / first.expected_loss
+    widest = max(tables, key=lambda layer: layer.weight_std)
+    yield Candidate(
+        "bad_initialization",
+        0.9 * ramp(math.log10(max(first.answer_spread, 1e-9)), 0.2, 0.6) * ramp(math.log10(max(over, 1e-9)), 0.3, 0.7),
+        "What is looked up begins so large that the first answers are far from any target: they have to be unlearned first.",
+        (
+            Measure("spread of the first answers over that of the targets", first.answer_spread, high=1.5),
+            Measure("first loss over that of a network that knows nothing", over, high=1.5),
+            Measure(f"spread of the first weights of {widest.name}", widest.weight_std, high=0.3),
+        ),
+        (("initialize", "small embeddings"),),
+        widest.name,
+        weight=0.95,
+        extra={
+            "remedy": "Begin with embeddings of a tenth of their usual size, or less.",
+            "code_line": f"nn.init.normal_(model.{widest.name}.weight, std=0.1)",
+        },
+    )
 
 
 def no_nonlinearity(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:

@@ -86,6 +86,10 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     none = bool(heard) and all(math.isnan(norm) or norm == 0 for norm in heard)
     wrong_pair = any(problem.get("mild") != "yes" for problem in graph.problems)  # whose gradient may be 0 for all outputs
     cut = all(map(math.isnan, heard))
+    of_layers = [sample.gradient[at] for sample in sound for at, name in enumerate(steps.names) if name in steps.matrices]
+    if of_layers and all(map(math.isnan, of_layers)) and not cut:
+        yield _beside_the_network(len(steps.matrices))
+        return
     if none and (cut or not (wrong_pair or _flat(readings))):
         yield _without_gradient(cut, len(steps.names))
         return
@@ -175,6 +179,23 @@ def wrong_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     )
 
 
+def _beside_the_network(matrices: int) -> Candidate:
+    """Something gets a gradient, such as the weights of several losses, but no layer does."""
+    return Candidate(
+        "not_training",
+        1.0,
+        "No layer got a gradient at any step that was looked at, though other weights did: the losses are cut off from the "
+        "network, as where they are put into a new tensor.",
+        (Measure("matrices of weights with a gradient", 0, low=matrices),),
+        proven=True,
+        extra={
+            "code": "detached",
+            "remedy": "Put losses together by `torch.stack` or a sum: `torch.tensor([…])` and `.item()` keep values alone.",
+            "code_line": "losses = torch.stack([first_loss, second_loss])",
+        },
+    )
+
+
 def _without_gradient(cut: bool, weights: int) -> Candidate:
     """No weight has a gradient, or each has one that is 0."""
     if cut:
@@ -200,7 +221,7 @@ def _flat(readings: Readings) -> bool:
 
 
 def _plain(readings: Readings, outcome: Outcome) -> Candidate:
-    """Tensors as they were drawn, in plain attributes: where a network learns, as one of random features, they may be meant."""
+    """Tensors as they were drawn, in plain attributes: in a network that learns they may be meant so, as random features."""
     hidden = readings.hidden
     attribute = hidden.plain[0].rpartition(".")[2]
     return Candidate(

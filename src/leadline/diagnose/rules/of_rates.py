@@ -31,6 +31,11 @@ def non_finite(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     cause = f"The loss stopped being a number {when}: once a weight is not finite, nothing can be learned any more."
     changes = (("rate", 0.1), ("clip", 1.0), ("standardize", None), ("rate", 0.01))
     extra = {}
+    if at == 0 and readings.steps.samples and all(map(math.isfinite, readings.steps.samples[0].weight)):
+        cause = (
+            "The very first loss was no number, though all weights were: something in network or loss runs out of range for "
+            "these inputs, as an exponential of large numbers, a logarithm of 0 or a division by 0."
+        )
     if (first := _broken_backwards(readings)) is not None:
         when = "of the first backward pass" if first.step == 0 else f"of step {first.step:,}"
         cause = (

@@ -80,7 +80,9 @@ def outcome_of(readings: Readings) -> Outcome:
     train, valid = readings.last.train, readings.last.valid
     judged = valid or train
     finite = readings.steps.non_finite_step is None
-    if judged is None or (judged.loss is None and math.isnan(judged.error)):
+    asked = readings.asked
+    unasked = asked.moving or asked.unlike or (asked.places and judged is not None and judged.loss is None)
+    if judged is None or unasked or (judged.loss is None and math.isnan(judged.error)):
         unknown = math.nan
         return Outcome(unknown, 0.0, unknown, 1.0, None, "", 0.0, 0.0, 0.0, False, finite)
     finite &= judged.loss is None or math.isfinite(judged.loss)
