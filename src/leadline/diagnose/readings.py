@@ -18,6 +18,7 @@ from leadline.diagnose.check_readings import (
     ClassNumbers,
     Giveaway,
     Hidden,
+    Labels,
     Pairs,
     Reach,
     Sight,
@@ -181,6 +182,7 @@ class Steps:
     noise: float | None = None  # standard deviation of the loss from step to step, around its trend
     valid: list[tuple[int, float, float]] = field(default_factory=list)  # (step, held-out loss, held-out error)
     valid_recalls: list[tuple[int, list[float]]] = field(default_factory=list)  # (step, recall of each class), held-out rows
+    planned_rate: float | None = None  # the highest that a schedule was to reach
     clipped: float | None = None  # share of steps whose gradient was shortened before the update
     clipped_to: float | None = None  # its usual length then, over that before
     waiting: float | None = None  # share of the time spent waiting for the next batch
@@ -258,15 +260,6 @@ class Splits:
     told_apart_se: float | None = None
     class_distance: float | None = None  # total variation of the class shares
     pairs: list[tuple[int, int]] = field(default_factory=list)  # (held-out row, training row)
-
-
-@dataclass
-class Labels:
-    """Whether the labels look right, by methods that do not share the network's faults (neighbours, out of fold)."""
-
-    disagreement: float | None = None  # share of rows whose neighbours confidently say another class
-    expected_disagreement: float | None = None  # what is expected of rows whose labels are drawn from the neighbours' votes
-    rows: list[int] = field(default_factory=list)
 
 
 @dataclass

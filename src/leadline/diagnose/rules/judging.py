@@ -60,6 +60,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.rate_too_low,
     of_rates.clipped_short,
     of_rates.rate_gone,
+    of_rates.rate_not_reached,
     of_sweeps.rate_outside,
     of_fit.bad_batches,
     of_rates.oscillation,

@@ -14,6 +14,7 @@ from leadline.diagnose.rules.suspicions import Candidate, Change, ramp
 
 NO_GRADIENT = 1e-9
 CLIPPED = 0.9  # of the steps: a clip is meant for the few long gradients
+REACHED = 0.3  # of the highest rate of a schedule
 USUAL = 4e-3
 MOMENTUM = 0.97  # beyond, a step goes on for more than thirty others
 JUMPED = 10.0  # times the first loss, from which on gradients may overflow
@@ -175,6 +176,28 @@ def rate_gone(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         "The schedule takes the learning rate to nothing long before the training ends.",
         (Measure("share of the training with more than a hundredth of the highest rate", until, low=0.6),),
         (("constant_rate", None), ("cooled", None)),
+    )
+
+
+def rate_not_reached(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A schedule that was to rise to a rate and came to its end, or that of the training, far below."""
+    planned, rates = readings.steps.planned_rate, [sample.rate for sample in readings.steps.samples]
+    if not planned or len(rates) < 5:
+        return
+    reached = max(rates) / planned
+    yield Candidate(
+        "rate_too_low",
+        1.0 if reached < REACHED else 0.0,
+        f"The schedule was to reach a rate of {planned:.3g}, and came to {max(rates):.3g}: it has far more steps than it "
+        "was moved on, as where it is moved on by the epoch and counts batches.",
+        (Measure("highest rate over that of the schedule", reached, low=REACHED),),
+        (("rate", float(f"{1 / max(reached, 1e-6):.1g}")),),
+        proven=reached < REACHED,
+        weight=0.9,
+        extra={
+            "remedy": "Move the schedule on after each batch, or give it as many steps as it gets.",
+            "code_line": "OneCycleLR(optimizer, max_lr, total_steps=epochs * len(loader))  # scheduler.step() after each batch",
+        },
     )
 
 
