@@ -168,6 +168,7 @@ class Sample:
     waited_seconds: float | None = None
     graph: bool = True  # gradients were enabled
     clipped_to: float | None = None  # what clipping left of the gradient's length; 1 where it was not clipped
+    clipped_late: bool = False  # it was shortened once the update had been made
 
 
 @dataclass

@@ -23,7 +23,7 @@ def test_a_schedule_that_is_moved_on_by_the_epoch_never_comes_to_its_rate(each_b
     model = nn.Linear(4, 1)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     schedule = OneCycleLR(optimizer, max_lr=0.1, total_steps=160)
-    with watch(model, optimizer, loss=F.mse_loss) as probe:
+    with watch(model, optimizer, loss=F.mse_loss, share=0.9) as probe:
         for _ in range(8):
             for at in torch.randperm(200).split(10):
                 loss = F.mse_loss(model(x[at]), y[at])

@@ -55,6 +55,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_layers.vanishing_gradient,
     of_layers.dead_units,
     of_layers.saturation,
+    of_rates.clipped_late,
     of_rates.exploding_gradient,
     of_rates.rate_too_high,
     of_rates.rate_too_low,

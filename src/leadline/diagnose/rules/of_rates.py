@@ -14,6 +14,7 @@ from leadline.diagnose.rules.suspicions import Candidate, Change, ramp
 
 NO_GRADIENT = 1e-9
 CLIPPED = 0.9  # of the steps: a clip is meant for the few long gradients
+LATE = 2  # steps, of those that were looked at
 REACHED = 0.3  # of the highest rate of a schedule
 USUAL = 4e-3
 MOMENTUM = 0.97  # beyond, a step goes on for more than thirty others
@@ -182,7 +183,8 @@ def rate_gone(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 def rate_not_reached(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     """A schedule that was to rise to a rate and came to its end, or that of the training, far below."""
     planned, rates = readings.steps.planned_rate, [sample.rate for sample in readings.steps.samples]
-    if not planned or len(rates) < 5:
+    heard_until = readings.steps.samples[-1].step if rates else 0
+    if not planned or len(rates) < 5 or 2 * heard_until < readings.program.steps:
         return
     reached = max(rates) / planned
     yield Candidate(
@@ -219,6 +221,27 @@ def oscillation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         (Measure("swing of the loss between stretches", swing, high=0.2),),
         (*_much_momentum(readings)[1], ("rate", 0.3), ("rate", 0.1)),
         severity="moderate",
+    )
+
+
+def clipped_late(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A clip that comes when the step has been taken."""
+    late = [sample.clipped_late for sample in readings.steps.samples]
+    share = sum(late) / max(len(late), 1)
+    if sum(late) < LATE:
+        return
+    yield Candidate(
+        "exploding_gradient",
+        1.0,
+        "The gradient is clipped once the step has been taken: what moves the weights is not clipped at all.",
+        (Measure("share of steps whose gradient was clipped after the update", share, high=0.0),),
+        (("clip", 1.0),),
+        proven=True,
+        weight=0.93,
+        extra={
+            "remedy": "Clip between the backward pass and the step.",
+            "code_line": "loss.backward(); nn.utils.clip_grad_norm_(model.parameters(), 1.0); optimizer.step()",
+        },
     )
 
 
