@@ -23,7 +23,9 @@ from leadline.diagnose.checks import (
     last_look,
     non_finite_places,
     numbered_classes,
+    own_gradients,
     reach_in_time,
+    renamed_classes,
     row_mixing,
     running_statistics,
     target_columns,
@@ -70,7 +72,7 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
         sight = functools.partial(answers_in_sight.read_sight, subject, in_place=probe.in_place)
         readings.sight = checks.run("answers in sight", sight, again=True) or readings.sight
         readings.last.suspicious = probe.row_course.suspicious(subject.train) or readings.last.suspicious
-        if probe.unlearned and any(each.startswith("outputs") for each in readings.unchecked):
+        if probe.unlearned and any("outputs" in each.partition(":")[0].split(", ") for each in readings.unchecked):
             readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")
         verdict = judge_with_trials(subject, readings, seconds=seconds)
     readings.seconds["whole"] = time.perf_counter() - began
@@ -105,6 +107,8 @@ def read_course(probe: Probe, readings: Readings) -> None:
     steps.rows_a_batch_sorted = trends.unmixed([each.cpu().numpy() for each in probe.batch_targets])
     steps.noise = trends.noise_between_steps(losses)
     steps.not_zeroed = probe.not_zeroed
+    if probe.foreign is not None and probe.game is None:  # what a generator learns from, its rival, is none of the loss
+        readings.loss_weights = probe.foreign.read()
     steps.repeated_batches = probe.kept.repeated
     samples = steps.samples
     # Of the later half: who judges in evaluation mode and does not come back from it begins in training mode.
@@ -180,6 +184,8 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     readings.targets = columns or readings.targets
     numbers = checks.run("class numbers", lambda: numbered_classes.read_class_numbers(subject), again=True)
     readings.numbers = numbers or readings.numbers
+    renamed = checks.run("numbers of held-out classes", lambda: renamed_classes.read_renamed(subject), again=True)
+    readings.renamed = renamed or readings.renamed
     readings.graph.problems = checks.run("head", lambda: head_fits.head_problems(subject, readings), again=True) or []
     if readings.steps.non_finite_step is not None:
         where = checks.run("where numbers stop being finite", lambda: non_finite_places.find_place(subject), again=True)
@@ -187,3 +193,5 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     if outcome_of(readings).bad:  # what has learned all rows can learn a few of them
         readings.drill = checks.run("one batch", lambda: drills.read_drill(subject)) or readings.drill
         readings.reach = checks.run("reach in time", lambda: reach_in_time.read_reach(subject)) or readings.reach
+        own = checks.run("gradients of own functions", lambda: own_gradients.read_own_gradients(subject), again=True)
+        readings.own_gradients = own or readings.own_gradients

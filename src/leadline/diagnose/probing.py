@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 
 from leadline.diagnose.check_readings import Asked
 from leadline.diagnose.checklists import Checklist
+from leadline.diagnose.checks.foreign_weights import ForeignWeights
 from leadline.diagnose.examining import examine
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.held_out import HeldOutCourse, Spaced, held_out_rows, order_kept
@@ -365,13 +366,18 @@ class Probe:
 
     @property
     def batch_targets(self) -> list[Tensor]:
-        """Targets of the sampled batches, some rows of each."""
-        return self._listener.targets
+        """Targets of the first batches and of the sampled ones, some rows of each."""
+        return [*self.kept.first_targets, *self._listener.targets]
 
     @property
     def graph_loss(self) -> Tensor | None:
         """The loss of the first step that was heard, for its graph."""
         return self._listener.graph_loss
+
+    @property
+    def foreign(self) -> ForeignWeights | None:
+        """The weights of others in the graph of that loss."""
+        return self._listener.foreign
 
     @property
     def not_zeroed(self) -> float | None:

@@ -19,9 +19,13 @@ from leadline.diagnose.check_readings import (
     Giveaway,
     Hidden,
     Labels,
+    LossWeights,
+    OwnGradients,
     Pairs,
     Reach,
+    Renamed,
     Sight,
+    Splits,
     TargetColumns,
 )
 
@@ -127,6 +131,7 @@ class Answers:
     std: float = 0.0
     smallest: float = 0.0
     largest: float = 0.0
+    scale: str = ""  # of the outputs where it is not that of the targets: logarithms of counts, standardized …
     non_finite: int = 0
     contradictions: float = 0.0  # share of rows whose inputs equal another's with another target
     rows: int = 0  # that were looked at
@@ -247,20 +252,10 @@ class Beside:
     train_error: dict[str, float] = field(default_factory=dict)
     valid_error: dict[str, float] = field(default_factory=dict)
     valid_se: dict[str, float] = field(default_factory=dict)
+    valid_balanced: dict[str, float] = field(default_factory=dict)  # of classes: mean over them of the share wrong
     valid_rows: int = 0
     from_split: bool = True  # False: no validation rows were given, so a part of the training rows was left out for this
     task: str = ""  # for which they were fitted
-
-
-@dataclass
-class Splits:
-    """Training beside held-out rows."""
-
-    copies: float | None = None  # share of held-out rows that (nearly) are in training
-    told_apart: float | None = None  # AUC of a classifier of training against held-out rows
-    told_apart_se: float | None = None
-    class_distance: float | None = None  # total variation of the class shares
-    pairs: list[tuple[int, int]] = field(default_factory=list)  # (held-out row, training row)
 
 
 @dataclass
@@ -348,7 +343,10 @@ class Readings:
     beside: Beside = field(default_factory=Beside)
     splits: Splits = field(default_factory=Splits)
     hidden: Hidden = field(default_factory=Hidden)
+    loss_weights: LossWeights = field(default_factory=LossWeights)
+    own_gradients: OwnGradients = field(default_factory=OwnGradients)
     numbers: ClassNumbers = field(default_factory=ClassNumbers)
+    renamed: Renamed = field(default_factory=Renamed)
     pairs: Pairs = field(default_factory=Pairs)
     reach: Reach = field(default_factory=Reach)
     targets: TargetColumns = field(default_factory=TargetColumns)

@@ -11,6 +11,7 @@ from leadline.diagnose.check_readings import Asked
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
     answer_columns,
+    answer_scales,
     batch_losses,
     dropped_shares,
     first_look,
@@ -22,6 +23,7 @@ from leadline.diagnose.checks import (
     pair_distances,
     paired_rows,
     picture_fields,
+    plain_tensors,
     proper_losses,
     simple_methods,
     split_likeness,
@@ -89,11 +91,23 @@ def _read_task(subject: Subject, checks: Checklist, answered: Any) -> None:
         found = checks.run("task", lambda: task_guess.task_of(targets, outputs, subject.loss, inputs=inputs))
         # Which distance means which target is for the loss to say.
         found = found if checks.readings.pairs.closeness != "distance" else None
+        found = found if subject.loss is not None or _answers(outputs, found, checks.readings) else None
         asked = checks.readings.asked
         asked.among = bool(checks.run("rows in the loss", lambda: batch_losses.compares_rows(subject), passes=1))
         found = None if asked.places or asked.moving or asked.among else found
         program.task, program.classes = found or ("other", 0)
     subject.task, subject.classes, subject.among = program.task, program.classes, checks.readings.asked.among
+    if subject.task == "number" and isinstance(outputs := answered(), Tensor):
+        own, targets = subject.loss, subject.train.targets
+        subject.turned = checks.run("scale of the outputs", lambda: answer_scales.scale_of(own, outputs, targets), again=True)
+
+
+def _answers(outputs: Any, task: tuple[str, int] | None, readings: Readings) -> bool:
+    """Whether outputs may be answers where no loss says so: not where other weights come after them, or they are too few."""
+    values = task_guess.answer_tensor(outputs)
+    wide = values.shape[1] if values is not None and values.ndim == 2 else 0
+    too_few = task is not None and task[0] == "classes" and 1 < wide < task[1]
+    return not readings.loss_weights.count and not too_few
 
 
 def _read_unlike(subject: Subject, readings: Readings) -> None:
@@ -132,6 +146,8 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
     readings.graph.dropout_in_evaluation = always.largest if always is not None else before.dropout_in_evaluation
     hidden = checks.run("weights that nobody holds", lambda: hidden_layers.read_hidden(subject, few), passes=1, again=True)
     readings.hidden = hidden or readings.hidden
+    plain = checks.run("tensors that nothing can train", lambda: plain_tensors.read_plain(subject, few), passes=1, again=True)
+    readings.hidden.plain, readings.hidden.plain_share = plain or ([], 0.0)
     readings.graph.pretrained = bool(
         checks.run("earlier trainings", lambda: first_look.has_learned(subject.fresh()), again=True)
     )
@@ -151,6 +167,7 @@ def _read_rows(subject: Subject, checks: Checklist, answered: Any) -> None:
     readings.answers = (
         checks.run("targets", lambda: answer_columns.read_answers(train.targets, answered(), train.inputs)) or readings.answers
     )
+    readings.answers.scale = subject.turned[0] if subject.turned is not None else ""
     if readings.asked.places:  # what they are within a batch says nothing of them all
         readings.answers = Answers(output_shape=readings.answers.output_shape)
     if valid is not None:

@@ -121,6 +121,7 @@ class Subject:
         steps: taken so far.
         call: (model, inputs) → outputs as the loss takes them, where calling the network with the inputs is not all.
         rows: distinct training rows, of which those that were kept may be a part; None where it is not known.
+        turned: of outputs on another scale than the targets its name, and what turns them into numbers like those.
         among: whether the loss compares the rows of a batch, so that it is taken of batches of the usual size.
     """
 
@@ -136,6 +137,12 @@ class Subject:
     classes: int = 0
     call: Callable[[nn.Module, Any], Any] = plain_call
     rows: int | None = None
+    turned: tuple[str, Callable[[Tensor], Tensor]] | None = None
+
+    def on_scale(self, answers: Tensor) -> Tensor:
+        """The answers on the scale of the targets."""
+        return answers if self.turned is None else self.turned[1](answers)
+
     among: bool = False
 
     def trained(self) -> nn.Module:

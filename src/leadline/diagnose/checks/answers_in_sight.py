@@ -115,8 +115,12 @@ def _held_in_place(subject: Subject, rows: Rows) -> bool:
         wanted = answers.detach().clone().requires_grad_()
         with torch.enable_grad():
             assert subject.loss is not None
-            loss = subject.loss(each_tensor(outputs, lambda part, own=wanted: own if part is answers else part), each)
+            loss = subject.loss(_exchanged(outputs, answers, wanted), each)
             asked.append(torch.autograd.grad(loss.sum(), wanted)[0])
     change = steps_second((asked[1] - asked[0]).square(), rows.targets)
     whole = float(change.sum()) if change is not None else 0.0
     return change is not None and whole > 0 and float(change[:, at].sum()) > _OWN * whole
+
+
+def _exchanged(outputs: Any, old: Tensor, new: Tensor) -> Any:
+    return each_tensor(outputs, lambda part: new if part is old else part)

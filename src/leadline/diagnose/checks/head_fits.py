@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
+from leadline.diagnose.checks.mask_losses import read_beyond
 from leadline.diagnose.readings import Answers, Graph, Readings
 from leadline.diagnose.subject import Subject
 
@@ -17,6 +18,7 @@ _ROOM, _MANY = 0.05, 0.3  # off a sum of one, and share of rows; share from whic
 _SLOPE = 0.05  # of the usual one, where there should be none
 _CLEAR = 0.1  # of a share, so that it matters
 _TOLD, _ORDERED = 0.5, 0.05  # right by neighbours, for targets to be classes; random numberings that are as near as the own
+_OF_OUTPUTS = ("too_few_outputs", "unused_outputs", "softmax_for_sums")
 _NAMES = {
     "softmax": "softmax", "sigmoid": "a sigmoid", "tanh": "tanh", "relu": "ReLU", "log_softmax": "log-softmax", "exp": "exp",
     "softplus": "softplus", "hardsigmoid": "a hard sigmoid", "softsign": "softsign", "hardtanh": "hard tanh",
@@ -41,7 +43,10 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
         classes=subject.classes,
         batch=subject.batch,
     )
-    return [*_no_logarithm(readings), *_pulled_apart(readings), *_numbered_classes(readings), *found]
+    if subject.loss is None:  # then it is not known whether the outputs are what it compares
+        found = [each for each in found if each["code"] not in _OF_OUTPUTS]
+    told = [*_no_logarithm(readings), *_pulled_apart(readings), *_numbered_classes(readings), *_beyond_shares(subject)]
+    return [*told, *found]
 
 
 def problems_of(
@@ -240,6 +245,21 @@ def _pulled_apart(readings: Readings) -> Iterator[Problem]:
         change="",
         argument="",
     )
+
+
+def _beyond_shares(subject: Subject) -> Iterator[Problem]:
+    """A loss that takes shares, such as an overlap, and outputs that nothing holds between 0 and 1."""
+    beyond = read_beyond(subject)
+    if beyond is not None and beyond > _ROOM:
+        yield _problem(
+            "shares_from_raw_outputs",
+            f"The loss wants shares between 0 and 1, but {beyond:.0%} of the outputs lie outside, where it is less than for "
+            "right answers: what it rewards is no overlap any more.",
+            "Take the sigmoid of the outputs before this loss.",
+            "loss = loss_function(torch.sigmoid(outputs), targets)",
+            change="",
+            argument="",
+        )
 
 
 def _numbered_classes(readings: Readings) -> Iterator[Problem]:

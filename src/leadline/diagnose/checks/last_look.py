@@ -74,7 +74,7 @@ def judge(subject: Subject, rows: Rows, model: nn.Module, *, head: Sequence[str]
         if found is not None:
             judged.error, judged.error_se = share_wrong(found, "number")
         return judged
-    errors = errors_of(answers, targets, subject.task, classes=subject.classes, head=head, loss=loss)
+    errors = errors_of(subject.on_scale(answers), targets, subject.task, classes=subject.classes, head=head, loss=loss)
     errors = torch.where(torch.isfinite(errors), errors, 1.0)
     judged.error, judged.error_se = share_wrong(errors, subject.task)
     if subject.task == "classes":
@@ -112,7 +112,7 @@ def read_restless(subject: Subject) -> tuple[float, float] | None:
         return None
 
     def errors(*, training: bool) -> Tensor:
-        outputs = subject.outputs(subject.trained().train(training), rows, size=len(rows))
+        outputs = subject.on_scale(subject.outputs(subject.trained().train(training), rows, size=len(rows)))
         found = errors_of(outputs, rows.targets, subject.task, classes=subject.classes, head=head, loss=loss)
         return torch.where(torch.isfinite(found), found, 1.0).double()
 

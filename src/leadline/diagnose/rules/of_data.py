@@ -11,6 +11,7 @@ from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 MIXED = 0.01
+AS_WELL = 0.1  # of the error of one answer for all: held-out rows are answered as well as training rows
 NAMES = 8  # numbers a row, of things that are looked up
 _UNRELATED = "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart."
 FOREIGN = 0.8  # of what targets ask; of losses over pairs of rows much less is
@@ -131,7 +132,7 @@ def targets_of_others(readings: Readings, outcome: Outcome) -> Iterator[Candidat
 
 def targets_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     answers = readings.answers
-    if readings.program.task != "number" or not answers.std:
+    if readings.program.task != "number" or not answers.std or answers.scale:
         return
     size = max(answers.std, abs(answers.mean))
     strength = max(ramp(math.log10(size), 1.0, 2.5), ramp(math.log10(answers.std), -1.3, -2.5))
@@ -213,9 +214,12 @@ def split_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         spread = math.hypot(train.error_se, valid.error_se)
         better = (train.error - valid.error) / spread if spread > 0 else 0.0
     classes = splits.class_distance or 0.0
+    # Rows that are changed at random before they are learned are told from plain ones, and no fault where both are known.
+    as_well = abs(outcome.gap) <= max(3 * outcome.gap_se, AS_WELL * outcome.constant)
+    unlike = 0.5 if as_well and not outcome.bad else 1.0
     strength, cause = max(
         (ramp(copies, 0.05, 0.3), "Held-out rows are in the training rows too"),
-        (ramp(apart - 2 * se, 0.6, 0.75), "The held-out rows are not like the training rows"),
+        (unlike * ramp(apart - 2 * se, 0.6, 0.75), "The held-out rows are not like the training rows"),
         (0.6 * ramp(better, 3.0, 6.0), "The held-out rows are answered better than the training rows, so they are others"),
         (ramp(classes, 0.2, 0.5), "The held-out rows have the classes in other shares than the training rows"),
         key=lambda each: each[0],

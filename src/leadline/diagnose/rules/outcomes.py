@@ -105,7 +105,7 @@ def outcome_of(readings: Readings) -> Outcome:
         se = math.hypot(error_se, readings.beside.valid_se.get(best_name, 0.0))
         # Where rare answers count for more, those that are counted wrong for it are no shortfall: the best simple method
         # by the share wrong may be the one that never gives them.
-        if not (weighted and best >= 0.95 * constant):
+        if not (weighted and (best >= 0.95 * constant or _fair(readings, judged))):
             shortfall = behind(error, best, se, constant)
     gap_se = math.hypot(error_se, (train.loss_se if by_loss else train.error_se) if train is not None else 0.0)
     if not math.isfinite(error):
@@ -127,6 +127,12 @@ def outcome_of(readings: Readings) -> Outcome:
         train.loss if train is not None else None,
         readings.first.best_constant_loss,
     )
+
+
+def _fair(readings: Readings, judged: Judged) -> bool:
+    """Whether the mean over the classes of the share wrong is no larger than that of any simple method."""
+    others = readings.beside.valid_balanced.values()
+    return judged.balanced_error is not None and bool(others) and judged.balanced_error <= min(others)
 
 
 def behind(error: float, best: float, se: float, constant: float) -> float:

@@ -302,6 +302,8 @@ def copy_of(
     for parameter in model.parameters():
         parameter.grad = None
     copied = CopiedTraining(subject, model, subject.loss, rows[0], rows[1], habits, seed, readings)
+    if subject.turned is not None:
+        copied.outputs_of = subject.on_scale
     if start == "trained":
         copied.goes_on = True
         if habits.rates:  # as it was at the end
