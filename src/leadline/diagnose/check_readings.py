@@ -12,6 +12,7 @@ class Asked:
     places: bool = False  # they count the rows of their batch: each row is to find its own partner among all
     moving: bool = False  # the same inputs come with other targets later in the training than before
     unlike: bool = False  # the loss is not known, and is none that is usual of these outputs and targets
+    improper: float | None = None  # of targets that are shares: slope of the loss where answers are the targets, over the usual
     among: bool = False  # the loss compares the rows of a batch, so that the loss of a row alone is another thing
 
     @property
@@ -144,3 +145,24 @@ class Sight:
 
     kind: str = ""  # "next": it sees the step ahead, "own": it is given the step itself; empty where it is neither
     share: float = 0.0  # of rows whose answer changes when that is changed
+
+
+@dataclass
+class Labels:
+    """Whether the labels look right, by methods that do not share the network's faults (neighbours, out of fold)."""
+
+    disagreement: float | None = None  # share of rows whose neighbours confidently say another class
+    expected_disagreement: float | None = None  # what is expected of rows whose labels are drawn from the neighbours' votes
+    rows: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Splits:
+    """Training beside held-out rows."""
+
+    copies: float | None = None  # share of held-out rows that (nearly) are in training
+    told_apart: float | None = None  # AUC of a classifier of training against held-out rows
+    told_apart_se: float | None = None
+    class_distance: float | None = None  # total variation of the class shares
+    held_distinct: int = 0  # held-out rows that differ from each other
+    pairs: list[tuple[int, int]] = field(default_factory=list)  # (held-out row, training row)

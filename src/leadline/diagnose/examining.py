@@ -128,10 +128,18 @@ def read_course(probe: Probe, readings: Readings) -> None:
         if later
         and all(sample.update[at] == 0 and sample.gradient[at] > _MATTERS * _largest(sample.gradient) for sample in later)
     ]
+    steps.planned_rate = _planned_rate(probe)
     broken = np.flatnonzero(~np.isfinite(losses))
     steps.non_finite_step = int(broken[0]) * probe.stride if len(broken) else None
     if (slope := trends.end_slope(losses)) is not None:
         readings.last.slope, readings.last.slope_se = slope
+
+
+def _planned_rate(probe: Probe) -> float | None:
+    """The highest of a schedule of one cycle, which leaves its bounds in the optimizer; others may rise to theirs unheard."""
+    groups = [group for each in probe.optimizers[:1] for group in each.param_groups[:1]]
+    planned = [group["max_lr"] for group in groups if {"initial_lr", "max_lr", "min_lr"} <= group.keys()]
+    return float(planned[0]) if planned and isinstance(planned[0], (int, float)) else None
 
 
 def _largest(norms: list[float]) -> float:

@@ -109,6 +109,7 @@ class Listener:
             waited_seconds=passed.waited,
             graph=passed.grad_enabled,
             clipped_to=norms.clipped_to,
+            clipped_late=norms.clipped_late,
         )
 
     def note_batch(self, inputs: Any, targets: Any) -> None:

@@ -18,12 +18,14 @@ from leadline.diagnose.check_readings import (
     ClassNumbers,
     Giveaway,
     Hidden,
+    Labels,
     LossWeights,
     OwnGradients,
     Pairs,
     Reach,
     Renamed,
     Sight,
+    Splits,
     TargetColumns,
 )
 
@@ -171,6 +173,7 @@ class Sample:
     waited_seconds: float | None = None
     graph: bool = True  # gradients were enabled
     clipped_to: float | None = None  # what clipping left of the gradient's length; 1 where it was not clipped
+    clipped_late: bool = False  # it was shortened once the update had been made
 
 
 @dataclass
@@ -185,6 +188,7 @@ class Steps:
     noise: float | None = None  # standard deviation of the loss from step to step, around its trend
     valid: list[tuple[int, float, float]] = field(default_factory=list)  # (step, held-out loss, held-out error)
     valid_recalls: list[tuple[int, list[float]]] = field(default_factory=list)  # (step, recall of each class), held-out rows
+    planned_rate: float | None = None  # the highest that a schedule was to reach
     clipped: float | None = None  # share of steps whose gradient was shortened before the update
     clipped_to: float | None = None  # its usual length then, over that before
     waiting: float | None = None  # share of the time spent waiting for the next batch
@@ -252,27 +256,6 @@ class Beside:
     valid_rows: int = 0
     from_split: bool = True  # False: no validation rows were given, so a part of the training rows was left out for this
     task: str = ""  # for which they were fitted
-
-
-@dataclass
-class Splits:
-    """Training beside held-out rows."""
-
-    copies: float | None = None  # share of held-out rows that (nearly) are in training
-    told_apart: float | None = None  # AUC of a classifier of training against held-out rows
-    told_apart_se: float | None = None
-    class_distance: float | None = None  # total variation of the class shares
-    held_distinct: int = 0  # held-out rows that differ from each other
-    pairs: list[tuple[int, int]] = field(default_factory=list)  # (held-out row, training row)
-
-
-@dataclass
-class Labels:
-    """Whether the labels look right, by methods that do not share the network's faults (neighbours, out of fold)."""
-
-    disagreement: float | None = None  # share of rows whose neighbours confidently say another class
-    expected_disagreement: float | None = None  # what is expected of rows whose labels are drawn from the neighbours' votes
-    rows: list[int] = field(default_factory=list)
 
 
 @dataclass

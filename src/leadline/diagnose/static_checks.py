@@ -24,6 +24,7 @@ from leadline.diagnose.checks import (
     paired_rows,
     picture_fields,
     plain_tensors,
+    proper_losses,
     simple_methods,
     split_likeness,
     task_guess,
@@ -155,6 +156,8 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
     pairing = functools.partial(paired_rows.read_foreign, subject)
     foreign = checks.run("rows and their targets", pairing, passes=4) if readings.asked.answers else None
     readings.graph.foreign = foreign if foreign is not None else before.foreign
+    improper = checks.run("shares", lambda: proper_losses.read_improper(subject), passes=1)
+    readings.asked.improper = improper if improper is not None else readings.asked.improper
     readings.first = checks.run("first step", lambda: first_look.read_first(subject), passes=16) or readings.first
 
 

@@ -16,6 +16,7 @@ _RANGES |= {"softplus": (0.0, float("inf")), "exp": (0.0, float("inf")), "hardsi
 _BOUNDING = frozenset(("softmax", "sigmoid", "softplus", "exp", "relu", "hardsigmoid", "abs", "pow"))
 _SQUARED = frozenset(("mse_loss", "smooth_l1_loss", "huber_loss", "l1_loss"))
 _ROOM, _MANY = 0.05, 0.3  # off a sum of one, and share of rows; share from which it is no trifle
+_SLOPE = 0.05  # of the usual one, where there should be none
 _CLEAR = 0.1  # of a share, so that it matters
 _TOLD, _ORDERED = 0.5, 0.05  # right by neighbours, for targets to be classes; random numberings that are as near as the own
 _OF_OUTPUTS = ("too_few_outputs", "unused_outputs", "softmax_for_sums")
@@ -45,7 +46,8 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
     )
     if subject.loss is None:  # then it is not known whether the outputs are what it compares
         found = [each for each in found if each["code"] not in _OF_OUTPUTS]
-    return [*_pulled_apart(readings), *_numbered_classes(readings), *_beyond_shares(subject), *found]
+    told = [*_no_logarithm(readings), *_pulled_apart(readings), *_numbered_classes(readings), *_beyond_shares(subject)]
+    return [*told, *found]
 
 
 def problems_of(
@@ -226,6 +228,25 @@ def _sums(graph: Graph, answers: Answers, targets: Tensor | None) -> Iterator[Pr
             "Take a sigmoid in place of the softmax: each output is then for itself.",
             "nn.Sigmoid()",
             mild=min(off) < _MANY,
+        )
+
+
+def _no_logarithm(readings: Readings) -> Iterator[Problem]:
+    """A loss of shares that falls below 0, with a slope where the answers are the targets: a divergence of no logarithms."""
+    graph, losses = readings.graph, [loss for _, loss in readings.steps.losses]
+    operations = [*graph.head, *graph.loss_operations]
+    logarithmic = any("log" in name or name == "nll_loss" for name in operations)
+    if (readings.asked.improper or 0.0) < _SLOPE or logarithmic or "softmax" not in operations:
+        return
+    if losses and losses[-1] < 0:
+        yield _problem(
+            "divergence_without_logarithm",
+            "The loss of shares falls below 0, and is not at its smallest where the answers are the targets: a divergence "
+            "wants the logarithms of the answers, and gets the answers.",
+            "Take log-softmax in place of softmax before the divergence.",
+            "loss = F.kl_div(F.log_softmax(outputs, dim=1), targets, reduction='batchmean')",
+            change="",
+            argument="",
         )
 
 

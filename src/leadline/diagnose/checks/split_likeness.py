@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from leadline.diagnose.check_readings import Splits
 from leadline.diagnose.checks.answer_columns import row_keys
 from leadline.diagnose.checks.flat_features import choose, flat_rows
 from leadline.diagnose.checks.input_columns import named_tensors
 from leadline.diagnose.checks.linear_fits import ridge
 from leadline.diagnose.checks.task_guess import classes_in
-from leadline.diagnose.readings import Splits
 from leadline.diagnose.subject import Rows, first_tensor
 
 _MOST, _NEAR, _SHOWN, _FOLDS, _COLUMNS = 1024, 0.02, 20, 5, 200

@@ -199,8 +199,15 @@ def _out_of_reach(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
             "remedy": "Detach a carried state between rows or batches at most, never between the steps of a row.",
             "code_line": "hidden = cell(x[:, t], hidden)  # not hidden.detach()",
         }
+    masked = reach.cut and _attends(readings)
+    if masked:
+        cause = f"The answers do not depend at all on {steps}, and they tell most: the mask leaves out what should be read."
+        extra = {
+            "remedy": "Look at the mask: `key_padding_mask` is True where nothing is to be read.",
+            "code_line": "encoder(x, src_key_padding_mask=tokens == padding)",
+        }
     yield Candidate(
-        "memory_too_short",
+        "input_ignored" if masked else "memory_too_short",
         0.9 if alone else 0.6,
         cause,
         (
@@ -212,6 +219,12 @@ def _out_of_reach(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         weight=0.93,
         extra=extra,
     )
+
+
+def _attends(readings: Readings) -> bool:
+    """Whether rows are read by attention, which may leave steps out by a mask."""
+    layers = any(layer.kind == "MultiheadAttention" for layer in readings.program.layers)
+    return layers or any("attention" in name or name == "softmax" for name in readings.graph.activations)
 
 
 def _first_over_last(readings: Readings, gradient: list[float]) -> float | None:
