@@ -140,6 +140,16 @@ def test_a_loss_that_is_scaled_by_minus_one_is_known_by_its_values():
     assert codes(*by_hand, losses=(-1.1, -9.0)) == ["wrong_sign"]
 
 
+def test_outputs_that_another_network_takes_are_not_counted():
+    model, ends = net(2), nn.Linear(2, 3)
+    outputs = model(X)
+    graph = read_graph(F.cross_entropy(ends(outputs), Y), model, [], outputs=outputs)
+    answers = read_answers(Y, outputs, X)
+    assert [each["code"] for each in problems_of(graph, answers, targets=Y)] == []
+    graph = read_graph(F.nll_loss(outputs.log_softmax(1), Y % 2), model, [], outputs=outputs)
+    assert [each["code"] for each in problems_of(graph, answers, targets=Y)] == ["too_few_outputs"]
+
+
 def test_of_a_subject_with_readings():
     model = net(3, nn.Softmax(1))
     subject = Subject(model, F.cross_entropy, (), Rows(X, Y), task="classes", classes=3)

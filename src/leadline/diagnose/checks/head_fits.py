@@ -274,7 +274,9 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
             argument="",
         )
     outputs = answers.output_shape[-1] if len(answers.output_shape) == 2 else 0
-    if first in ("log_softmax", "nll_loss") and "nll_loss" in graph.loss_operations and outputs and answers.largest >= outputs:
+    own = graph.softmax_size in (None, outputs)  # and not of what another network made of these outputs
+    entropy = first in ("log_softmax", "nll_loss") and "nll_loss" in graph.loss_operations
+    if entropy and own and outputs and answers.largest >= outputs:
         yield _problem(
             "too_few_outputs",
             f"There are {outputs} outputs, but a target is {answers.largest:.0f}.",
