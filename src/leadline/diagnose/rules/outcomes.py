@@ -102,8 +102,9 @@ def outcome_of(readings: Readings) -> Outcome:
     if best is not None and not by_loss:
         se = math.hypot(error_se, readings.beside.valid_se.get(best_name, 0.0))
         # Where rare answers count for more, those that are counted wrong for it are no shortfall: the best simple method
-        # by the share wrong may be the one that never gives them.
-        if not (weighted and best >= 0.95 * constant):
+        # by the share wrong may be the one that never gives them, or hardly ever.
+        told = constant - best - 2 * readings.beside.valid_se.get(best_name, 0.0)
+        if not (weighted and told <= 0.05 * constant):
             shortfall = behind(error, best, se, constant)
     gap_se = math.hypot(error_se, (train.loss_se if by_loss else train.error_se) if train is not None else 0.0)
     if not math.isfinite(error):
