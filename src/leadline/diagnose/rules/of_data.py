@@ -11,6 +11,9 @@ from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 MIXED = 0.01
+SPREAD, OFFSET = (0.1, 5.0), 3.0  # of prepared inputs
+ONLY_TRIED = 0.45  # strength of what is said where a trial confirms it, and never without
+UNLIKE = "The held-out rows are not like the training rows"
 FEW_CLASSES = 3  # of places: of letters and words the rare ones are rightly said to be seldom
 
 
@@ -29,15 +32,17 @@ def inputs_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candid
         )
         return
     size = max(abs(columns.mean), columns.std)
+    small = columns.std > SPREAD[0] and max(abs(columns.smallest), abs(columns.largest)) <= 1
+    offset = ramp(math.log10(max(columns.offset, 1e-9)), math.log10(OFFSET), 1.2)
     strength = max(
         ramp(math.log10(max(columns.scale_ratio, 1.0)), 1.5, 2.5),
-        ramp(math.log10(max(columns.offset, 1e-9)), 0.4, 1.2),
+        min(offset, ONLY_TRIED) if small else offset,  # of what lies between 0 and 1 a mean is never far off
         ramp(math.log10(max(size, 1e-9)), 0.7, 1.7),
         ramp(math.log10(max(columns.std, 1e-12)), -1.3, -2.5),
     )
     measures = [
-        Measure("spread of the inputs", columns.std, 0.1, 5.0),
-        Measure("largest |mean| of an input over its spread", columns.offset, high=3.0),
+        Measure("spread of the inputs", columns.std, *SPREAD),
+        Measure("largest |mean| of an input over its spread", columns.offset, high=OFFSET),
         Measure("scales of the inputs, largest over smallest", columns.scale_ratio, high=100.0),
     ]
     yield Candidate(
@@ -188,7 +193,7 @@ def split_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     classes = splits.class_distance or 0.0
     strength, cause = max(
         (ramp(copies, 0.05, 0.3), "Held-out rows are in the training rows too"),
-        (ramp(apart - 2 * se, 0.6, 0.75), "The held-out rows are not like the training rows"),
+        (ramp(apart - 2 * se, 0.6, 0.75), UNLIKE),
         (0.6 * ramp(better, 3.0, 6.0), "The held-out rows are answered better than the training rows, so they are others"),
         (ramp(classes, 0.2, 0.5), "The held-out rows have the classes in other shares than the training rows"),
         key=lambda each: each[0],
@@ -197,6 +202,8 @@ def split_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         Measure("share of held-out rows with a copy in training", copies, high=0.02),
         Measure("training told from held-out rows, AUC", apart, high=0.6),
     ]
+    # Rows that are augmented are told from others as well: what makes the held-out rows no harder hurts nobody.
+    harmless = cause == UNLIKE and not outcome.bad and outcome.gap <= 2 * outcome.gap_se
     if classes > 0:
         measures.append(Measure("share of held-out rows of other classes than in training", classes, high=0.2))
     yield Candidate(
@@ -205,4 +212,5 @@ def split_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         cause + ": the score does not say how good the network is on new ones.",
         measures,
         proven=strength > 0.7,
+        hurts=not harmless,
     )
