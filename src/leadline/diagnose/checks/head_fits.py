@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from torch import Tensor
@@ -40,7 +41,7 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
         classes=subject.classes,
         batch=subject.batch,
     )
-    return [*_pulled_apart(readings), *_numbered_classes(readings), *found]
+    return [*_pulled_apart(readings), *_numbered_classes(readings), *_silent_labels(readings), *found]
 
 
 def problems_of(
@@ -55,7 +56,7 @@ def problems_of(
 ) -> list[Problem]:
     """The same from plain readings."""
     found = [
-        *_softmaxes(graph),
+        *_softmaxes(graph, task),
         *_pairs(graph),
         *_ranges(graph, targets, task),
         *_sums(graph, answers, targets),
@@ -87,8 +88,15 @@ def _problem(
     return {**told, "mild": "yes"} if mild else told
 
 
-def _softmaxes(graph: Graph) -> Iterator[Problem]:
-    if graph.softmax_size == 1:
+def _softmaxes(graph: Graph, task: str) -> Iterator[Problem]:
+    if graph.softmax_size == 1 and task == "number":
+        yield _problem(
+            "softmax_of_one",
+            "A softmax over one output is always 1, so that nothing can be learned.",
+            "Take the softmax away: a number is what the last layer gives.",
+            "loss = nn.MSELoss()(last_layer(x).squeeze(1), targets)",
+        )
+    elif graph.softmax_size == 1:
         yield _problem(
             "softmax_of_one",
             "A softmax over one output is always 1, so that nothing can be learned.",
@@ -240,6 +248,20 @@ def _numbered_classes(readings: Readings) -> Iterator[Problem]:
         )
 
 
+def _silent_labels(readings: Readings) -> Iterator[Problem]:
+    """A logarithm of rectified answers, of which those for the right class are 0: no gradient comes to them."""
+    judged, graph = readings.last.train, readings.graph
+    if judged is None or judged.silent < _CLEAR or graph.head[:1] != ["relu"] or graph.loss_operations[:1] != ["log"]:
+        return
+    yield _problem(
+        "relu_before_likelihood",
+        f"The network ends with ReLU, and the loss takes the logarithm of its answers: for {judged.silent:.0%} of the rows the "
+        "answer for the right class is exactly 0, and no gradient comes to it.",
+        "Take the ReLU away from the end of the network, and use cross entropy on its plain outputs.",
+        "loss = nn.CrossEntropyLoss()(last_layer(x), targets)",
+    )
+
+
 def _shapes(graph: Graph, answers: Answers) -> Iterator[Problem]:
     if graph.broadcast:
         yield _problem(
@@ -253,7 +275,9 @@ def _shapes(graph: Graph, answers: Answers) -> Iterator[Problem]:
 
 def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterator[Problem]:
     first = graph.loss_operations[0] if graph.loss_operations else ""
-    if first.startswith("binary_cross_entropy") and (answers.smallest < 0 or answers.largest > 1):
+    alone = len(answers.output_shape) < 2 or math.prod(answers.output_shape[1:]) == 1
+    by_hand = last_squash(graph) == "sigmoid" and first == "log" and alone and answers.largest > 1
+    if by_hand or (first.startswith("binary_cross_entropy") and (answers.smallest < 0 or answers.largest > 1)):
         yield _problem(
             "binary_targets_outside",
             f"Binary cross entropy wants targets between 0 and 1, but they go from {answers.smallest:.3g} to "
@@ -262,6 +286,7 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
             "targets = (targets > 0).float()"
             if answers.smallest < 0
             else "loss = nn.CrossEntropyLoss()(outputs, targets.long())",
+            argument="auto" if answers.smallest < 0 or not alone else "classes",
         )
     rows = answers.rows
     if rows >= 8 and answers.std == 0 and task != "other" and (len(answers.shape) < 2 or answers.shape[-1] == 1):
