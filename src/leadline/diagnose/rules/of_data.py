@@ -77,7 +77,7 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         measures.append(Measure("share of the error that the best simple method removes", best_learned, low=0.05))
     if outcome.nothing and dependence is not None and dependence < 1e-3:
         # Where a simple method does find a relation, it is the network that does not pass its inputs on, for another reason.
-        strength = max(strength, 0.5 if best_learned is None or best_learned < 0.1 else 0.2)
+        strength = max(strength, 0.2 if best_learned is not None and best_learned >= 0.1 else 0.5)
         measures.append(Measure("spread of the outputs over the rows, relative", dependence, low=1e-3))
     if last.permuted_loss is not None and last.train is not None and last.train.loss is not None and outcome.nothing:
         measures.append(
@@ -85,8 +85,10 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         )
     yield Candidate(
         "input_ignored",
-        strength,
-        "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart.",
+        strength if best_learned is not None else min(strength, ONLY_TRIED),  # no method was there to find anything
+        "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart."
+        if best_learned is not None
+        else "The network gives all rows the same answer: what the inputs say does not reach it.",
         measures,
         proven=strength >= 0.9,
     )
