@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from torch import Tensor
@@ -46,8 +47,8 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
     )
     if subject.loss is None:  # then it is not known whether the outputs are what it compares
         found = [each for each in found if each["code"] not in _OF_OUTPUTS]
-    told = [*_no_logarithm(readings), *_pulled_apart(readings), *_numbered_classes(readings), *_beyond_shares(subject)]
-    return [*told, *found]
+    told = [*_no_logarithm(readings), *_pulled_apart(readings), *_numbered_classes(readings), *_silent_labels(readings)]
+    return [*told, *_beyond_shares(subject), *found]
 
 
 def problems_of(
@@ -62,7 +63,7 @@ def problems_of(
 ) -> list[Problem]:
     """The same from plain readings."""
     found = [
-        *_softmaxes(graph),
+        *_softmaxes(graph, task),
         *_pairs(graph),
         *_logarithms(graph, task),
         *_ranges(graph, targets, task),
@@ -95,8 +96,15 @@ def _problem(
     return {**told, "mild": "yes"} if mild else told
 
 
-def _softmaxes(graph: Graph) -> Iterator[Problem]:
-    if graph.softmax_size == 1:
+def _softmaxes(graph: Graph, task: str) -> Iterator[Problem]:
+    if graph.softmax_size == 1 and task == "number":
+        yield _problem(
+            "softmax_of_one",
+            "A softmax over one output is always 1, so that nothing can be learned.",
+            "Take the softmax away: a number is what the last layer gives.",
+            "loss = nn.MSELoss()(last_layer(x).squeeze(1), targets)",
+        )
+    elif graph.softmax_size == 1:
         yield _problem(
             "softmax_of_one",
             "A softmax over one output is always 1, so that nothing can be learned.",
@@ -302,6 +310,20 @@ def _numbered_classes(readings: Readings) -> Iterator[Problem]:
         )
 
 
+def _silent_labels(readings: Readings) -> Iterator[Problem]:
+    """A logarithm of rectified answers, of which those for the right class are 0: no gradient comes to them."""
+    judged, graph = readings.last.train, readings.graph
+    if judged is None or judged.silent < _CLEAR or graph.head[:1] != ["relu"] or graph.loss_operations[:1] != ["log"]:
+        return
+    yield _problem(
+        "relu_before_likelihood",
+        f"The network ends with ReLU, and the loss takes the logarithm of its answers: for {judged.silent:.0%} of the rows the "
+        "answer for the right class is exactly 0, and no gradient comes to it.",
+        "Take the ReLU away from the end of the network, and use cross entropy on its plain outputs.",
+        "loss = nn.CrossEntropyLoss()(last_layer(x), targets)",
+    )
+
+
 def _shapes(graph: Graph, answers: Answers) -> Iterator[Problem]:
     if graph.broadcast:
         outputs, targets = answers.output_shape, answers.shape
@@ -318,7 +340,9 @@ def _shapes(graph: Graph, answers: Answers) -> Iterator[Problem]:
 
 def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterator[Problem]:
     first = graph.loss_operations[0] if graph.loss_operations else ""
-    if first.startswith("binary_cross_entropy") and (answers.smallest < 0 or answers.largest > 1):
+    alone = len(answers.output_shape) < 2 or math.prod(answers.output_shape[1:]) == 1
+    by_hand = last_squash(graph) == "sigmoid" and first == "log" and alone and answers.largest > 1
+    if by_hand or (first.startswith("binary_cross_entropy") and (answers.smallest < 0 or answers.largest > 1)):
         yield _problem(
             "binary_targets_outside",
             f"Binary cross entropy wants targets between 0 and 1, but they go from {answers.smallest:.3g} to "
@@ -327,6 +351,7 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
             "targets = (targets > 0).float()"
             if answers.smallest < 0
             else "loss = nn.CrossEntropyLoss()(outputs, targets.long())",
+            argument="auto" if answers.smallest < 0 or not alone else "classes",
         )
     rows = answers.rows
     if rows >= 8 and answers.std == 0 and task != "other" and (len(answers.shape) < 2 or answers.shape[-1] == 1):
@@ -339,7 +364,9 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
             argument="",
         )
     outputs = answers.output_shape[-1] if len(answers.output_shape) == 2 else 0
-    if first in ("log_softmax", "nll_loss") and "nll_loss" in graph.loss_operations and outputs and answers.largest >= outputs:
+    own = graph.softmax_size in (None, outputs)  # and not of what another network made of these outputs
+    entropy = first in ("log_softmax", "nll_loss") and "nll_loss" in graph.loss_operations
+    if entropy and own and outputs and answers.largest >= outputs:
         yield _problem(
             "too_few_outputs",
             f"There are {outputs} outputs, but a target is {answers.largest:.0f}.",

@@ -80,6 +80,7 @@ def _read_structure(graph: Graph, nodes: Sequence[Node], outputs: Any) -> None:
     graph.depth = longest_path(nodes, stretches)
     operations = {nodes[at].layer: each.operations for at, each in reversed(stretches.items())}
     graph.activations = [name for each in operations.values() for name in dict.fromkeys(reversed(each)) if name not in LOOK_UPS]
+    graph.softmaxed = sorted({node.layer for node in nodes if node.layer and _gets_softmax(node, nodes)})
     present = {node.name for node in nodes}
     graph.normalizes = any(name in NORMS or name.endswith(("layer_norm", "group_norm", "rms_norm")) for name in present)
     graph.recurrent = bool(present & RECURRENT) or any("_hh" in name for node in nodes for name in node.weights)
@@ -87,16 +88,27 @@ def _read_structure(graph: Graph, nodes: Sequence[Node], outputs: Any) -> None:
     _read_ending(graph, nodes, outputs)
 
 
+def _gets_softmax(node: Node, nodes: Sequence[Node]) -> bool:
+    """Whether a layer of weights is given a softmax; that of an attention meets values, which are data."""
+    at = node
+    while len(at.inputs) == 1 and node.name in MATRICES:
+        at = nodes[at.inputs[0]]
+        if at.name not in MOVES | {"native_dropout", "fused_dropout", "mul", "div"}:  # on a CPU dropout is a product
+            return at.name in ("softmax", "log_softmax") and not at.from_weights
+    return False
+
+
 def _read_ending(graph: Graph, nodes: Sequence[Node], outputs: Any) -> None:
     """Splits what comes after the last weights into the network's head and the loss."""
     last, *way = _way(nodes)
     boundary = getattr(outputs, "grad_fn", None) if isinstance(outputs, Tensor) else None
-    cut = next((place for place, node in enumerate(way) if boundary is not None and node.handle is boundary), None)
+    at_end = (at for at, node in enumerate([last, *way], -1) if boundary is not None and node.handle is boundary)
+    cut = next(at_end, None)
     if cut is None:  # it is not known where the network ends: after the last operation that squashes
         squashing = [place for place, node in enumerate(way) if node.name in SQUASHES]
         cut = squashing[-1] if squashing else -1
     else:  # what the loop itself applies before the loss counts as the head, too
-        while cut + 1 < len(way) and way[cut + 1].name in SQUASHES | MOVES:
+        while cut + 1 < len(way) and way[cut + 1].name in (SQUASHES | MOVES) - {"exp"}:  # of which a loss of counts begins
             cut += 1
     head, tail = list(way[: cut + 1]), list(way[cut + 1 :])
     while head and head[-1].name in MOVES | {"log_softmax"}:  # whoever takes it, log_softmax begins a cross entropy
