@@ -122,6 +122,21 @@ def test_a_program_that_python_stopped_is_not_counted() -> None:
     assert measures(cases_of(records), OURS)["harmful faults detected"].n == 0
 
 
+def test_a_tiny_run_ends_with_what_is_wrong() -> None:
+    def diagnosed(fault: str, *kinds: str, **more: Any) -> dict[str, Any]:
+        return a_record(fault, 0, 0.9, []) | {"verdict": {"findings": [{"kind": kind} for kind in kinds]}, **more}
+
+    well = [diagnosed(""), diagnosed("sign", "head_or_loss_wrong"), diagnosed("rate too low")]
+    assert run.wrong_with(well) == []
+    assert run.wrong_with([diagnosed("", "overfitting")]) == [" 0: sound, but overfitting"]
+    assert run.wrong_with([diagnosed("", left_alone=False)]) == [" 0: the diagnosis changed weights"]
+    assert run.wrong_with([diagnosed("", failed="findings: ValueError")]) == [" 0: findings: ValueError"]
+    assert run.wrong_with([*well, diagnosed("labels misaligned")]) == [
+        "not found: rate too low 0",
+        "not found: labels misaligned 0",
+    ]
+
+
 def test_the_tables_are_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(report, "read", lambda folder: some_records())
     monkeypatch.setattr(report, "slim", lambda record, rejudge: record)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from leadline.cli.diagnose_command import rate_lines
 from leadline.diagnose.findings import Finding, Measure, Remedy, Verdict
 from leadline.diagnose.readings import Readings
 from leadline.plan import Plan
@@ -200,6 +201,17 @@ def test_data_are_checked_before_any_training(workplace: Path, type_in: TypeIn) 
     assert "^ recommended" in out
     assert max(len(line) for line in out.splitlines() if not line.startswith("type")) <= 80
     assert not list(workplace.iterdir())
+
+
+@pytest.mark.parametrize(("own", "sound", "typed"), [(1e-3, True, False), (1e-3, False, True), (1.0, True, True)])
+def test_another_rate_is_typed_only_where_yours_is_not_good_as_it_is(own: float, sound: bool, typed: bool) -> None:
+    curve = [(10.0**at, float(abs(at + 2))) for at in range(-7, 1)]
+    rates = {"curve": curve, "own": own, "recommended": 4e-3, "falls_from": 1e-5, "falls_to": 1e-2, "diverged": None}
+    told = rate_lines(rates, "leadline train digits --set training.learning_rate={}".format, sound=sound)
+    lines = "\n".join(told).splitlines()
+    assert any(line.startswith("type ") for line in lines) is typed
+    assert any("lies in this range" in line for line in lines) is not typed
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize("seconds", ["-1", "much"])

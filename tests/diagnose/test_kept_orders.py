@@ -65,6 +65,14 @@ def imbalanced(final: float, course: list[float], *, step: int) -> float:
     return found.strength
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16, torch.complex64])
+def test_rows_of_any_type_are_kept_once(kind: torch.dtype) -> None:
+    kept = KeptRows()
+    for _ in range(3):
+        kept.offer(torch.arange(40.0).view(20, 2).to(kind), torch.arange(20))
+    assert (len(kept.rows()), kept.distinct) == (20, 20)
+
+
 def test_few_rows_of_a_rare_class_that_are_right_at_the_end_alone_do_not_clear_it() -> None:
     assert imbalanced(0.0, [], step=0) > 0.8
     assert imbalanced(1.0, [0.0] * 5, step=80) > 0.8

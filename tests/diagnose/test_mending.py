@@ -5,7 +5,7 @@ import torch
 
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.mending import attempts_for, compare, row_weights, told_attempt, told_seen, told_trials
-from leadline.diagnose.readings import Branch, Readings
+from leadline.diagnose.readings import Branch, Judged, Readings
 from leadline.plan import Plan
 
 
@@ -33,6 +33,16 @@ def test_what_gained_most_is_tried_first() -> None:
     assert tried[0].reason == "mending: against learning rate too high"
 
 
+def test_no_remedy_is_tried_with_another_number() -> None:
+    readings = Readings()
+    readings.branches = [gained("rate", 0.1, 0.3), gained("rate", 0.01, 0.5), gained("clip", 1.0, 0.2)]
+    verdict, plan = Verdict((finding("rate_too_high", confirmed=True),)), Plan().but({"training.learning_rate": 1.0})
+    tried = attempts_for(verdict, readings, plan)
+    assert [attempt.changes for attempt in tried] == [{"training.learning_rate": 0.01}, {"training.clip": "norm(1)"}]
+    left = attempts_for(verdict, readings, plan, tried={tried[0].remedy})
+    assert [attempt.changes for attempt in left] == [{"training.clip": "norm(1)"}]
+
+
 def test_several_changes_at_once_become_one_attempt() -> None:
     readings = Readings()
     readings.branches = [gained("rate(0.1) & clip(2)", None, 0.5)]
@@ -45,6 +55,18 @@ def test_nothing_is_tried_on_a_healthy_training_or_on_suspicion_alone() -> None:
     readings.branches = [gained("rate", 0.1, 0.3)]
     assert attempts_for(Verdict(), readings, Plan()) == []
     assert attempts_for(Verdict((finding("rate_too_high"),)), Readings(), Plan()) == []
+
+
+def test_of_what_learned_nothing_the_usual_rate_is_tried_where_no_copy_found_one() -> None:
+    plan, readings = Plan().but({"training.optimizer": "sgd", "training.learning_rate": 30.0}), Readings()
+    verdict = Verdict((finding("rate_too_high"), finding("stopped_too_early")))
+    readings.program.task, readings.answers.counts = "classes", [50] * 10
+    readings.last.valid = Judged(rows=100, loss=2.3, error=0.9, error_se=0.03)
+    first, second = attempts_for(verdict, readings, plan)
+    assert (first.changes["training.learning_rate"], first.changes["training.optimizer"]) == (1e-3, "adam")
+    assert (first.against, "training.epochs" in second.changes) == ("learning rate too high", True)
+    readings.last.valid.error = 0.3  # it learned, so that the suspicion alone is no reason
+    assert [each.against for each in attempts_for(verdict, readings, plan)] == ["stopped too early"]
 
 
 def test_where_a_whole_training_is_the_proof_it_is_made() -> None:

@@ -20,9 +20,10 @@ from leadline.diagnose.checks import first_look, label_looks, simple_methods, sp
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Readings
 from leadline.errors import RunError, TrainingError
+from leadline.plan import build, propose
 from leadline.runs import Observer, Run, run_diagnosis
 from leadline.runs.diagnosed_rows import named_rows, rows_spoken_of
-from leadline.runs.diagnoses import Diagnosis, with_collapse
+from leadline.runs.diagnoses import Diagnosis, rows_of_both, subject_of, supervised_of, with_collapse
 from leadline.runs.diagnosing import Watching
 from leadline.runs.diagnosis_file import kept_diagnosis, readings_in
 from leadline.runs.known_baselines import beside_of
@@ -286,6 +287,15 @@ def test_of_many_rows_some_are_drawn_the_same_each_time() -> None:
     assert len(one.rows) == 2048
     assert one.split.ids == other.split.ids
     assert len(set(one.split.ids)) == 2048
+
+
+def test_of_all_rows_in_a_batch_the_batch_is_all_of_them_not_those_that_were_kept() -> None:
+    dataset = load(np.arange(20_000, dtype=np.float32).reshape(5000, 4), np.arange(5000) % 2)
+    plan = propose(dataset).but({"model": "linear", "training.batch": 10_000})
+    built = build(plan, dataset)
+    subject = subject_of(plan, dataset, supervised_of(built.step), *rows_of_both(plan, dataset, built.device))
+    assert len(subject.train) == 2048
+    assert subject.batch == subject.rows == len(dataset.train)
 
 
 def test_rows_of_different_lengths_are_filled_up_alike() -> None:

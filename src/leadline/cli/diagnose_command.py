@@ -139,16 +139,17 @@ def _again(source: str, typed: Sequence[str], changes: Mapping[str, Any]) -> str
 def _print(record: dict[str, Any], with_rate: Callable[[float], str]) -> None:
     for line in verdict_lines(record):
         click.echo(line)
-    for line in rate_lines(record["readings"].get("rates") or {}, with_rate):
+    for line in rate_lines(record["readings"].get("rates") or {}, with_rate, sound=not record["verdict"]["findings"]):
         click.echo(line)
 
 
-def rate_lines(rates: dict[str, Any], with_rate: Callable[[float], str]) -> Iterator[str]:
+def rate_lines(rates: dict[str, Any], with_rate: Callable[[float], str], *, sound: bool = False) -> Iterator[str]:
     """A range test: what it came to, its curve, and what to type for the rate that it recommends.
 
     Args:
         rates: what the readings hold of it.
         with_rate: a rate → what to type.
+        sound: nothing was found to be wrong, so that a rate at which the loss falls needs no other in its place.
 
     Example:
         >>> list(rate_lines({}, str))
@@ -166,7 +167,11 @@ def rate_lines(rates: dict[str, Any], with_rate: Callable[[float], str]) -> Iter
     yield labelled("rates", told)
     marks = {"recommended": recommended} if recommended is not None else {}
     yield from curve_lines(curve, {**marks, "yours": own} if curve[0][0] <= own <= curve[-1][0] else marks)
-    if recommended is not None:
+    if recommended is None:
+        return
+    if sound and rates["falls_from"] <= own <= rates["falls_to"]:
+        yield labelled("rate", f"yours, {own:g}, lies in this range; the test by itself would take {recommended:g}")
+    else:
         yield labelled("rate", f"{recommended:g} is recommended; yours is {own:g}")
         yield f"{'type':<{LABEL}}{printable(with_rate(recommended))}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from leadline.diagnose.kinds import KINDS
 from leadline.diagnose.plan_changes import changes_of_plan
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.remedies import remedy_for
+from leadline.diagnose.rules.outcomes import outcome_of
 from leadline.diagnose.trials.changes import parts_of, said
 from leadline.diagnose.trials.gains import is_sure
 
@@ -25,6 +26,8 @@ ATTEMPTS = 2  # trainings anew with different changes of one plan, at most
 ROUNDS = 3  # times that a network which has become better is looked at again, at most
 # Found without a trial, and proven by none: a whole training with the change is the trial.
 _BY_TRAINING = ("rerun", "continuation")
+# Where nothing was learned and no trial found how far off the rate is, a whole training with the usual one can only gain.
+_STEPS = ("rate_too_high", "rate_too_low", "non_finite")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class Attempt:
 
     changes: dict[str, Any]
     against: str
+
+    @property
+    def remedy(self) -> frozenset[str]:
+        """What it changes, to whatever value: a remedy that did not help is not tried with another number."""
+        return frozenset(self.changes)
 
     @property
     def reason(self) -> str:
@@ -55,10 +63,17 @@ class Compared:
         return is_sure(self.gain, self.gain_se)
 
 
-def attempts_for(verdict: Verdict, readings: Readings, plan: Plan) -> list[Attempt]:
-    """What to train anew with, the most promising first: the change that gained most on copies, then the next.
+def attempts_for(verdict: Verdict, readings: Readings, plan: Plan, *, tried: Collection[frozenset[str]] = ()) -> list[Attempt]:
+    """What to train anew with, the most promising first: the change that gained most on copies, then the next other remedy.
 
-    Without one, a finding is tried as it stands where a whole training is the way to confirm its kind.
+    Without one, a finding is tried as it stands where a whole training is the way to confirm its kind; and where nothing was
+    learned, with steps that are too long or too short, the usual optimizer and its rate.
+
+    Args:
+        verdict: on the training.
+        readings: with the trials.
+        plan: of the training.
+        tried: remedies that are not tried again.
 
     Example:
         >>> from leadline.plan import Plan
@@ -76,16 +91,20 @@ def attempts_for(verdict: Verdict, readings: Readings, plan: Plan) -> list[Attem
         for change, argument in parts_of(branch.change, branch.argument):
             changes |= changes_of_plan(plan, change, argument, task=readings.program.task)
         wanted.append(Attempt(changes, against))
+    steps = [finding for finding in verdict.findings if finding.kind in _STEPS]
+    outcome = outcome_of(readings)
+    if steps and not gained and (outcome.nothing or not outcome.finite):
+        wanted.append(Attempt(changes_of_plan(plan, "optimizer", "adam", task=readings.program.task), kinds_named(steps)))
     wanted += [
         Attempt(dict(remedy_for(finding.kind, readings, plan).changes), kinds_named([finding]))
         for finding in verdict.findings
         if KINDS[finding.kind].confirmed_by in _BY_TRAINING or (finding.confirmed and not gained)
     ]
-    return _different([attempt for attempt in wanted if attempt.changes])[:ATTEMPTS]
-
-
-def _different(wanted: Sequence[Attempt]) -> list[Attempt]:
-    return [attempt for place, attempt in enumerate(wanted) if attempt.changes not in [each.changes for each in wanted[:place]]]
+    first: dict[frozenset[str], Attempt] = {}
+    for attempt in wanted:
+        if attempt.changes and attempt.remedy not in tried:
+            first.setdefault(attempt.remedy, attempt)
+    return list(first.values())[:ATTEMPTS]
 
 
 def kinds_named(findings: Sequence[Finding]) -> str:
@@ -124,10 +143,10 @@ def compare(before: Tensor, after: Tensor, *, weights: Tensor | None = None) -> 
     )
 
 
-def told_seen(verdict: Verdict) -> list[dict[str, Any]]:
-    """The beginning of the story: what was found."""
+def told_seen(verdict: Verdict, *, again: bool = False) -> list[dict[str, Any]]:
+    """The beginning of the story: what was found; or, `again`, what was found of the network that took the old one's place."""
     if verdict.healthy:
-        return [_record("seen", f"Nothing was found that needs mending. {verdict.outcome}".strip())]
+        return [_record("seen", f"Nothing {'more ' if again else ''}was found that needs mending. {verdict.outcome}".strip())]
     return [_record("seen", f"{finding.title}: {finding.cause}") for finding in verdict.findings]
 
 
@@ -159,6 +178,11 @@ def told_nothing(verdict: Verdict) -> dict[str, Any]:
     """Why nothing was trained anew."""
     told = kinds_named(verdict.findings)
     return _record("left", f"Nothing more was changed: no change of the plan is known, or gained on copies, against {told}.")
+
+
+def told_uncomparable() -> dict[str, Any]:
+    """Why nothing was trained anew, where two networks cannot be held against each other."""
+    return _record("left", "Nothing was trained anew: answers of this kind are not compared row by row.")
 
 
 def _record(kind: str, text: str, helped: bool | None = None) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def told_again_view(results: Record, examples: Record) -> View | None:
     ]
     return {
         "figures": figures,
-        "sentences": [text for text in (_code_sentence(results), odd_sentence(results)) if text],
+        "sentences": [text for text in (_code_sentence(results), _likely_sentence(results), odd_sentence(results)) if text],
         "classes": _classes(results),
         "rows": [_row(each) for each in (examples.get("odd_rows") or ())[:_LISTED]],
     }
@@ -85,6 +85,18 @@ def _code_sentence(results: Record) -> str:
     if "active" in code and code["active"] < code["numbers"]:
         text += f" {code['active']:,} of them say anything; the others the decoder does without."
     return text
+
+
+def _likely_sentence(results: Record) -> str:
+    found = results.get("likelihood") or {}
+    if not is_finite(found.get("nats")):
+        return ""
+    text = (
+        f"It makes {counted(found.get('rows', 0), 'test row')} as likely as {as_number(found['nats'], 4)} nats a row on average"
+    )
+    if is_finite(found.get("log_partition_error")):
+        text += f", with log Z known to ± {as_number(found['log_partition_error'], 2)}"
+    return f"{text} ({found.get('by')})."
 
 
 def _classes(results: Record) -> list[View]:

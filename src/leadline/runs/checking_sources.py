@@ -11,12 +11,11 @@ from leadline.diagnose.before_training import RATES, SECONDS, check_subject
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Readings
-from leadline.diagnose.subject import Subject
 from leadline.errors import ArgumentError
 from leadline.plan import Plan, build
 from leadline.plan.restarts import candidates
 from leadline.plan.transferring import resolve
-from leadline.runs.diagnoses import ROWLESS, rows_of_both, supervised_of
+from leadline.runs.diagnoses import ROWLESS, rows_of_both, subject_of, supervised_of
 from leadline.runs.observer import Observer
 from leadline.runs.planning import known_early, planned
 from leadline.runs.reloading import load_for, load_to_propose
@@ -88,15 +87,7 @@ def check_source(
         if step is None:
             raise _uncheckable("This is not trained by steps with a loss and an optimizer of their own")
         train, valid = rows_of_both(whole, dataset, built.device)
-        subject = Subject(
-            step.model,
-            step.loss,
-            (step.optimizer,),
-            train.rows,
-            valid.rows,
-            batch=min(whole.training.batch or len(dataset.train), len(train.rows)),
-            rows=len(dataset.train),
-        )
+        subject = subject_of(whole, dataset, step, train, valid)
         readings = Readings()
         checks = Checklist(readings, seconds=SECONDS)
         verdict = check_subject(subject, checks, trials=True, rates=RATES if rates else 0.0, plan=whole)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from leadline import files
 from leadline.data.dataset import Dataset
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.remedies import remedy_for
+from leadline.diagnose.subject import Subject
 from leadline.plan import Plan
 from leadline.runs.diagnosed_rows import NamedRows, named_rows, rows_spoken_of
 from leadline.runs.diagnosis_file import keep_diagnosis
@@ -98,6 +101,40 @@ def rows_of_both(plan: Plan, dataset: Dataset, device: torch.device) -> tuple[Na
     last = plan.training.layout == "channels_last"
     train, valid = named_rows([dataset.train, dataset.valid], dataset.schema, device, channels_last=last)
     return train, valid
+
+
+def subject_of(
+    plan: Plan,
+    dataset: Dataset,
+    step: Any,
+    train: NamedRows,
+    valid: NamedRows,
+    *,
+    initial: Mapping[str, Tensor] | None = None,
+    steps: int = 0,
+) -> Subject:
+    """A training of a Run as checks and trials see it.
+
+    Args:
+        plan: resolved.
+        dataset: its data, of whose training rows those that were kept may be a part.
+        step: with a network, a loss and an optimizer; of `supervised_of`.
+        train: training rows that were kept.
+        valid: held-out rows that were kept.
+        initial: the weights before the first step, where the network of the step has others by now and they are known.
+        steps: taken so far.
+    """
+    return Subject(
+        step.model,
+        step.loss,
+        (step.optimizer,),
+        train.rows,
+        valid.rows,
+        dict(initial or {}),
+        batch=min(plan.training.batch or len(dataset.train), len(dataset.train)),
+        steps=steps,
+        rows=len(dataset.train),
+    )
 
 
 def steps_of(history: History) -> int:

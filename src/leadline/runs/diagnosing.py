@@ -11,10 +11,9 @@ from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.probing import Probe
 from leadline.diagnose.readings import Beside, Readings
 from leadline.diagnose.rules.judging import judge_readings
-from leadline.diagnose.subject import Subject
 from leadline.diagnose.watched_steps import WatchedStep
 from leadline.plan import Built, Plan
-from leadline.runs.diagnoses import ROWLESS, Diagnosis, held_out_course, rows_of_both, steps_of, supervised_of
+from leadline.runs.diagnoses import ROWLESS, Diagnosis, held_out_course, rows_of_both, steps_of, subject_of, supervised_of
 from leadline.runs.diagnosing_afterwards import diagnose_built
 from leadline.runs.observer import Observer
 from leadline.training import History
@@ -34,7 +33,7 @@ class Watching:
 
     def __init__(self, plan: Plan, dataset: Dataset, built: Built) -> None:
         self.plan, self.dataset = plan, dataset
-        step = supervised_of(built.step)
+        self._step = step = supervised_of(built.step)
         assert step is not None
         self.train, self.valid = rows_of_both(plan, dataset, built.device)
         self.probe = Probe(
@@ -57,15 +56,7 @@ class Watching:
             expected: seconds of the training; 0 where it is not known.
         """
         checks = Checklist(self.probe.readings, seconds=SECONDS)
-        subject = Subject(
-            self.probe.model,
-            self.probe.loss,
-            self.probe.optimizers,
-            self.train.rows,
-            self.valid.rows,
-            batch=min(self.plan.training.batch or len(self.dataset.train), len(self.train.rows)),
-            rows=len(self.dataset.train),
-        )
+        subject = subject_of(self.plan, self.dataset, self._step, self.train, self.valid)
         verdict = check_subject(subject, checks, simple=False, drill=expected >= _WORTH_A_DRILL, plan=self.plan)
         self.probe.checks = checks
         return verdict

@@ -23,6 +23,7 @@ from leadline.runs.diagnoses import (
     held_out_course,
     rows_of_both,
     steps_of,
+    subject_of,
     supervised_of,
     training_course,
 )
@@ -62,17 +63,7 @@ def diagnose_built(
     first = {name: tensor.detach().clone() for name, tensor in step.model.state_dict().items()} if initial else {}
     step.model.load_state_dict(model.state_dict())
     train, valid = rows_of_both(plan, dataset, built.device)
-    subject = Subject(
-        step.model,
-        step.loss,
-        (step.optimizer,),
-        train.rows,
-        valid.rows,
-        first,
-        batch=min(plan.training.batch or len(dataset.train), len(dataset.train)),
-        steps=steps_of(history),
-        rows=len(dataset.train),
-    )
+    subject = subject_of(plan, dataset, step, train, valid, initial=first, steps=steps_of(history))
     began = time.perf_counter()
     with undisturbed(subject):
         examine_subject(subject, Checklist(readings), beside=beside)
@@ -117,19 +108,8 @@ def diagnose_again(
     initial = {name: tensor.detach().clone() for name, tensor in step.model.state_dict().items()}
     step.model.load_state_dict(built.model.state_dict())
     train, valid = rows_of_both(plan, dataset, built.device)
-    program = readings.program
-    subject = Subject(
-        step.model,
-        step.loss,
-        (step.optimizer,),
-        train.rows,
-        valid.rows,
-        initial,
-        batch=program.batch or plan.training.batch,
-        steps=program.steps,
-        task=program.task,
-        classes=program.classes,
-    )
+    subject = subject_of(plan, dataset, step, train, valid, initial=initial, steps=readings.program.steps)
+    subject.task, subject.classes = readings.program.task, readings.program.classes
     with undisturbed(subject):
         if rates:
             _test_rates(subject, readings, known=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ from leadline.training import choose_device
 FORMAT = 1
 MODEL = "model.safetensors"
 RUNS = Path("runs")
+MENDING = "mending"
+"""The status of a Run while the files of a better one take the place of its own."""
 _GOLDEN_ROWS = 4
 _GOLDEN_TOLERANCE = 5e-3  # of probabilities, or relative to numbers: room for another device's sums, not for other weights
 
@@ -84,9 +87,9 @@ def _interrupted(path: Path) -> bool:
 
 
 def locate(folder: Path | str) -> Path:
-    """The folder of a Run; "last" is the newest one in `runs/`.
+    """The folder of a Run; "last" is the newest one in `runs/`. Where mending was killed it is put back as it was before.
 
-    Errors: `SourceNotFoundError` when there is none.
+    Errors: `SourceNotFoundError` when there is none; `RunExistsError` while another process puts a better Run in its place.
     """
     if str(folder) == "last" and not Path("last").exists():
         found = {path.parent: _created(path) for path in RUNS.glob("*/run.json")}
@@ -97,7 +100,38 @@ def locate(folder: Path | str) -> Path:
     if not (path / "run.json").exists():
         exists = f"{path} is not a Run folder" if path.exists() else f"There is no folder {path}"
         raise SourceNotFoundError(exists, expected='a folder that leadline train has written, or "last"')
+    if _status(path) == MENDING:
+        with locked(path):
+            if _status(path) == MENDING:  # still, so that whoever mended it was killed
+                undo_mending(path)
     return path
+
+
+def undo_mending(path: Path) -> None:
+    """Put back the files that a mending which did not come to its end had begun to replace; the record of the Run last."""
+    before = path / str(read_record(path)["before"])
+    for file in sorted(before.iterdir()):
+        if file.is_dir():
+            shutil.copytree(file, path / file.name, dirs_exist_ok=True)
+        elif file.name != "run.json":
+            copy_file(file, path / file.name)
+    copy_file(before / "run.json", path / "run.json")
+    shutil.rmtree(before)
+    shutil.rmtree(path / "mending", ignore_errors=True)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Whole or not at all."""
+    with files.writing(target) as written:
+        written.write(source.read_bytes())
+
+
+def _status(path: Path) -> str:
+    """What `run.json` says; of one that is damaged nothing."""
+    try:
+        return str(read_record(path)["status"])
+    except RunError:
+        return ""
 
 
 def _created(path: Path) -> str:

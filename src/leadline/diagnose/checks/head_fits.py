@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
+from leadline.diagnose.checks.mask_losses import read_beyond
 from leadline.diagnose.readings import Answers, Graph, Readings
 from leadline.diagnose.subject import Subject
 
@@ -17,6 +18,7 @@ _SQUARED = frozenset(("mse_loss", "smooth_l1_loss", "huber_loss", "l1_loss"))
 _ROOM, _MANY = 0.05, 0.3  # off a sum of one, and share of rows; share from which it is no trifle
 _CLEAR = 0.1  # of a share, so that it matters
 _TOLD, _ORDERED = 0.5, 0.05  # right by neighbours, for targets to be classes; random numberings that are as near as the own
+_OF_OUTPUTS = ("too_few_outputs", "unused_outputs", "softmax_for_sums")
 _NAMES = {
     "softmax": "softmax", "sigmoid": "a sigmoid", "tanh": "tanh", "relu": "ReLU", "log_softmax": "log-softmax", "exp": "exp",
     "softplus": "softplus", "hardsigmoid": "a hard sigmoid", "softsign": "softsign", "hardtanh": "hard tanh",
@@ -41,7 +43,10 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
         classes=subject.classes,
         batch=subject.batch,
     )
-    return [*_pulled_apart(readings), *_numbered_classes(readings), *_silent_labels(readings), *found]
+    if subject.loss is None:  # then it is not known whether the outputs are what it compares
+        found = [each for each in found if each["code"] not in _OF_OUTPUTS]
+    of_rows = (*_pulled_apart(readings), *_numbered_classes(readings), *_silent_labels(readings))
+    return [*of_rows, *_beyond_shares(subject), *found]
 
 
 def problems_of(
@@ -89,19 +94,15 @@ def _problem(
 
 
 def _softmaxes(graph: Graph, task: str) -> Iterator[Problem]:
-    if graph.softmax_size == 1 and task == "number":
+    if graph.softmax_size == 1:
+        number, of_two = "loss = nn.MSELoss()(last_layer(x).squeeze(1), targets)", "outputs.squeeze(1), targets.float()"
         yield _problem(
             "softmax_of_one",
             "A softmax over one output is always 1, so that nothing can be learned.",
-            "Take the softmax away: a number is what the last layer gives.",
-            "loss = nn.MSELoss()(last_layer(x).squeeze(1), targets)",
-        )
-    elif graph.softmax_size == 1:
-        yield _problem(
-            "softmax_of_one",
-            "A softmax over one output is always 1, so that nothing can be learned.",
-            "Give the network one output a class, or take the sigmoid of one output with binary cross entropy.",
-            "loss = nn.BCEWithLogitsLoss()(outputs.squeeze(1), targets.float())",
+            "Take the softmax away: a number is what the last layer gives."
+            if task == "number"
+            else "Give the network one output a class, or take the sigmoid of one output with binary cross entropy.",
+            number if task == "number" else f"loss = nn.BCEWithLogitsLoss()({of_two})",
         )
     elif graph.softmax_over_rows:
         yield _problem(
@@ -230,6 +231,21 @@ def _pulled_apart(readings: Readings) -> Iterator[Problem]:
     )
 
 
+def _beyond_shares(subject: Subject) -> Iterator[Problem]:
+    """A loss that takes shares, such as an overlap, and outputs that nothing holds between 0 and 1."""
+    beyond = read_beyond(subject)
+    if beyond is not None and beyond > _ROOM:
+        yield _problem(
+            "shares_from_raw_outputs",
+            f"The loss wants shares between 0 and 1, but {beyond:.0%} of the outputs lie outside, where it is less than for "
+            "right answers: what it rewards is no overlap any more.",
+            "Take the sigmoid of the outputs before this loss.",
+            "loss = loss_function(torch.sigmoid(outputs), targets)",
+            change="",
+            argument="",
+        )
+
+
 def _numbered_classes(readings: Readings) -> Iterator[Problem]:
     """Numbers of classes that are fitted as amounts, with fewer right answers than the nearest rows give."""
     numbers = readings.numbers
@@ -264,9 +280,12 @@ def _silent_labels(readings: Readings) -> Iterator[Problem]:
 
 def _shapes(graph: Graph, answers: Answers) -> Iterator[Problem]:
     if graph.broadcast:
+        outputs, targets = answers.output_shape, answers.shape
+        if shape := graph.broadcast_shape:  # what a loop takes of the outputs it may have brought into another one
+            outputs, targets = shape, shape[:1] if len(shape) > 1 else [*shape, 1]
         yield _problem(
             "broadcast",
-            f"Outputs {answers.output_shape} meet targets {answers.shape}: the loss compares every row with every other, and "
+            f"Outputs {outputs} meet targets {targets}: the loss compares every row with every other, and "
             "the best answer is then the mean for all.",
             "Bring both to one shape.",
             "loss = loss_function(outputs.squeeze(1), targets)",

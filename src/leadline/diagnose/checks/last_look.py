@@ -74,7 +74,7 @@ def judge(subject: Subject, rows: Rows, model: nn.Module, *, head: Sequence[str]
         if found is not None:
             judged.error, judged.error_se = share_wrong(found, "number")
         return judged
-    errors = errors_of(answers, targets, subject.task, classes=subject.classes, head=head, loss=loss)
+    errors = errors_of(subject.on_scale(answers), targets, subject.task, classes=subject.classes, head=head, loss=loss)
     errors = torch.where(torch.isfinite(errors), errors, 1.0)
     judged.error, judged.error_se = share_wrong(errors, subject.task)
     if subject.task == "classes":
@@ -115,7 +115,7 @@ def read_restless(subject: Subject) -> tuple[float, float] | None:
         return None
 
     def errors(*, training: bool) -> Tensor:
-        outputs = subject.outputs(subject.trained().train(training), rows, size=len(rows))
+        outputs = subject.on_scale(subject.outputs(subject.trained().train(training), rows, size=len(rows)))
         found = errors_of(outputs, rows.targets, subject.task, classes=subject.classes, head=head, loss=loss)
         return torch.where(torch.isfinite(found), found, 1.0).double()
 
@@ -191,8 +191,10 @@ def _parted_loss(subject: Subject, outputs: Any, rows: Rows) -> tuple[float | No
     if subject.loss is None:
         return None, 0.0
     size = max(1, math.ceil(len(rows) / _PARTS))
-    parts = list(rows.parts(size))
-    model = subject.trained().eval() if not isinstance(outputs, Tensor) else None  # of several outputs a part is made anew
+    parts = subject.loss_parts(rows, size)
+    size = len(parts[0])
+    by_row = isinstance(outputs, Tensor) and outputs.ndim > 0 and len(outputs) == len(rows)
+    model = subject.trained().eval() if not by_row else None  # of several outputs a part is made anew
     with torch.no_grad():
         given = [
             outputs[at * size : (at + 1) * size] if model is None else subject.call(model, part.inputs)
@@ -231,6 +233,8 @@ def _classes_of_places(
     outputs: Tensor, targets: Tensor, head: Sequence[str], loss: Sequence[str]
 ) -> tuple[Tensor, Tensor] | None:
     """Of sequences and maps with a class for each place: what is answered there and what is true, [N, …] whole numbers."""
+    if outputs.ndim > 1 and len(outputs) != len(targets) == outputs.shape[1]:
+        outputs = outputs.transpose(0, 1)  # time comes first
     if not targets.is_floating_point() and outputs.ndim == targets.ndim + 1:
         last = outputs.shape[:-1] == targets.shape
         if last or outputs.movedim(1, -1).shape[:-1] == targets.shape:

@@ -29,6 +29,7 @@ def read_splits(train: Rows, valid: Rows, *, classes: bool | None = None) -> Spl
     rows, held = train.take(choose(len(train), _MOST)), valid.take(choose(len(valid), _MOST))
     splits.pairs, splits.copies = _copies(train, rows, valid, held)
     splits.told_apart, splits.told_apart_se = told_apart(rows, held)
+    splits.held_distinct = len({key.tobytes() for key in _keys(held)})
     splits.class_distance = _class_distance(first_tensor(train.targets), first_tensor(valid.targets), classes)
     return splits
 

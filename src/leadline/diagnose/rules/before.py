@@ -96,6 +96,7 @@ BEFORE: tuple[Rule, ...] = (
     of_data.inputs_not_prepared,
     of_data.targets_not_prepared,
     of_data.rows_mixed,
+    of_data.targets_of_others,
     same_inputs,
     no_relation,
     of_data.split_mismatch,

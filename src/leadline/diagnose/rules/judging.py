@@ -8,6 +8,7 @@ from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
 from leadline.diagnose.rules import (
+    of_codes,
     of_data,
     of_fit,
     of_games,
@@ -17,7 +18,9 @@ from leadline.diagnose.rules import (
     of_modes,
     of_rates,
     of_sizes,
+    of_splits,
     of_sweeps,
+    of_target_columns,
     of_transfer,
 )
 from leadline.diagnose.rules.of_trials import GAIN, SHARE, confirms, gained, told_trial
@@ -30,6 +33,7 @@ from leadline.plan import Plan
 RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_rates.non_finite,
     of_losses.not_training,
+    of_losses.wrong_gradient,
     of_transfer.frozen_body,
     of_transfer.forgotten_body,
     of_losses.head_or_loss_wrong,
@@ -38,12 +42,18 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_modes.judged_in_training,
     of_data.inputs_not_prepared,
     of_data.targets_not_prepared,
+    of_target_columns.targets_of_unlike_size,
     of_data.rows_mixed,
+    of_data.targets_of_others,
     of_data.input_ignored,
     of_data.split_mismatch,
+    of_splits.classes_renamed,
+    of_splits.few_rows,
+    of_leaks.answers_in_sight,
     of_leaks.column_gives_away,
     of_data.label_noise,
     of_data.imbalance,
+    of_target_columns.labels_never_said,
     of_layers.no_nonlinearity,
     of_layers.bad_initialization,
     of_layers.vanishing_gradient,
@@ -58,6 +68,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_sweeps.rate_outside,
     of_fit.bad_batches,
     of_rates.oscillation,
+    of_codes.code_says_nothing,
     of_fit.over_regularized,
     of_fit.overfitting,
     of_fit.stopped_too_early,
@@ -143,6 +154,11 @@ def worth_trying(readings: Readings) -> list[Change]:
             wanted += [change for change in candidate.changes if change not in wanted]
     usual: list[Change] = [("rate", 0.1), ("rate", 10.0), ("go_on", 1.0)]
     return wanted + [change for change in usual if change not in wanted]
+
+
+def is_suspicious(readings: Readings) -> bool:
+    """Whether something is suspected that is worth a trial, also where nothing is found without one."""
+    return any(candidate.strength >= WORTH for candidate in candidates_of(readings, outcome_of(readings)))
 
 
 def judge_readings(readings: Readings, plan: Plan | None = None) -> Verdict:

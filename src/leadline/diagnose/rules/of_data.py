@@ -13,7 +13,10 @@ from leadline.diagnose.rules.suspicions import Candidate, ramp
 MIXED = 0.01
 SPREAD, OFFSET = (0.1, 5.0), 3.0  # of prepared inputs
 ONLY_TRIED = 0.45  # strength of what is said where a trial confirms it, and never without
-UNLIKE = "The held-out rows are not like the training rows"
+AS_WELL = 0.1  # of the error of one answer for all: held-out rows are answered as well as training rows
+NAMES = 8  # numbers a row, of things that are looked up
+_UNRELATED = "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart."
+FOREIGN = 0.8  # of what targets ask; of losses over pairs of rows much less is
 FEW_CLASSES = 3  # of places: of letters and words the rare ones are rightly said to be seldom
 
 
@@ -74,6 +77,8 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     if best_learned is not None and best_learned < 0.05 + chance and outcome.nothing:
         # Neither the network nor any simple method finds a relation, though one batch can be learned by heart.
         strength = 0.9 if learns_one_batch or outcome.train_learned > 0.3 else 0.6
+        if readings.columns.kind == "tokens" and readings.columns.length <= NAMES:
+            strength = 0.3  # what two names mean together no simple method finds, as in tables of who likes what
         measures.append(Measure("share of the error that the best simple method removes", best_learned, low=0.05))
     if outcome.nothing and dependence is not None and dependence < 1e-3:
         # Where a simple method does find a relation, it is the network that does not pass its inputs on, for another reason.
@@ -86,9 +91,7 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     yield Candidate(
         "input_ignored",
         strength if best_learned is not None else min(strength, ONLY_TRIED),  # no method was there to find anything
-        "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart."
-        if best_learned is not None
-        else "The network gives all rows the same answer: what the inputs say does not reach it.",
+        _UNRELATED if best_learned is not None else "All rows get the same answer: nothing of the inputs reaches the outputs.",
         measures,
         proven=strength >= 0.9,
     )
@@ -112,9 +115,28 @@ def rows_mixed(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     )
 
 
+def targets_of_others(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    foreign = readings.graph.foreign or 0.0
+    if foreign < FOREIGN or readings.graph.broadcast:
+        return
+    yield Candidate(
+        "input_ignored",
+        1.0,
+        "The loss holds the answers for a row against the targets of other rows: outputs and targets are in unlike orders, as "
+        "where (time, batch) and (batch, time) are both flattened.",
+        (Measure("share of what targets ask that is asked of answers for other rows", foreign, high=0.0),),
+        proven=True,
+        hurts=outcome.bad or math.isnan(outcome.error),  # that targets are mixed may be meant
+        extra={
+            "remedy": "Bring outputs and targets into one order of dimensions before they are flattened.",
+            "code_line": "loss = criterion(outputs.transpose(0, 1).reshape(-1, classes), targets.reshape(-1))",
+        },
+    )
+
+
 def targets_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     answers = readings.answers
-    if readings.program.task != "number" or not answers.std:
+    if readings.program.task != "number" or not answers.std or answers.scale:
         return
     size = max(answers.std, abs(answers.mean))
     strength = max(ramp(math.log10(size), 1.0, 2.5), ramp(math.log10(answers.std), -1.3, -2.5))
@@ -168,9 +190,12 @@ def _usual_recalls(readings: Readings, judged: Judged) -> list[float]:
 def label_noise(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     labels, answers = readings.labels, readings.answers
     excess = (labels.disagreement or 0.0) - (labels.expected_disagreement or 0.0)
-    if readings.columns.constant > 0.99:
+    if readings.columns.constant > 0.99 or not readings.asked.answers:
         return
-    strength = max(ramp(excess, 0.04, 0.15), ramp(answers.contradictions, 0.05, 0.25))
+    # Two numbers that were measured of the same inputs contradict each other as little as two draws do.
+    of_labels = readings.program.task in ("classes", "labels") or "nll_loss" in readings.graph.loss_operations
+    contradictions = answers.contradictions if of_labels else 0.0
+    strength = max(ramp(excess, 0.04, 0.15), ramp(contradictions, 0.05, 0.25))
     yield Candidate(
         "label_noise",
         strength,
@@ -193,9 +218,12 @@ def split_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         spread = math.hypot(train.error_se, valid.error_se)
         better = (train.error - valid.error) / spread if spread > 0 else 0.0
     classes = splits.class_distance or 0.0
+    # Rows that are changed at random before they are learned are told from plain ones, and no fault where both are known.
+    as_well = abs(outcome.gap) <= max(3 * outcome.gap_se, AS_WELL * outcome.constant)
+    unlike = 0.5 if as_well and not outcome.bad else 1.0
     strength, cause = max(
         (ramp(copies, 0.05, 0.3), "Held-out rows are in the training rows too"),
-        (ramp(apart - 2 * se, 0.6, 0.75), UNLIKE),
+        (unlike * ramp(apart - 2 * se, 0.6, 0.75), "The held-out rows are not like the training rows"),
         (0.6 * ramp(better, 3.0, 6.0), "The held-out rows are answered better than the training rows, so they are others"),
         (ramp(classes, 0.2, 0.5), "The held-out rows have the classes in other shares than the training rows"),
         key=lambda each: each[0],
@@ -204,8 +232,6 @@ def split_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         Measure("share of held-out rows with a copy in training", copies, high=0.02),
         Measure("training told from held-out rows, AUC", apart, high=0.6),
     ]
-    # Rows that are augmented are told from others as well: what makes the held-out rows no harder hurts nobody.
-    harmless = cause == UNLIKE and not outcome.bad and outcome.gap <= 2 * outcome.gap_se
     if classes > 0:
         measures.append(Measure("share of held-out rows of other classes than in training", classes, high=0.2))
     yield Candidate(
@@ -214,5 +240,4 @@ def split_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         cause + ": the score does not say how good the network is on new ones.",
         measures,
         proven=strength > 0.7,
-        hurts=not harmless,
     )

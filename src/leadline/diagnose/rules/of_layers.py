@@ -10,7 +10,7 @@ import numpy as np
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import LayerFacts, Readings
 from leadline.diagnose.rules.of_rates import weight_growth
-from leadline.diagnose.rules.outcomes import Outcome
+from leadline.diagnose.rules.outcomes import Outcome, behind
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 VANISHED = 1e-3  # first over last gradient per √parameter
@@ -105,6 +105,7 @@ def saturation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 
 def bad_initialization(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    yield from _wide_look_ups(readings)
     layers = [layer for layer in readings.program.layers if layer.expected_std > 0 and layer.trainable]
     if not layers:
         return
@@ -127,6 +128,33 @@ def bad_initialization(readings: Readings, outcome: Outcome) -> Iterator[Candida
     if alike.identical_units > 0.9:
         cause = "Units begin with the same weights and get the same gradients, so that they stay one unit"
     yield Candidate("bad_initialization", strength, cause + ".", measures, (("initialize", "auto"),), worst.name)
+
+
+def _wide_look_ups(readings: Readings) -> Iterator[Candidate]:
+    """Embeddings whose sums and products are first answers far wider than any target."""
+    tables = [layer for layer in readings.program.layers if layer.kind == "Embedding" and layer.trainable]
+    first = readings.first
+    if not tables or first.answer_spread is None or first.loss is None or not first.expected_loss:
+        return
+    over = first.loss / first.expected_loss
+    widest = max(tables, key=lambda layer: layer.weight_std)
+    yield Candidate(
+        "bad_initialization",
+        0.9 * ramp(math.log10(max(first.answer_spread, 1e-9)), 0.2, 0.6) * ramp(math.log10(max(over, 1e-9)), 0.3, 0.7),
+        "What is looked up begins so large that the first answers are far from any target: they have to be unlearned first.",
+        (
+            Measure("spread of the first answers over that of the targets", first.answer_spread, high=1.5),
+            Measure("first loss over that of a network that knows nothing", over, high=1.5),
+            Measure(f"spread of the first weights of {widest.name}", widest.weight_std, high=0.3),
+        ),
+        (("initialize", "small embeddings"),),
+        widest.name,
+        weight=0.95,
+        extra={
+            "remedy": "Begin with embeddings of a tenth of their usual size, or less.",
+            "code_line": f"nn.init.normal_(model.{widest.name}.weight, std=0.1)",
+        },
+    )
 
 
 def no_nonlinearity(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -160,6 +188,7 @@ def receptive_field(readings: Readings, outcome: Outcome) -> Iterator[Candidate]
 
 
 def memory_too_short(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    yield from _out_of_reach(readings, outcome)
     horizon = readings.last.horizon
     if horizon is None or not readings.graph.recurrent:
         return
@@ -172,6 +201,41 @@ def memory_too_short(readings: Readings, outcome: Outcome) -> Iterator[Candidate
         "Gradients reach back only part of each row: what happened earlier cannot be learned.",
         (Measure("steps back with 1 % of the gradient left", horizon, low=length),),
         severity="moderate",
+    )
+
+
+def _out_of_reach(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """Steps from which no gradient arrives tell a simple method more than the others do, and more than the network knows."""
+    reach = readings.reach
+    if reach.within is None or reach.beyond is None or not outcome.bad:
+        return
+    more = behind(reach.within, reach.beyond, math.hypot(reach.within_se, reach.beyond_se), outcome.constant)
+    missed = behind(outcome.error, reach.beyond, math.hypot(outcome.error_se, reach.beyond_se), outcome.constant)
+    if not more or not missed:
+        return
+    # What is worse than those who know the other steps alone has another fault besides, or in place of it.
+    alone = not behind(outcome.error, reach.within, math.hypot(outcome.error_se, reach.within_se), outcome.constant)
+    steps = f"{reach.unreached} of the {reach.length} steps of a row"
+    cause = f"Hardly any gradient comes from {steps}, and they tell most: the network cannot learn to keep what it reads there."
+    extra = {}
+    if reach.cut:
+        cause = f"No gradient at all comes from {steps}, and they tell most: the way back in time is cut, as by `detach`."
+        extra = {
+            "remedy": "Detach a carried state between rows or batches at most, never between the steps of a row.",
+            "code_line": "hidden = cell(x[:, t], hidden)  # not hidden.detach()",
+        }
+    yield Candidate(
+        "memory_too_short",
+        0.9 if alone else 0.6,
+        cause,
+        (
+            Measure("steps from which less than 1 % of the largest gradient comes", reach.unreached, high=0),
+            Measure("error of a simple method that knows these alone", reach.beyond, low=outcome.error),
+        ),
+        () if reach.cut else (("gated", None),),
+        proven=alone,
+        weight=0.93,
+        extra=extra,
     )
 
 

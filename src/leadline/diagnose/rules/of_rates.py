@@ -31,6 +31,11 @@ def non_finite(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     cause = f"The loss stopped being a number {when}: once a weight is not finite, nothing can be learned any more."
     changes = (("rate", 0.1), ("clip", 1.0), ("standardize", None), ("rate", 0.01))
     extra = {}
+    if at == 0 and readings.steps.samples and all(map(math.isfinite, readings.steps.samples[0].weight)):
+        cause = (
+            "The very first loss was no number, though all weights were: something in network or loss runs out of range for "
+            "these inputs, as an exponential of large numbers, a logarithm of 0 or a division by 0."
+        )
     if (first := _broken_backwards(readings)) is not None:
         when = "of the first backward pass" if first.step == 0 else f"of step {first.step:,}"
         cause = (
@@ -66,6 +71,9 @@ def rate_too_high(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     growth = weight_growth(readings)
     jump = float(losses.max() / max(losses[0], 1e-12)) if len(losses) > 3 else 1.0
     rests = float(losses[-len(losses) // 5 :].mean() / max(losses.min(), 1e-12)) if len(losses) > 9 else 1.0
+    if len(losses) > 3 and losses.min() <= 0:  # a loss that may be below 0 has no size, but a way that it fell
+        way = max(float(losses[0] - losses.min()), 1e-12)
+        jump, rests = 1 + float(losses.max() - losses[0]) / way, 1.0
     strength = max(
         ramp(math.log10(max(ratio, 1e-12)), math.log10(0.01), math.log10(0.15)),
         0.8 * ramp(math.log10(max(growth, 1e-12)), 0.7, 1.7),

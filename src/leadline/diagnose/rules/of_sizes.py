@@ -11,7 +11,7 @@ from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 TAKEN_BACK, ONLY_TRIED = 0.79, 0.45  # strength: of what a trial in vain refutes, and of what is never said without a trial
-WIDE, NARROW = 9.0, 3.0  # units of a hidden layer: beyond suspicion, and too few for most things
+WIDE, NARROW = 8.0, 3.0  # units of a hidden layer: beyond suspicion, and too few for most things
 
 
 def narrow_layer(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:

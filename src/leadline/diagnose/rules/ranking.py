@@ -24,6 +24,8 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "not_training": ("rate_too_high", "rate_too_low", "stopped_too_early", "dead_units", "vanishing_gradient"),
     "non_finite": ("dead_units", "saturation", "stopped_too_early"),
     "split_mismatch": ("input_ignored",),  # simple methods fail on such rows as well
+    "over_regularized": ("dead_units", "vanishing_gradient", "rate_too_low", "rate_too_high"),  # of weights that decayed
+    "memory_too_short": ("rate_too_high", "rate_too_low", "stopped_too_early", "vanishing_gradient"),
     "imbalance": ("input_ignored",),  # nor is any of them right more often than the commonest class
 }
 

@@ -100,7 +100,18 @@ def nonlinearity(copied: CopiedTraining, argument: Any) -> str:
 
 
 def start_weights(copied: CopiedTraining, rule: Any) -> str:
-    """First weights by He's rule where rectifiers follow, by Xavier's otherwise, or by the one that is named; biases 0."""
+    """First weights by He's rule where rectifiers follow, by Xavier's otherwise, or by the one that is named; biases 0.
+
+    Of "small embeddings" what is looked up begins at a tenth, and all else as it was.
+    """
+    if rule == "small embeddings":
+        tables = [
+            each.weight for each in copied.model.modules() if isinstance(each, nn.Embedding) and each.weight.requires_grad
+        ]
+        with torch.no_grad():
+            for table in tables:
+                table.mul_(0.1)
+        return "" if tables else "it looks nothing up"
     if rule in (None, "auto"):
         names = {call.name for call in _calls(copied) if call.place == "hidden"}
         rule = "he" if names & set(_RECTIFIERS) else "xavier"

@@ -31,6 +31,7 @@ from leadline.runs.reconstructing.judging_rows import (
     measured_rows,
     with_chosen_threshold,
 )
+from leadline.runs.reconstructing.likelihoods import likelihood_of, likelihood_sentence
 from leadline.runs.reconstructing.telling_again import tell_again
 from leadline.runs.restarts import Trained
 from leadline.runs.results import more_epochs, training_record
@@ -70,6 +71,8 @@ def finish_reconstruct(
         "model": plan.model.name,
         "score": "free energy" if plan.model.name == "rbm" else "reconstruction" if plan.model.name in OF_UNITS else "surprise",
     }
+    if (likelihood := likelihood_of(predictor, dataset.train, dataset.test)) is not None:
+        results["likelihood"] = likelihood
     observer.note("drawing", "what is told again, the codes, and what they say")
     figures = CodeFigures(predictor, dataset.test)
     drawn = [
@@ -95,6 +98,8 @@ def tell_reconstruct(results: dict[str, Any], observer: Observer) -> None:
         f"{counted(results['code']['numbers'], 'number')} a row, from epoch {results['best_epoch']}",
     )
     observer.note("beside it", "; ".join(map(baseline_sentence, results["baselines"])))
+    if "likelihood" in results:
+        observer.note("likely", likelihood_sentence(results["likelihood"]))
     observer.note("odd", oddness_sentence(results))
 
 
