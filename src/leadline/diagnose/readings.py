@@ -16,6 +16,7 @@ from leadline.diagnose.check_readings import (
     Activations,
     Asked,
     ClassNumbers,
+    Drill,
     Giveaway,
     Hidden,
     Labels,

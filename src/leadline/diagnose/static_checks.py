@@ -19,7 +19,6 @@ from leadline.diagnose.checks import (
     hidden_layers,
     input_columns,
     label_looks,
-    last_look,
     loss_graphs,
     pair_distances,
     paired_rows,
@@ -189,8 +188,6 @@ def _graph_of(subject: Subject, few: Rows, outputs: Any, loss: Tensor | None) ->
         owner = subject.trained().train()
         loss = subject.loss(subject.call(owner, few.inputs), few.targets)
     graph = loss_graphs.read_graph(loss, owner, (), loss_function=subject.loss, targets=few.targets, outputs=outputs)
-    if graph.head[-1:] == ["exp"] and subject.loss is not None:  # of the network, or of a loss that takes logarithms?
-        graph.head, graph.loss_operations = last_look.ending_of(subject, subject.trained(), few)
     # Where there is no optimizer yet, it is not known which weights it will hold.
     graph.outside = [name for name in graph.outside if name not in subject.held] if subject.optimizers else []
     return graph

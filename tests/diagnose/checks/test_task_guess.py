@@ -83,12 +83,6 @@ def test_errors_of_classes_and_labels():
     assert share_wrong(torch.zeros(20), "classes")[1] > 0.02, "no error in few rows is not certain"
 
 
-def test_the_outputs_of_a_loss_of_counts_are_logarithms():
-    counts = torch.tensor([1.0, 2.0, 4.0])
-    assert float(errors_of(counts.log(), counts, "number", loss=["exp", "sub", "mean"]).max()) < 1e-9
-    assert float(errors_of(counts.log(), counts, "number", head=["exp"]).max()) > 0.1
-
-
 def test_the_error_of_numbers_is_one_minus_r_squared():
     y = torch.randn(N, generator=G)
     guess = y + 0.5 * torch.randn(N, generator=G)

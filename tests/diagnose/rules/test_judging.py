@@ -317,14 +317,6 @@ def test_unlike_splits_are_told_by_what_makes_them_so(where: str, value: float, 
     assert finding.cause.startswith(cause)
 
 
-def test_held_out_rows_that_are_only_told_from_augmented_ones_are_a_remark() -> None:
-    readings = healthy()
-    readings.splits.told_apart = 0.9
-    verdict = judge_readings(readings)
-    assert not verdict
-    assert "split_mismatch" in [each.kind for each in verdict.remarks]
-
-
 @pytest.mark.parametrize(("largest", "strong"), [(1.0, False), (30.0, True)])
 def test_means_of_what_lies_between_0_and_1_are_never_far_off(largest: float, strong: bool) -> None:
     readings = healthy()

@@ -55,17 +55,6 @@ def test_of_classes_a_loss_beyond_that_of_knowing_nothing_is_overfitting() -> No
     assert any(each.proven for each in overfitting(readings, outcome_of(readings)))
 
 
-@pytest.mark.parametrize(("best", "bad"), [(0.04, False), (0.005, True)])
-def test_a_weighted_training_falls_short_only_of_a_method_that_beats_the_commonest_class(best: float, bad: bool) -> None:
-    readings = Readings()
-    readings.program.task, readings.answers.counts = "classes", [950, 50]
-    readings.last.train, readings.last.valid = (Judged(300, 0.3, 0.14, 0.04, 0.02) for _ in range(2))
-    readings.last.permuted_loss = 1.6
-    readings.beside.valid_error = {"constant": 0.047, "neighbours": best}
-    readings.beside.valid_se = {"constant": 0.012, "neighbours": 0.012}
-    assert outcome_of(readings).bad == bad
-
-
 @pytest.mark.parametrize(("slope", "rising"), [(0.4, False), (-0.5, True)])
 def test_what_does_not_fall_or_only_gets_worse_for_others_did_not_stop_too_early(slope: float, rising: bool) -> None:
     readings = regression([0.9, 0.5, 0.55, 0.6] if rising else [0.9, 0.6], 0.65 if rising else 0.5)

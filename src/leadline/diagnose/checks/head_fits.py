@@ -97,19 +97,15 @@ def _problem(
 
 
 def _softmaxes(graph: Graph, task: str) -> Iterator[Problem]:
-    if graph.softmax_size == 1 and task == "number":
+    if graph.softmax_size == 1:
+        number, of_two = "loss = nn.MSELoss()(last_layer(x).squeeze(1), targets)", "outputs.squeeze(1), targets.float()"
         yield _problem(
             "softmax_of_one",
             "A softmax over one output is always 1, so that nothing can be learned.",
-            "Take the softmax away: a number is what the last layer gives.",
-            "loss = nn.MSELoss()(last_layer(x).squeeze(1), targets)",
-        )
-    elif graph.softmax_size == 1:
-        yield _problem(
-            "softmax_of_one",
-            "A softmax over one output is always 1, so that nothing can be learned.",
-            "Give the network one output a class, or take the sigmoid of one output with binary cross entropy.",
-            "loss = nn.BCEWithLogitsLoss()(outputs.squeeze(1), targets.float())",
+            "Take the softmax away: a number is what the last layer gives."
+            if task == "number"
+            else "Give the network one output a class, or take the sigmoid of one output with binary cross entropy.",
+            number if task == "number" else f"loss = nn.BCEWithLogitsLoss()({of_two})",
         )
     elif graph.softmax_over_rows:
         yield _problem(

@@ -102,13 +102,12 @@ def _read_ending(graph: Graph, nodes: Sequence[Node], outputs: Any) -> None:
     """Splits what comes after the last weights into the network's head and the loss."""
     last, *way = _way(nodes)
     boundary = getattr(outputs, "grad_fn", None) if isinstance(outputs, Tensor) else None
-    at_end = (at for at, node in enumerate([last, *way], -1) if boundary is not None and node.handle is boundary)
-    cut = next(at_end, None)
+    cut = next((place for place, node in enumerate(way) if boundary is not None and node.handle is boundary), None)
     if cut is None:  # it is not known where the network ends: after the last operation that squashes
         squashing = [place for place, node in enumerate(way) if node.name in SQUASHES]
         cut = squashing[-1] if squashing else -1
     else:  # what the loop itself applies before the loss counts as the head, too
-        while cut + 1 < len(way) and way[cut + 1].name in (SQUASHES | MOVES) - {"exp"}:  # of which a loss of counts begins
+        while cut + 1 < len(way) and way[cut + 1].name in SQUASHES | MOVES:
             cut += 1
     head, tail = list(way[: cut + 1]), list(way[cut + 1 :])
     while head and head[-1].name in MOVES | {"log_softmax"}:  # whoever takes it, log_softmax begins a cross entropy

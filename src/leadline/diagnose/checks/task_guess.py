@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 _MANY = 50  # whole numbers of more kinds than this are counts or amounts, not classes
-_LARGEST = 40.0  # of a logarithm, whose square still is a number
 _NUMBERS = ("mse", "l1", "huber", "poisson", "gaussian", "mape", "log_cosh")
 
 
@@ -94,8 +93,6 @@ def errors_of(
 ) -> Tensor:
     """How wrong each row's answer is, [N]: 0 or 1 for classes, the share of wrong labels, for numbers (y − ŷ)² / var y.
 
-    Of a loss that begins with an exponential, as that of counts does, the outputs are logarithms.
-
     Example:
         >>> errors_of(torch.tensor([[2.0, 1.0], [0.0, 1.0]]), torch.tensor([1, 1]), "classes", classes=2).tolist()
         [1.0, 0.0]
@@ -111,8 +108,6 @@ def errors_of(
     if task == "labels":
         threshold = 0.0 if any("logits" in name for name in loss) and "sigmoid" not in head else 0.5
         return torch.logical_xor(values > threshold, wanted > 0.5).float().mean(1)
-    if list(loss[:1]) == ["exp"]:
-        values = values.clamp(max=_LARGEST).exp()
     spread = wanted.var(0, correction=0)
     told = spread > 0
     squares: Tensor = (values - wanted)[:, told].square() / spread[told]
