@@ -16,7 +16,6 @@ from leadline.diagnose.check_readings import (
     Activations,
     Asked,
     ClassNumbers,
-    Drill,
     Giveaway,
     Hidden,
     Labels,

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from torch.optim import LBFGS, Adam, Optimizer
 from torch.overrides import TorchFunctionMode
 
-from leadline.diagnose.check_readings import Drill
 from leadline.diagnose.checks.answer_columns import row_keys
 from leadline.diagnose.checks.input_columns import named_tensors
 from leadline.diagnose.checks.last_look import ending_of
 from leadline.diagnose.checks.task_guess import answer_tensor, classes_in, errors_of, share_wrong
+from leadline.diagnose.readings import Drill
 from leadline.diagnose.subject import Rows, Subject, first_tensor
 
 _STEPS, _MOST, _LEAST, _CHECK, _LEARNED = 300, 32, 4, 25, 0.05
