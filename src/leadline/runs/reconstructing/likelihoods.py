@@ -28,8 +28,8 @@ def likelihood_of(predictor: Predictor, train: Split, test: Split) -> dict[str, 
 
     Of a Boltzmann machine log p(v) = −F(v) − log Z, with log Z by annealed importance sampling: 100 chains, 1,000 temperatures.
     Of a variational autoencoder the importance-weighted bound of 200 draws, which lies below. Values between 0 and 1 are taken
-    for probabilities where the network tells 0 and 1, and drawn once. Convolutions would take minutes for so many drawings: they
-    get fewer rows, and where there is no time for 30 of them, none.
+    for probabilities where the network tells 0 and 1, and drawn once. Convolutions would take minutes for so many drawings:
+    they get fewer rows, and where there is no time for 30 of them, none.
 
     Args:
         predictor: with the network.
