@@ -62,7 +62,8 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
             readings.unchecked.append("network, loss and data: there are no rows")
             return judge_readings(readings)
         examine_subject(subject, checks, graph_loss=probe.graph_loss)
-        readings.last.suspicious = probe.row_course.suspicious(subject.train) or readings.last.suspicious
+        by_heart = checks.run("labels by heart", lambda: probe.looks.rows.suspicious(subject.train), again=True)
+        readings.last.suspicious = by_heart or readings.last.suspicious
         if probe.unlearned and any(each.startswith("outputs: ") for each in readings.unchecked):
             readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")
         verdict = judge_with_trials(subject, readings, seconds=seconds)
