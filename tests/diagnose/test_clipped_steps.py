@@ -124,3 +124,23 @@ def test_a_clip_that_holds_every_step_of_a_sound_training_is_no_fault() -> None:
         confirm=2
     )
     assert verdict.healthy, str(verdict)
+
+
+@pytest.mark.parametrize("when", ["between", "late", "late and wide", "zeroed after"])
+def test_a_clip_that_comes_after_the_step_is_no_clip(when: str) -> None:
+    (x, y), model = rows(), network()
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    with watch(model, optimizer, loss=F.cross_entropy, share=0.99) as probe:
+        for inputs, targets in zip(x.split(20), y.split(20), strict=True):
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()  # type: ignore[no-untyped-call]
+            if when == "between":
+                nn.utils.clip_grad_norm_(model.parameters(), 0.01)
+            optimizer.step()
+            if when.startswith("late"):
+                nn.utils.clip_grad_norm_(model.parameters(), 0.01 if when == "late" else 1e3)
+            if when == "zeroed after":
+                optimizer.zero_grad(set_to_none=False)
+            probe.step(F.cross_entropy(model(inputs), targets), inputs, targets)
+    causes = [each.cause for each in probe.findings(confirm=0) if "once the step has been taken" in each.cause]
+    assert bool(causes) == (when == "late")

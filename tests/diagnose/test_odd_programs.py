@@ -181,7 +181,7 @@ class Guarded(nn.Module):
 def test_a_network_that_cannot_be_copied_is_said() -> None:
     verdict = watched(Guarded(), lambda loss, x, y: (loss, x, y), loss=F.cross_entropy, valid=rows(64, 1)).findings(confirm=0)
     assert verdict.healthy
-    assert sum("one of a kind" in each for each in verdict.unchecked) == 2  # at the end, and while it trained
+    assert sum("one of a kind" in each for each in verdict.unchecked) == 1  # though several checks failed
 
 
 def test_a_probe_that_fails_lets_the_training_go_on() -> None:

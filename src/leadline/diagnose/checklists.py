@@ -62,7 +62,7 @@ class Checklist:
             result = work()
         except Exception as error:  # of a network, a loss or rows that a check does not understand
             said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-            self.readings.unchecked.append(f"{name}: {said}")
+            self._fails(name, said)
             return None
         finally:
             took = time.perf_counter() - began
@@ -71,3 +71,12 @@ class Checklist:
                 self._pass = min(self._pass or math.inf, took / passes)
         self.done.add(name)
         return result
+
+    def _fails(self, name: str, said: str) -> None:
+        """What fails for one reason is told together."""
+        unchecked, reason = self.readings.unchecked, f": {said}"
+        before = next((at for at, each in enumerate(unchecked) if each.endswith(reason)), None)
+        if before is None:
+            unchecked.append(name + reason)
+        elif name not in (names := unchecked[before].removesuffix(reason)).split(", "):
+            unchecked[before] = f"{names}, {name}{reason}"

@@ -16,17 +16,21 @@ from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
     activation_spread,
+    answers_in_sight,
     drawn_codes,
     drills,
     head_fits,
     last_look,
     non_finite_places,
     numbered_classes,
+    own_gradients,
     reach_in_time,
+    renamed_classes,
     row_mixing,
     running_statistics,
     target_columns,
 )
+from leadline.diagnose.checks.batch_losses import loss_of_places
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Beside, Readings
 from leadline.diagnose.rules.judging import judge_readings, worth_trying
@@ -61,10 +65,15 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
         if subject is None:
             readings.unchecked.append("network, loss and data: there are no rows")
             return judge_readings(readings)
+        readings.asked = checks.run("targets over time", probe.asked, again=True) or readings.asked
+        if readings.asked.places and subject.loss is not None:
+            subject.loss = loss_of_places(subject.loss)
         examine_subject(subject, checks, graph_loss=probe.graph_loss)
+        sight = functools.partial(answers_in_sight.read_sight, subject, in_place=probe.in_place)
+        readings.sight = checks.run("answers in sight", sight, again=True) or readings.sight
         by_heart = checks.run("labels by heart", lambda: probe.looks.rows.suspicious(subject.train), again=True)
         readings.last.suspicious = by_heart or readings.last.suspicious
-        if probe.unlearned and any(each.startswith("outputs: ") for each in readings.unchecked):
+        if probe.unlearned and any("outputs" in each.partition(":")[0].split(", ") for each in readings.unchecked):
             readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")
         verdict = judge_with_trials(subject, readings, seconds=seconds)
     readings.seconds["whole"] = time.perf_counter() - began
@@ -94,10 +103,13 @@ def read_course(probe: Probe, readings: Readings) -> None:
     losses, steps = probe.losses(), readings.steps
     steps.names = [name for name, _ in probe.model.named_parameters()]
     steps.sizes = [parameter.numel() for parameter in probe.model.parameters()]
+    steps.matrices = [name for name, each in probe.model.named_parameters() if each.ndim > 1 and each.requires_grad]
     steps.losses = [(at * probe.stride, loss) for at, loss in trends.stretches(losses)]
     steps.rows_a_batch_sorted = trends.unmixed([each.cpu().numpy() for each in probe.batch_targets])
     steps.noise = trends.noise_between_steps(losses)
     steps.not_zeroed = probe.not_zeroed
+    if probe.foreign is not None and probe.game is None:  # what a generator learns from, its rival, is none of the loss
+        readings.loss_weights = probe.foreign.read()
     steps.repeated_batches = probe.kept.repeated
     samples = steps.samples
     # Of the later half: who judges in evaluation mode and does not come back from it begins in training mode.
@@ -117,10 +129,18 @@ def read_course(probe: Probe, readings: Readings) -> None:
         if later
         and all(sample.update[at] == 0 and sample.gradient[at] > _MATTERS * _largest(sample.gradient) for sample in later)
     ]
+    steps.planned_rate = _planned_rate(probe)
     broken = np.flatnonzero(~np.isfinite(losses))
     steps.non_finite_step = int(broken[0]) * probe.stride if len(broken) else None
     if (slope := trends.end_slope(losses)) is not None:
         readings.last.slope, readings.last.slope_se = slope
+
+
+def _planned_rate(probe: Probe) -> float | None:
+    """The highest of a schedule of one cycle, which leaves its bounds in the optimizer; others may rise to theirs unheard."""
+    groups = [group for each in probe.optimizers[:1] for group in each.param_groups[:1]]
+    planned = [group["max_lr"] for group in groups if {"initial_lr", "max_lr", "min_lr"} <= group.keys()]
+    return float(planned[0]) if planned and isinstance(planned[0], (int, float)) else None
 
 
 def _largest(norms: list[float]) -> float:
@@ -165,6 +185,8 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     readings.targets = columns or readings.targets
     numbers = checks.run("class numbers", lambda: numbered_classes.read_class_numbers(subject), again=True)
     readings.numbers = numbers or readings.numbers
+    renamed = checks.run("numbers of held-out classes", lambda: renamed_classes.read_renamed(subject), again=True)
+    readings.renamed = renamed or readings.renamed
     readings.graph.problems = checks.run("head", lambda: head_fits.head_problems(subject, readings), again=True) or []
     if readings.steps.non_finite_step is not None:
         where = checks.run("where numbers stop being finite", lambda: non_finite_places.find_place(subject), again=True)
@@ -172,3 +194,5 @@ def read_trained(subject: Subject, checks: Checklist) -> None:
     if outcome_of(readings).bad:  # what has learned all rows can learn a few of them
         readings.drill = checks.run("one batch", lambda: drills.read_drill(subject)) or readings.drill
         readings.reach = checks.run("reach in time", lambda: reach_in_time.read_reach(subject)) or readings.reach
+        own = checks.run("gradients of own functions", lambda: own_gradients.read_own_gradients(subject), again=True)
+        readings.own_gradients = own or readings.own_gradients

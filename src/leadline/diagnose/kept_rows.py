@@ -17,7 +17,8 @@ _TAIL = 16  # rows at the end that all came before, which tell that the data hav
 class KeptRows:
     """A sample of the rows of a stream of batches; how many distinct rows there are is told once they come again.
 
-    `repeated` is then the share of rows that come in the order of the time before.
+    `repeated` is then the share of rows that come in the order of the time before. `first_targets` are those of the first
+    batches, where they are one number a row.
 
     The first rows are kept as they come; of later batches, those that are offered, each row takes the place of another with
     the probability that makes the sample fair (Vitter's algorithm R). It draws from a generator of its own.
@@ -35,6 +36,7 @@ class KeptRows:
         self.distinct: int | None = None
         self.repeated: float | None = None
         self._room = 0
+        self.first_targets: list[Tensor] = []
         self._parts: list[tuple[Any, Any]] = []
         self._held = 0
         self._checked: bool | None = None
@@ -63,6 +65,9 @@ class KeptRows:
             which = slice(None) if count <= most else torch.from_numpy(np.sort(self._random.permutation(count)[:most]))
             self._parts.append(tuple(each_tensor(part, lambda each: _copy(each, which)) for part in (inputs, targets)))
             self._held += min(count, most)
+            of_batch = first_tensor(self._parts[-1][1])
+            if of_batch.numel() == len(of_batch):
+                self.first_targets.append(of_batch.reshape(-1))
             self._whole = None
         self.seen += count
 

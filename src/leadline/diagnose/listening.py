@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from leadline.diagnose.checks.foreign_weights import ForeignWeights
 from leadline.diagnose.kept_rows import as_rows
 from leadline.diagnose.layer_hooks import LayerHooks
 from leadline.diagnose.readings import Sample
@@ -39,6 +40,7 @@ class Listener:
     def __init__(self, model: nn.Module, optimizers: Sequence[Any]) -> None:
         self.model, self.optimizers = model, optimizers
         self.graph_loss: Tensor | None = None
+        self.foreign: ForeignWeights | None = None
         self.batches: list[int] = []
         self.targets: list[Tensor] = []
         self.passes: list[Pass] = []
@@ -83,6 +85,7 @@ class Listener:
         if self._activations is None and root.grad_fn is not None:
             self._activations = layers.activations(root)
             self.graph_loss = loss if loss.requires_grad else None
+            self.foreign = ForeignWeights(loss, self.model, self.optimizers) if loss.requires_grad else None
         dead, saturated, scale = layers.readings(root) if self._activations is not None else ({}, {}, {})
         norms = weights.readings()
         if passed.stale is not None:
@@ -106,6 +109,7 @@ class Listener:
             waited_seconds=passed.waited,
             graph=passed.grad_enabled,
             clipped_to=norms.clipped_to,
+            clipped_late=norms.clipped_late,
         )
 
     def note_batch(self, inputs: Any, targets: Any) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,17 @@ _SQUASHED: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda out: out.softmax(1 if out.ndim > 1 else 0),
     "log_softmax": lambda out: out.log_softmax(1 if out.ndim > 1 else 0),
 }
+_OF_CLASSES = (F.cross_entropy, F.nll_loss)
+_USUAL: tuple[Callable[..., Tensor], ...] = (
+    *_OF_CLASSES,
+    *(functools.partial(each, reduction="sum") for each in _OF_CLASSES),
+    *(functools.partial(each, ignore_index=0) for each in _OF_CLASSES),
+    *(functools.partial(F.cross_entropy, label_smoothing=share) for share in (0.05, 0.1, 0.2)),
+    *(functools.partial(F.multi_margin_loss, p=p) for p in (1, 2)),
+    *(F.binary_cross_entropy_with_logits, F.binary_cross_entropy, F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.poisson_nll_loss),
+    *(functools.partial(each, reduction="sum") for each in (F.binary_cross_entropy_with_logits, F.mse_loss)),
+)
+"""Losses by which targets are answers to be learned."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +88,38 @@ def form_of(loss: Callable[[Any, Any], Tensor], outputs: Any, targets: Any, told
 
     None where outputs and targets as they are have it, and where nothing that is known here has.
     """
+    form = _matching(loss, outputs, targets, told, _forms(outputs, targets))
+    return form if form != LossForm() else None
+
+
+def usual_form(outputs: Any, targets: Any, told: float | Tensor) -> LossForm | None:
+    """The form in which what was told is a usual loss of these outputs and targets; None where it is none.
+
+    Example:
+        >>> outputs, targets = torch.randn(8, 3), torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
+        >>> usual_form(outputs, targets, F.cross_entropy(outputs, targets)).outputs
+        'as they are'
+        >>> usual_form(outputs, targets, -outputs[torch.arange(8), targets].mean() - 9.0) is None
+        True
+    """
+    plain = [form for form in _forms(outputs, targets) if not form.squashed]
+    found = (_matching(loss, outputs, targets, told, plain) for loss in _USUAL)
+    return next((each for each in found if each is not None), None)
+
+
+def _matching(
+    loss: Callable[[Any, Any], Tensor], outputs: Any, targets: Any, told: float | Tensor, forms: Iterable[LossForm]
+) -> LossForm | None:
     value = float(torch.as_tensor(told).detach().float().mean())
     with torch.no_grad(), drawn_aside(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # shapes that broadcast are tried, too
-        for form in _forms(outputs, targets):
+        for form in forms:
             try:
                 found = float(torch.as_tensor(loss(form.of_outputs(outputs), form.of_targets(targets))).float().mean())
             except Exception:  # this form is none that the loss takes
                 continue
             if abs(found - value) <= _MATCH * abs(value) + 1e-8:
-                return form if form != LossForm() else None
+                return form
     return None
 
 

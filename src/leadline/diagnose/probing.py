@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from leadline.diagnose.check_readings import Asked
 from leadline.diagnose.checklists import Checklist
+from leadline.diagnose.checks.foreign_weights import ForeignWeights
 from leadline.diagnose.examining import examine
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.held_out import held_out_rows, order_kept
@@ -25,6 +28,7 @@ from leadline.diagnose.readings import Readings
 from leadline.diagnose.rival_games import RivalGame
 from leadline.diagnose.sample_steps import next_sample
 from leadline.diagnose.subject import Rows, Subject, drawn_aside
+from leadline.diagnose.targets_in_time import TargetCourse
 from leadline.diagnose.told_losses import ToldLosses
 from leadline.diagnose.told_rows import ToldRows, first_line
 from leadline.diagnose.training_looks import TrainingLooks
@@ -143,7 +147,7 @@ class Probe:
         self._valid_formed = False
         self._share, self._spent, self._count = share, 0.0, 0
         self._losses = ToldLosses()
-        self._listener = Listener(model, optimizers)
+        self._listener, self._course_of_targets = Listener(model, optimizers), TargetCourse()
         self.looks = TrainingLooks(_LOOKING * share, self.missed)
         self.judging: JudgingPasses | None = None
         self._next, self._deaf = 0, False
@@ -234,6 +238,9 @@ class Probe:
             return
         now = time.perf_counter()
         self._listener.note_batch(inputs, targets)
+        if self._game is None:
+            with suppress(TypeError, ValueError, RuntimeError):  # batches that are no rows side by side
+                self._course_of_targets.note(inputs, targets)
         self.readings.steps.samples.append(self._listener.heard(self._count, loss, self._began))
         if self._game is not None:
             self._hear_game(targets)
@@ -330,6 +337,16 @@ class Probe:
         """The game of a generator with its rival."""
         return self._game
 
+    def asked(self) -> Asked:
+        """What the loss asks of the targets, as far as the steps tell."""
+        course = self._course_of_targets
+        return Asked(places=course.places, moving=course.moving, unlike=self._told.unusual)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether a loss that is not said is a usual one of outputs and targets as they are told."""
+        return self._told.usual is not None and self._told.usual.targets[0] != "later"
+
     @property
     def unlearned(self) -> str:
         """Why it could not be learned how the network is called."""
@@ -337,13 +354,18 @@ class Probe:
 
     @property
     def batch_targets(self) -> list[Tensor]:
-        """Targets of the sampled batches, some rows of each."""
-        return self._listener.targets
+        """Targets of the first batches and of the sampled ones, some rows of each."""
+        return [*self.kept.first_targets, *self._listener.targets]
 
     @property
     def graph_loss(self) -> Tensor | None:
         """The loss of the first step that was heard, for its graph."""
         return self._listener.graph_loss
+
+    @property
+    def foreign(self) -> ForeignWeights | None:
+        """The weights of others in the graph of that loss."""
+        return self._listener.foreign
 
     @property
     def not_zeroed(self) -> float | None:

@@ -12,7 +12,22 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any
 
-from leadline.diagnose.check_readings import Activations, ClassNumbers, Hidden, Pairs, Reach, TargetColumns
+from leadline.diagnose.check_readings import (
+    Activations,
+    Asked,
+    ClassNumbers,
+    Giveaway,
+    Hidden,
+    Labels,
+    LossWeights,
+    OwnGradients,
+    Pairs,
+    Reach,
+    Renamed,
+    Sight,
+    Splits,
+    TargetColumns,
+)
 from leadline.diagnose.game_readings import Game
 
 
@@ -80,8 +95,11 @@ class Graph:
     widest_kernel: int | None = None  # of the convolutions, in pixels or steps
     unseen: list[str] = field(default_factory=list)  # operations that hide others (compiled, checkpointed): read from modules
     softmax_size: int | None = None  # how many entries the last softmax of head or loss shares out one to
+    softmaxed: list[str] = field(default_factory=list)  # layers of weights that get a softmax as it is
     softmax_over_rows: bool = False  # it does so over the batch
+    weighed_rows: bool = True  # no loss of usual kind is taken, or something multiplies it row by row
     broadcast: bool = False  # outputs [N, 1] meet targets [N]: the loss compares every row with every other
+    broadcast_shape: list[int] = field(default_factory=list)  # of the outputs then
     foreign: float | None = None  # share of what targets ask of answers that is asked of those for other rows
 
 
@@ -115,6 +133,7 @@ class Answers:
     std: float = 0.0
     smallest: float = 0.0
     largest: float = 0.0
+    scale: str = ""  # of the outputs where it is not that of the targets: logarithms of counts, standardized …
     non_finite: int = 0
     contradictions: float = 0.0  # share of rows whose inputs equal another's with another target
     rows: int = 0  # that were looked at
@@ -127,6 +146,7 @@ class First:
     loss: float | None = None
     expected_loss: float | None = None  # of a network that knows nothing: ln K, the entropy of the targets, their variance …
     best_constant_loss: float | None = None  # of the best constant output under this loss
+    answer_spread: float | None = None  # deviation of the outputs over that of the targets, where these are numbers
     input_dependence: float | None = None  # spread of the outputs over the rows, relative to their own size
     mode_difference: float | None = None  # |loss in training mode − in evaluation mode| / the latter
     # Read only where nothing has been trained yet:
@@ -155,6 +175,7 @@ class Sample:
     waited_seconds: float | None = None
     graph: bool = True  # gradients were enabled
     clipped_to: float | None = None  # what clipping left of the gradient's length; 1 where it was not clipped
+    clipped_late: bool = False  # it was shortened once the update had been made
 
 
 @dataclass
@@ -163,11 +184,13 @@ class Steps:
 
     names: list[str] = field(default_factory=list)  # the weight tensors, from the input to the output
     sizes: list[int] = field(default_factory=list)
+    matrices: list[str] = field(default_factory=list)  # those of more than one dimension that require a gradient
     samples: list[Sample] = field(default_factory=list)
     losses: list[tuple[int, float]] = field(default_factory=list)  # (step, mean loss since the one before), up to 200 stretches
     noise: float | None = None  # standard deviation of the loss from step to step, around its trend
     valid: list[tuple[int, float, float]] = field(default_factory=list)  # (step, held-out loss, held-out error)
     valid_recalls: list[tuple[int, list[float]]] = field(default_factory=list)  # (step, recall of each class), held-out rows
+    planned_rate: float | None = None  # the highest that a schedule was to reach
     clipped: float | None = None  # share of steps whose gradient was shortened before the update
     clipped_to: float | None = None  # its usual length then, over that before
     waiting: float | None = None  # share of the time spent waiting for the next batch
@@ -198,6 +221,7 @@ class Judged:
     answered: list[float] = field(default_factory=list)  # share of rows for which each class is answered
     constant: bool = False  # one answer for every row
     entropy: float | None = None  # mean entropy of the answers, in nats
+    silent: float = 0.0  # share of rows for whose class the output is exactly 0
     shares: list[float] = field(default_factory=list)  # of the places of maps and sequences, by class
 
 
@@ -231,47 +255,10 @@ class Beside:
     train_error: dict[str, float] = field(default_factory=dict)
     valid_error: dict[str, float] = field(default_factory=dict)
     valid_se: dict[str, float] = field(default_factory=dict)
+    valid_balanced: dict[str, float] = field(default_factory=dict)  # of classes: mean over them of the share wrong
     valid_rows: int = 0
     from_split: bool = True  # False: no validation rows were given, so a part of the training rows was left out for this
     task: str = ""  # for which they were fitted
-
-
-@dataclass
-class Splits:
-    """Training beside held-out rows."""
-
-    copies: float | None = None  # share of held-out rows that (nearly) are in training
-    told_apart: float | None = None  # AUC of a classifier of training against held-out rows
-    told_apart_se: float | None = None
-    class_distance: float | None = None  # total variation of the class shares
-    pairs: list[tuple[int, int]] = field(default_factory=list)  # (held-out row, training row)
-
-
-@dataclass
-class Labels:
-    """Whether the labels look right, by methods that do not share the network's faults (neighbours, out of fold)."""
-
-    disagreement: float | None = None  # share of rows whose neighbours confidently say another class
-    expected_disagreement: float | None = None  # what is expected of rows whose labels are drawn from the neighbours' votes
-    rows: list[int] = field(default_factory=list)
-
-
-@dataclass
-class Giveaway:
-    """The input column that the target explains best, where it explains most of it: does it give the answer away?"""
-
-    columns: list[int] = field(default_factory=list)  # several where a category stands in columns of 0 and 1
-    told: float = 0.0  # share of its variance that the target explains
-    copied: bool = False  # the target in other words: one value for each class, or a straight line over the numbers
-    beside: int = 0  # other columns
-    rows: int = 0  # that were looked at
-    constant: float = 0.0  # error of one answer for all
-    alone: float | None = None  # error of a simple method that gets this column alone, on rows that it did not see
-    others: float | None = None  # of one that gets all others
-    others_se: float = 0.0
-    shared: float | None = None  # share of the column that the others explain
-    shared_beyond: float | None = None  # share of what it has besides the target that the others explain; 0 ± se of noise
-    shared_beyond_se: float = 0.0
 
 
 @dataclass
@@ -330,6 +317,7 @@ class Readings:
     graph: Graph = field(default_factory=Graph)
     columns: Columns = field(default_factory=Columns)
     answers: Answers = field(default_factory=Answers)
+    asked: Asked = field(default_factory=Asked)
     first: First = field(default_factory=First)
     steps: Steps = field(default_factory=Steps)
     last: Last = field(default_factory=Last)
@@ -337,12 +325,16 @@ class Readings:
     beside: Beside = field(default_factory=Beside)
     splits: Splits = field(default_factory=Splits)
     hidden: Hidden = field(default_factory=Hidden)
+    loss_weights: LossWeights = field(default_factory=LossWeights)
+    own_gradients: OwnGradients = field(default_factory=OwnGradients)
     numbers: ClassNumbers = field(default_factory=ClassNumbers)
+    renamed: Renamed = field(default_factory=Renamed)
     pairs: Pairs = field(default_factory=Pairs)
     reach: Reach = field(default_factory=Reach)
     targets: TargetColumns = field(default_factory=TargetColumns)
     labels: Labels = field(default_factory=Labels)
     giveaway: Giveaway = field(default_factory=Giveaway)
+    sight: Sight = field(default_factory=Sight)
     drill: Drill = field(default_factory=Drill)
     rates: Rates = field(default_factory=Rates)
     game: Game = field(default_factory=Game)

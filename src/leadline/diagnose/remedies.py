@@ -203,7 +203,7 @@ def _changes_of(advice: _Advice, readings: Readings, extra: Mapping[str, str]) -
         "no_dropout": graph.dropout == 0 and bool(graph.depth),
         "no_decay": readings.program.weight_decay == 0 and bool(readings.program.optimizer),
         "zero_grad": readings.steps.not_zeroed is not None and readings.steps.not_zeroed < 0.5,
-        "everything_trains": bool(graph.depth) and not (graph.outside or graph.frozen),
+        "everything_trains": bool(graph.depth) and not (graph.outside or graph.frozen or readings.hidden.plain),
         "finite_rows": not readings.columns.non_finite and not readings.answers.non_finite,
     }
     kept = first + [each for each in changes if each not in first and not out.get(each[0], False)]

@@ -7,9 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
+from leadline.diagnose.check_readings import Asked
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
     answer_columns,
+    answer_scales,
+    batch_losses,
     dropped_shares,
     first_look,
     giveaways,
@@ -20,15 +23,25 @@ from leadline.diagnose.checks import (
     pair_distances,
     paired_rows,
     picture_fields,
+    plain_tensors,
+    proper_losses,
     simple_methods,
     split_likeness,
     task_guess,
 )
-from leadline.diagnose.readings import Beside, Graph, Program
+from leadline.diagnose.readings import Answers, Beside, Graph, Program, Readings
 from leadline.diagnose.subject import Rows, Subject, first_tensor
 
 _FEW = 32  # rows of a pass
 _TOLD = ("classes", "labels", "number")
+_UNASKED = {
+    "places": "they are the places of rows in their batch, where each is to find its partner; no row has an answer of its own",
+    "moving": "the same inputs come with other targets later in the training, so that they are drawn or made by the training "
+    "itself; gradients, updates and the course of the loss are looked at",
+    "unlike": "the loss is not known, and is no usual one of these outputs and targets; say it by loss=",
+    "among": "the loss compares the rows of a batch, so that it is taken of batches as large as the training's; "
+    "what the outputs say of a row alone is not known",
+}  # fmt: skip
 
 
 def read_static(subject: Subject, checks: Checklist, *, graph_loss: Tensor | None = None) -> bool:
@@ -54,6 +67,7 @@ def read_static(subject: Subject, checks: Checklist, *, graph_loss: Tensor | Non
     )
     _read_task(subject, checks, answered)
     _read_network(subject, checks, few, answered, graph_loss)
+    _read_unlike(subject, readings)
     _read_rows(subject, checks, answered)
     return True
 
@@ -77,8 +91,37 @@ def _read_task(subject: Subject, checks: Checklist, answered: Any) -> None:
         found = checks.run("task", lambda: task_guess.task_of(targets, outputs, subject.loss, inputs=inputs))
         # Which distance means which target is for the loss to say.
         found = found if checks.readings.pairs.closeness != "distance" else None
+        found = found if subject.loss is not None or _answers(outputs, found, checks.readings) else None
+        asked = checks.readings.asked
+        asked.among = bool(checks.run("rows in the loss", lambda: batch_losses.compares_rows(subject), passes=1))
+        found = None if asked.places or asked.moving or asked.among else found
         program.task, program.classes = found or ("other", 0)
-    subject.task, subject.classes = program.task, program.classes
+    subject.task, subject.classes, subject.among = program.task, program.classes, checks.readings.asked.among
+    if subject.task == "number" and isinstance(outputs := answered(), Tensor):
+        own, targets = subject.loss, subject.train.targets
+        subject.turned = checks.run("scale of the outputs", lambda: answer_scales.scale_of(own, outputs, targets), again=True)
+
+
+def _answers(outputs: Any, task: tuple[str, int] | None, readings: Readings) -> bool:
+    """Whether outputs may be answers where no loss says so: not where other weights come after them, or they are too few."""
+    values = task_guess.answer_tensor(outputs)
+    wide = values.shape[1] if values is not None and values.ndim == 2 else 0
+    too_few = task is not None and task[0] == "classes" and 1 < wide < task[1]
+    return not readings.loss_weights.count and not too_few
+
+
+def _read_unlike(subject: Subject, readings: Readings) -> None:
+    """Where no usual loss has the value that was told, and nothing in its graph is one, targets may be anything."""
+    asked = readings.asked
+    asked.unlike &= subject.task in _TOLD and readings.graph.weighed_rows
+    if asked.unlike:
+        subject.task, subject.classes = readings.program.task, readings.program.classes = "other", 0
+    if not asked.answers:
+        readings.unchecked.append(f"answers against targets: {_UNASKED[_first_of(asked)]}")
+
+
+def _first_of(asked: Asked) -> str:
+    return next(name for name in _UNASKED if getattr(asked, name))
 
 
 def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any, graph_loss: Tensor | None) -> None:
@@ -103,13 +146,18 @@ def _read_network(subject: Subject, checks: Checklist, few: Rows, answered: Any,
     readings.graph.dropout_in_evaluation = always.largest if always is not None else before.dropout_in_evaluation
     hidden = checks.run("weights that nobody holds", lambda: hidden_layers.read_hidden(subject, few), passes=1, again=True)
     readings.hidden = hidden or readings.hidden
+    plain = checks.run("tensors that nothing can train", lambda: plain_tensors.read_plain(subject, few), passes=1, again=True)
+    readings.hidden.plain, readings.hidden.plain_share = plain or ([], 0.0)
     readings.graph.pretrained = bool(
         checks.run("earlier trainings", lambda: first_look.has_learned(subject.fresh()), again=True)
     )
     layers = checks.run("layers", lambda: first_look.read_layers(subject.fresh(), few, subject.call), passes=2)
     readings.program.layers = layers or readings.program.layers
-    foreign = checks.run("rows and their targets", lambda: paired_rows.read_foreign(subject), passes=4)
+    pairing = functools.partial(paired_rows.read_foreign, subject)
+    foreign = checks.run("rows and their targets", pairing, passes=4) if readings.asked.answers else None
     readings.graph.foreign = foreign if foreign is not None else before.foreign
+    improper = checks.run("shares", lambda: proper_losses.read_improper(subject), passes=1)
+    readings.asked.improper = improper if improper is not None else readings.asked.improper
     readings.first = checks.run("first step", lambda: first_look.read_first(subject), passes=16) or readings.first
 
 
@@ -119,6 +167,9 @@ def _read_rows(subject: Subject, checks: Checklist, answered: Any) -> None:
     readings.answers = (
         checks.run("targets", lambda: answer_columns.read_answers(train.targets, answered(), train.inputs)) or readings.answers
     )
+    readings.answers.scale = subject.turned[0] if subject.turned is not None else ""
+    if readings.asked.places:  # what they are within a batch says nothing of them all
+        readings.answers = Answers(output_shape=readings.answers.output_shape)
     if valid is not None:
         readings.splits = checks.run("splits", lambda: split_likeness.read_splits(train, valid)) or readings.splits
     if subject.task == "classes":

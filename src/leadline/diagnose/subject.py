@@ -121,6 +121,8 @@ class Subject:
         steps: taken so far.
         call: (model, inputs) → outputs as the loss takes them, where calling the network with the inputs is not all.
         rows: distinct training rows, of which those that were kept may be a part; None where it is not known.
+        turned: of outputs on another scale than the targets its name, and what turns them into numbers like those.
+        among: whether the loss compares the rows of a batch, so that it is taken of batches of the usual size.
     """
 
     model: nn.Module
@@ -135,6 +137,13 @@ class Subject:
     classes: int = 0
     call: Callable[[nn.Module, Any], Any] = plain_call
     rows: int | None = None
+    turned: tuple[str, Callable[[Tensor], Tensor]] | None = None
+
+    def on_scale(self, answers: Tensor) -> Tensor:
+        """The answers on the scale of the targets."""
+        return answers if self.turned is None else self.turned[1](answers)
+
+    among: bool = False
 
     def trained(self) -> nn.Module:
         """A copy of the network as it is now, without hooks, its parameters as trainable as the person's."""
@@ -184,13 +193,19 @@ class Subject:
             parts = [self.call(model, part.inputs) for part in rows.parts(size)]
         return joined(parts, [len(part) for part in rows.parts(size)])
 
+    def loss_parts(self, rows: Rows, size: int) -> list[Rows]:
+        """The rows in parts of so many, or of the batch's size where the loss compares rows: then without the rest."""
+        size = max(self.batch, 2) if self.among else size
+        parts = list(rows.parts(size))
+        return parts[:-1] if self.among and len(parts) > 1 and len(parts[-1]) < size else parts
+
     def loss_of(self, model: nn.Module, rows: Rows, *, size: int = 512) -> float:
         """The mean loss on the rows, in the mode that the network is in, without gradients; NaN where it cannot be had."""
         if self.loss is None:
             return float("nan")
         total, count = 0.0, 0
         with torch.no_grad():
-            for part in rows.parts(size):
+            for part in self.loss_parts(rows, size):
                 total += float(self.loss(self.call(model, part.inputs), part.targets)) * len(part)
                 count += len(part)
         return total / max(count, 1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from leadline.diagnose.kept_rows import KeptRows, as_rows, as_tensors, leaves_of
 from leadline.diagnose.loop_forms import LoopForm, learn_call
-from leadline.diagnose.loss_forms import form_of
+from leadline.diagnose.loss_forms import LossForm, form_of, usual_form
 from leadline.diagnose.sample_steps import Pass
 from leadline.diagnose.subject import Rows, Subject, drawn_aside, each_tensor, plain_call
 
@@ -55,6 +55,8 @@ class ToldRows:
         self.kept = KeptRows()
         self.missed: list[str] = []
         self.unlearned = ""
+        self.usual: LossForm | None = None  # of a loss that is not said, where it is a usual one, and
+        self.unusual = False  # whether it is none
         self._model, self._loss, self._own_call = model, loss, call
         self._keeping, self._refused = keeping, ""
         self._learned = not keeping or call is not None
@@ -168,6 +170,9 @@ class ToldRows:
         if not any(each.ndim for each in leaves_of(told.targets)):
             return None
         only = passes[0]
+        if self._loss is None:
+            self.usual = usual_form(only.output, told.targets, loss)
+            self.unusual = self.usual is None
         form = learn_call(self._model, only.arguments, only.keywords, told)
         lossy = form_of(self._loss, only.output, told.targets, loss) if self._loss is not None else None
         if lossy is None:

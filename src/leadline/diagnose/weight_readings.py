@@ -17,13 +17,15 @@ _SAME, _MORE = 1e-4, 1e-3  # relative
 class Norms(NamedTuple):
     """Of each weight tensor: ‖g‖ at the update, ‖w‖ before it, ‖Δw‖ after it, and what was left of ‖g‖ by clipping.
 
-    NaN stands for a tensor without a gradient, None where no update was seen.
+    NaN stands for a tensor without a gradient, None where no update was seen. `clipped_late` says that gradients were shortened
+    once the update had been made.
     """
 
     gradient: list[float]
     weight: list[float]
     update: list[float | None]
     clipped_to: float | None
+    clipped_late: bool = False
 
 
 class WeightHooks:
@@ -92,14 +94,19 @@ class WeightHooks:
             return Norms([], [], [], None)
         nothing = torch.full((), float("nan"), device=self._weight[0].device)
         count = len(self._weight)
-        every = [*self._gradient, *self._weight, *(self._update or [None] * count), *(self._backward or [None] * count)]
+        left = self._gradients() if self._update else [None] * count
+        every = [
+            *(*self._gradient, *self._weight, *(self._update or [None] * count), *(self._backward or [None] * count), *left)
+        ]
         together = torch.stack([nothing if each is None else each.float().to(nothing.device) for each in every]).tolist()
-        gradient, weight, update, backward = (together[at * count : (at + 1) * count] for at in range(4))
+        gradient, weight, update, backward, after = (together[at * count : (at + 1) * count] for at in range(5))
+        late = clipped_to(gradient, after) if all(map(math.isfinite, after)) and any(after) else None
         return Norms(
             gradient,
             weight,
             update if self._update else [None] * count,
             clipped_to(backward, gradient) if self._backward else None,
+            late is not None and 0 < late < 1,
         )
 
 

@@ -77,3 +77,10 @@ class Drawn(nn.Module):
 
 def test_answers_that_are_drawn_anew_say_nothing_of_their_neighbours() -> None:
     assert read_mixing(subject(Drawn())) is None
+
+
+def test_rows_that_come_in_turns_do_not_hide_that_they_mix() -> None:
+    found = subject(Recurrent(batch_first=False))
+    turns = torch.randn(2, 5, 3)[torch.arange(40) % 2]
+    found.train.inputs = turns.where(torch.arange(40)[:, None, None] < 16, turns + torch.randn(40, 5, 3))
+    assert (read_mixing(found) or 0) > 0.01

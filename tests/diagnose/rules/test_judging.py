@@ -308,9 +308,21 @@ def test_the_finding_of_last_resort_is_no_remark_as_well() -> None:
 def test_unlike_splits_are_told_by_what_makes_them_so(where: str, value: float, cause: str) -> None:
     readings = healthy()
     setattr(readings.splits, where, value)
+    if where == "told_apart":  # where held-out rows are answered as well, training rows may be changed at random
+        assert judge_readings(readings).healthy
+        assert readings.last.valid is not None
+        readings.last.valid.error = 0.14
     (finding,) = judge_readings(readings)
     assert finding.kind == "split_mismatch"
     assert finding.cause.startswith(cause)
+
+
+@pytest.mark.parametrize(("largest", "strong"), [(1.0, False), (30.0, True)])
+def test_means_of_what_lies_between_0_and_1_are_never_far_off(largest: float, strong: bool) -> None:
+    readings = healthy()
+    badly(readings)
+    readings.columns.std, readings.columns.offset, readings.columns.largest = 0.3, 9.0, largest
+    assert ("inputs_not_prepared" in [each.kind for each in judge_readings(readings)]) == strong
 
 
 def test_of_labels_shares_are_told_and_no_loss_beside_them() -> None:

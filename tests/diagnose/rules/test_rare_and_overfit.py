@@ -110,6 +110,29 @@ def test_where_rare_answers_count_for_more_the_share_wrong_is_not_all() -> None:
     assert outcome_of(even).nothing
 
 
+@pytest.mark.parametrize(("others", "bad"), [(0.45, False), (0.2, True)])
+def test_where_rare_answers_count_for_more_classes_are_compared_by_their_means(others: float, bad: bool) -> None:
+    readings = rare(0.6)
+    readings.beside.valid_error["trees"], readings.beside.valid_se["trees"] = 0.06, 0.013
+    readings.beside.valid_balanced = {"constant": 0.5, "trees": others}
+    assert outcome_of(readings).bad is bad
+
+
+@pytest.mark.parametrize(("loss", "counts"), [(0.6, False), (0.5, True)])
+def test_where_rare_answers_count_for_more_a_trial_must_gain_loss_as_well(loss: float, counts: bool) -> None:
+    branch = Branch("rate", 0.1, 60, [loss] * 3, [0.6] * 3, [0.13] * 3, [0.23] * 3, 0.1, 0.01)
+    assert confirms(branch, outcome_of(rare(0.6))) is counts
+
+
+@pytest.mark.parametrize(("valid", "found"), [(0.05, False), (0.4, True)])
+def test_rows_that_are_changed_before_they_are_learned_may_be_told_from_plain_ones(valid: float, found: bool) -> None:
+    readings = Readings()
+    readings.program.task, readings.program.classes, readings.answers.counts = "classes", 2, [300, 300]
+    readings.last.train, readings.last.valid = (Judged(300, error, error, 0.02, 0.02) for error in (0.04, valid))
+    readings.splits.copies, readings.splits.told_apart, readings.splits.told_apart_se = 0.0, 0.95, 0.01
+    assert ("split_mismatch" in [finding.kind for finding in judge_readings(readings)]) is found
+
+
 def test_rare_places_of_maps_that_are_not_found_are_said() -> None:
     readings = Readings()
     readings.program.task = "other"

@@ -50,13 +50,31 @@ def best_constant(loss: Loss, outputs: Any, targets: Any) -> float | None:
     starts = [torch.zeros_like(values[:1])]
     if isinstance(targets, Tensor) and targets.is_floating_point() and targets.numel() == values.numel() and shape is _plain:
         starts.append(targets.detach().reshape(values.shape).mean(0, keepdim=True).to(values.dtype))
-    found = [_descend(loss, start, shape, values, targets) for start in starts]
+    found = [descend_to(loss, start, shape, values, targets)[0] for start in starts]
     bounded = all(math.isfinite(each) and each > -1e6 for each in found)
     return min(found) if bounded else None
 
 
-def _descend(loss: Loss, start: Tensor, shape: Callable[[Tensor], Tensor], values: Tensor, targets: Tensor) -> float:
-    """Gradient steps whose length is doubled after each that gained and quartered after each that did not."""
+def descend_to(
+    loss: Loss, start: Tensor, shape: Callable[[Tensor], Tensor], values: Tensor, targets: Tensor
+) -> tuple[float, Tensor]:
+    """The least loss of one answer for every row, and the place where it is.
+
+    Gradient steps are doubled after each that gained and quartered after each that did not.
+
+    Args:
+        loss: (outputs, targets) → scalar.
+        start: [1, …], where it begins.
+        shape: what makes an answer of a place.
+        values: outputs of the rows, for their shape.
+        targets: of the rows.
+
+    Example:
+        >>> loss, targets = torch.nn.functional.mse_loss, torch.tensor([1.0, 3.0])
+        >>> value, place = descend_to(loss, torch.zeros(1), lambda place: place, torch.zeros(2), targets)
+        >>> round(value, 3), round(place.item(), 3)
+        (1.0, 2.0)
+    """
     at, length = start.clone().requires_grad_(), 1.0
 
     def valued(place: Tensor) -> Tensor:
@@ -66,7 +84,7 @@ def _descend(loss: Loss, start: Tensor, shape: Callable[[Tensor], Tensor], value
         value = valued(at)
         best = float(value.detach())
         if not value.requires_grad:
-            return best
+            return best, start
         [slope] = torch.autograd.grad(value, at)
         for _ in range(_STEPS):
             if not bool(slope.any()) or length < 1e-9 or not math.isfinite(best):
@@ -82,7 +100,7 @@ def _descend(loss: Loss, start: Tensor, shape: Callable[[Tensor], Tensor], value
                 [slope] = torch.autograd.grad(value, at)
             else:
                 length /= 4
-    return best
+    return best, at.detach()
 
 
 def _plain(place: Tensor) -> Tensor:

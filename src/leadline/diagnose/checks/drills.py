@@ -116,7 +116,7 @@ def _error(subject: Subject, model: nn.Module, rows: Rows, ending: Ending) -> fl
     if subject.task == "other" or answers is None or not isinstance(targets, Tensor):
         return None
     head, loss = ending
-    errors = errors_of(answers, targets, subject.task, classes=subject.classes, head=head, loss=loss)
+    errors = errors_of(subject.on_scale(answers), targets, subject.task, classes=subject.classes, head=head, loss=loss)
     return share_wrong(torch.where(torch.isfinite(errors), errors, 1.0), subject.task)[0]
 
 

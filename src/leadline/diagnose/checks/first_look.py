@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from leadline.diagnose.checks.batch_losses import first_batch
 from leadline.diagnose.checks.constant_answers import best_constant, uninformed
 from leadline.diagnose.checks.flat_features import choose
 from leadline.diagnose.checks.graph_nodes import NORMS, graph_of, parameter_names
@@ -68,7 +69,7 @@ def has_learned(model: nn.Module) -> bool:
 
 def read_first(subject: Subject) -> First:
     """What the network says before the first step, on up to 256 kept rows, beside answers that do not look at the inputs."""
-    rows = subject.train.take(choose(len(subject.train), _ROWS))
+    rows = first_batch(subject, subject.train.take(choose(len(subject.train), _ROWS)))
     model = subject.fresh()
     outputs = subject.outputs(model.eval(), rows)
     first = First(input_dependence=input_dependence(outputs))
@@ -81,8 +82,16 @@ def read_first(subject: Subject) -> First:
     first.mode_difference = abs(lively - quiet) / max(abs(quiet), 1e-12)
     first.best_constant_loss = best_constant(subject.loss, outputs, rows.targets)
     told = uninformed(subject.loss, outputs, rows.targets) if subject.task in ("classes", "labels") else None
+    first.answer_spread = _spread_beside(outputs, rows.targets) if subject.task == "number" else None
     first.expected_loss = told if told is not None else first.best_constant_loss
     return first
+
+
+def _spread_beside(outputs: Any, targets: Any) -> float | None:
+    """The deviation of the answers over that of the targets."""
+    values = answer_tensor(outputs)
+    wide = float(targets.detach().float().std(0).mean()) if isinstance(targets, Tensor) and len(targets) > 1 else 0.0
+    return float(values.detach().float().std(0).mean()) / wide if values is not None and wide > 0 else None
 
 
 def input_dependence(outputs: Any) -> float | None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from leadline.diagnose.check_readings import Giveaway
 from leadline.diagnose.checks.flat_features import choose
 from leadline.diagnose.checks.input_columns import input_kind, named_tensors
 from leadline.diagnose.checks.linear_fits import linear_fit, ridge
 from leadline.diagnose.checks.random_trees import RandomTrees
 from leadline.diagnose.checks.simple_methods import answers_wanted, error_of
-from leadline.diagnose.readings import Giveaway
 from leadline.diagnose.subject import Rows, Subject, first_tensor
 
 _MOST, _HELD, _FEW, _FOLDS = 1024, 512, 40, 4  # rows

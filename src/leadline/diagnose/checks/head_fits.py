@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
+from leadline.diagnose.checks.mask_losses import read_beyond
 from leadline.diagnose.readings import Answers, Graph, Readings
 from leadline.diagnose.subject import Subject
 
 Problem = dict[str, str]
 _RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, float("inf"))}
 _RANGES |= {"softplus": (0.0, float("inf")), "exp": (0.0, float("inf")), "hardsigmoid": (0.0, 1.0), "softsign": (-1.0, 1.0)}
+_BOUNDING = frozenset(("softmax", "sigmoid", "softplus", "exp", "relu", "hardsigmoid", "abs", "pow"))
 _SQUARED = frozenset(("mse_loss", "smooth_l1_loss", "huber_loss", "l1_loss"))
 _ROOM, _MANY = 0.05, 0.3  # off a sum of one, and share of rows; share from which it is no trifle
+_SLOPE = 0.05  # of the usual one, where there should be none
 _CLEAR = 0.1  # of a share, so that it matters
 _TOLD, _ORDERED = 0.5, 0.05  # right by neighbours, for targets to be classes; random numberings that are as near as the own
+_OF_OUTPUTS = ("too_few_outputs", "unused_outputs", "softmax_for_sums")
 _NAMES = {
     "softmax": "softmax", "sigmoid": "a sigmoid", "tanh": "tanh", "relu": "ReLU", "log_softmax": "log-softmax", "exp": "exp",
     "softplus": "softplus", "hardsigmoid": "a hard sigmoid", "softsign": "softsign", "hardtanh": "hard tanh",
@@ -40,7 +45,10 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
         classes=subject.classes,
         batch=subject.batch,
     )
-    return [*_pulled_apart(readings), *_numbered_classes(readings), *found]
+    if subject.loss is None:  # then it is not known whether the outputs are what it compares
+        found = [each for each in found if each["code"] not in _OF_OUTPUTS]
+    told = [*_no_logarithm(readings), *_pulled_apart(readings), *_numbered_classes(readings), *_silent_labels(readings)]
+    return [*told, *_beyond_shares(subject), *found]
 
 
 def problems_of(
@@ -55,8 +63,9 @@ def problems_of(
 ) -> list[Problem]:
     """The same from plain readings."""
     found = [
-        *_softmaxes(graph),
+        *_softmaxes(graph, task),
         *_pairs(graph),
+        *_logarithms(graph, task),
         *_ranges(graph, targets, task),
         *_sums(graph, answers, targets),
         *_shapes(graph, answers),
@@ -87,13 +96,16 @@ def _problem(
     return {**told, "mild": "yes"} if mild else told
 
 
-def _softmaxes(graph: Graph) -> Iterator[Problem]:
+def _softmaxes(graph: Graph, task: str) -> Iterator[Problem]:
     if graph.softmax_size == 1:
+        number, of_two = "loss = nn.MSELoss()(last_layer(x).squeeze(1), targets)", "outputs.squeeze(1), targets.float()"
         yield _problem(
             "softmax_of_one",
             "A softmax over one output is always 1, so that nothing can be learned.",
-            "Give the network one output a class, or take the sigmoid of one output with binary cross entropy.",
-            "loss = nn.BCEWithLogitsLoss()(outputs.squeeze(1), targets.float())",
+            "Take the softmax away: a number is what the last layer gives."
+            if task == "number"
+            else "Give the network one output a class, or take the sigmoid of one output with binary cross entropy.",
+            number if task == "number" else f"loss = nn.BCEWithLogitsLoss()({of_two})",
         )
     elif graph.softmax_over_rows:
         yield _problem(
@@ -161,6 +173,26 @@ def _pairs(graph: Graph) -> Iterator[Problem]:
         )
 
 
+def _logarithms(graph: Graph, task: str) -> Iterator[Problem]:
+    """A loss of probabilities, written by hand, on outputs that are none."""
+    before = graph.loss_operations[:4]
+    if (
+        task in ("classes", "labels")
+        and "log" in before
+        and not graph.head
+        and not _BOUNDING & set(before[: before.index("log")])
+    ):
+        yield _problem(
+            "log_of_outputs",
+            "The loss takes the logarithm of the network's plain outputs, and nothing makes probabilities of them: of what is "
+            "below 0 there is no logarithm.",
+            "Use the loss that takes plain outputs, or end the network with a sigmoid or a softmax.",
+            "loss = nn.BCEWithLogitsLoss()(last_layer(x), targets.float())"
+            if task == "labels"
+            else "loss = nn.CrossEntropyLoss()(last_layer(x), targets)",
+        )
+
+
 def _ranges(graph: Graph, targets: Tensor | None, task: str) -> Iterator[Problem]:
     """A head that cannot give what the targets ask for."""
     last = last_squash(graph)
@@ -203,6 +235,25 @@ def _sums(graph: Graph, answers: Answers, targets: Tensor | None) -> Iterator[Pr
         )
 
 
+def _no_logarithm(readings: Readings) -> Iterator[Problem]:
+    """A loss of shares that falls below 0, with a slope where the answers are the targets: a divergence of no logarithms."""
+    graph, losses = readings.graph, [loss for _, loss in readings.steps.losses]
+    operations = [*graph.head, *graph.loss_operations]
+    logarithmic = any("log" in name or name == "nll_loss" for name in operations)
+    if (readings.asked.improper or 0.0) < _SLOPE or logarithmic or "softmax" not in operations:
+        return
+    if losses and losses[-1] < 0:
+        yield _problem(
+            "divergence_without_logarithm",
+            "The loss of shares falls below 0, and is not at its smallest where the answers are the targets: a divergence "
+            "wants the logarithms of the answers, and gets the answers.",
+            "Take log-softmax in place of softmax before the divergence.",
+            "loss = F.kl_div(F.log_softmax(outputs, dim=1), targets, reduction='batchmean')",
+            change="",
+            argument="",
+        )
+
+
 def _pulled_apart(readings: Readings) -> Iterator[Problem]:
     """A loss on distances that draws together what is not alike, and a network that tells pairs no better than inputs do."""
     pairs = readings.pairs
@@ -220,6 +271,21 @@ def _pulled_apart(readings: Readings) -> Iterator[Problem]:
         change="",
         argument="",
     )
+
+
+def _beyond_shares(subject: Subject) -> Iterator[Problem]:
+    """A loss that takes shares, such as an overlap, and outputs that nothing holds between 0 and 1."""
+    beyond = read_beyond(subject)
+    if beyond is not None and beyond > _ROOM:
+        yield _problem(
+            "shares_from_raw_outputs",
+            f"The loss wants shares between 0 and 1, but {beyond:.0%} of the outputs lie outside, where it is less than for "
+            "right answers: what it rewards is no overlap any more.",
+            "Take the sigmoid of the outputs before this loss.",
+            "loss = loss_function(torch.sigmoid(outputs), targets)",
+            change="",
+            argument="",
+        )
 
 
 def _numbered_classes(readings: Readings) -> Iterator[Problem]:
@@ -240,11 +306,28 @@ def _numbered_classes(readings: Readings) -> Iterator[Problem]:
         )
 
 
+def _silent_labels(readings: Readings) -> Iterator[Problem]:
+    """A logarithm of rectified answers, of which those for the right class are 0: no gradient comes to them."""
+    judged, graph = readings.last.train, readings.graph
+    if judged is None or judged.silent < _CLEAR or graph.head[:1] != ["relu"] or graph.loss_operations[:1] != ["log"]:
+        return
+    yield _problem(
+        "relu_before_likelihood",
+        f"The network ends with ReLU, and the loss takes the logarithm of its answers: for {judged.silent:.0%} of the rows the "
+        "answer for the right class is exactly 0, and no gradient comes to it.",
+        "Take the ReLU away from the end of the network, and use cross entropy on its plain outputs.",
+        "loss = nn.CrossEntropyLoss()(last_layer(x), targets)",
+    )
+
+
 def _shapes(graph: Graph, answers: Answers) -> Iterator[Problem]:
     if graph.broadcast:
+        outputs, targets = answers.output_shape, answers.shape
+        if shape := graph.broadcast_shape:  # what a loop takes of the outputs it may have brought into another one
+            outputs, targets = shape, shape[:1] if len(shape) > 1 else [*shape, 1]
         yield _problem(
             "broadcast",
-            f"Outputs {answers.output_shape} meet targets {answers.shape}: the loss compares every row with every other, and "
+            f"Outputs {outputs} meet targets {targets}: the loss compares every row with every other, and "
             "the best answer is then the mean for all.",
             "Bring both to one shape.",
             "loss = loss_function(outputs.squeeze(1), targets)",
@@ -253,7 +336,9 @@ def _shapes(graph: Graph, answers: Answers) -> Iterator[Problem]:
 
 def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterator[Problem]:
     first = graph.loss_operations[0] if graph.loss_operations else ""
-    if first.startswith("binary_cross_entropy") and (answers.smallest < 0 or answers.largest > 1):
+    alone = len(answers.output_shape) < 2 or math.prod(answers.output_shape[1:]) == 1
+    by_hand = last_squash(graph) == "sigmoid" and first == "log" and alone and answers.largest > 1
+    if by_hand or (first.startswith("binary_cross_entropy") and (answers.smallest < 0 or answers.largest > 1)):
         yield _problem(
             "binary_targets_outside",
             f"Binary cross entropy wants targets between 0 and 1, but they go from {answers.smallest:.3g} to "
@@ -262,6 +347,7 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
             "targets = (targets > 0).float()"
             if answers.smallest < 0
             else "loss = nn.CrossEntropyLoss()(outputs, targets.long())",
+            argument="auto" if answers.smallest < 0 or not alone else "classes",
         )
     rows = answers.rows
     if rows >= 8 and answers.std == 0 and task != "other" and (len(answers.shape) < 2 or answers.shape[-1] == 1):
@@ -274,7 +360,9 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
             argument="",
         )
     outputs = answers.output_shape[-1] if len(answers.output_shape) == 2 else 0
-    if first in ("log_softmax", "nll_loss") and "nll_loss" in graph.loss_operations and outputs and answers.largest >= outputs:
+    own = graph.softmax_size in (None, outputs)  # and not of what another network made of these outputs
+    entropy = first in ("log_softmax", "nll_loss") and "nll_loss" in graph.loss_operations
+    if entropy and own and outputs and answers.largest >= outputs:
         yield _problem(
             "too_few_outputs",
             f"There are {outputs} outputs, but a target is {answers.largest:.0f}.",

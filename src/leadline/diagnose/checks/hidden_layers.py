@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from leadline.diagnose.check_readings import Hidden
 from leadline.diagnose.checks.first_look import as_drawn
+from leadline.diagnose.checks.foreign_weights import leaves_of_graph
 from leadline.diagnose.checks.input_columns import named_tensors
 from leadline.diagnose.checks.task_guess import answer_tensor
 from leadline.diagnose.subject import Rows, Subject
@@ -115,17 +116,7 @@ def _leaves(subject: Subject, model: nn.Module, rows: Rows) -> list[Tensor]:
     """All tensors that require gradients and from which the outputs are made."""
     with torch.enable_grad():
         outputs = subject.call(model, rows.inputs)
-    waiting = [each.grad_fn for each in _tensors(outputs) if each.grad_fn is not None]
-    seen, found = set(waiting), []
-    while waiting:
-        node: Any = waiting.pop()
-        if (leaf := getattr(node, "variable", None)) is not None:
-            found.append(leaf)
-        for before, _ in node.next_functions:
-            if before is not None and before not in seen:
-                seen.add(before)
-                waiting.append(before)
-    return found
+    return leaves_of_graph(_tensors(outputs))
 
 
 def _differ(subject: Subject, model: nn.Module, rows: Rows) -> bool:

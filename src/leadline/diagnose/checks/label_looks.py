@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from leadline.diagnose.check_readings import Labels
 from leadline.diagnose.checks.flat_features import choose, flat_rows
 from leadline.diagnose.checks.linear_fits import linear_fit
 from leadline.diagnose.checks.task_guess import classes_in
-from leadline.diagnose.readings import Labels
 from leadline.diagnose.subject import Rows, first_tensor
 
 _MOST, _FEW, _FOLDS, _NEIGHBOURS, _SHOWN = 1024, 40, 5, 12, 50

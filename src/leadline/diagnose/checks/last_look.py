@@ -83,10 +83,13 @@ def judge(
         if found is not None:
             judged.error, judged.error_se = share_wrong(found, "number")
         return judged
-    errors = errors_of(answers, targets, subject.task, classes=subject.classes, head=head, loss=loss)
+    errors = errors_of(subject.on_scale(answers), targets, subject.task, classes=subject.classes, head=head, loss=loss)
     errors = torch.where(torch.isfinite(errors), errors, 1.0)
     judged.error, judged.error_se = share_wrong(errors, subject.task)
     if subject.task == "classes":
+        flat, labels = answers.reshape(len(answers), -1), classes_in(targets)
+        if flat.shape[1] > max(int(labels.max()), 1):
+            judged.silent = float((flat.gather(1, labels[:, None]) == 0).float().mean())
         signs = targets.numel() == len(targets) and float(targets.min()) == -1
         _judge_classes(
             judged,
@@ -121,7 +124,7 @@ def read_restless(subject: Subject) -> tuple[float, float] | None:
         return None
 
     def errors(*, training: bool) -> Tensor:
-        outputs = subject.outputs(subject.trained().train(training), rows, size=len(rows))
+        outputs = subject.on_scale(subject.outputs(subject.trained().train(training), rows, size=len(rows)))
         found = errors_of(outputs, rows.targets, subject.task, classes=subject.classes, head=head, loss=loss)
         return torch.where(torch.isfinite(found), found, 1.0).double()
 
@@ -197,7 +200,8 @@ def _parted_loss(subject: Subject, outputs: Any, rows: Rows) -> tuple[float | No
     if subject.loss is None:
         return None, 0.0
     size = max(1, math.ceil(len(rows) / _PARTS))
-    parts = list(rows.parts(size))
+    parts = subject.loss_parts(rows, size)
+    size = len(parts[0])
     by_row = isinstance(outputs, Tensor) and outputs.ndim > 0 and len(outputs) == len(rows)
     model = subject.trained().eval() if not by_row else None  # of several outputs a part is made anew
     with torch.no_grad():

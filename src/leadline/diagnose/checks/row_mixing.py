@@ -25,7 +25,9 @@ def read_mixing(subject: Subject) -> float | None:
     count = min(_ROWS, len(subject.train) // 2)
     if count < 2:
         return None
-    first, others = torch.arange(count), torch.arange(count, 2 * count)
+    # Others at random: where labels come in turns, those that follow say what the first ones say.
+    drawn = torch.randperm(len(subject.train) - count, generator=torch.Generator().manual_seed(0))
+    first, others = torch.arange(count), count + drawn[:count]
     half = count // 2
     # A recurrent layer that runs along the batch passes on what came before: both halves take their turn.
     orders = (first, torch.cat([first[:half], others[half:]]), torch.cat([others[:half], first[half:]]), first)

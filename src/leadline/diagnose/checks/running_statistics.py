@@ -41,7 +41,7 @@ def read_stale(subject: Subject) -> tuple[float, float] | None:
         for each in model.modules():
             if isinstance(each, _BatchNorm):
                 each.train(batches)
-        outputs = subject.outputs(model, rows, size=_BATCH)
+        outputs = subject.on_scale(subject.outputs(model, rows, size=_BATCH))
         found = errors_of(outputs, rows.targets, subject.task, classes=subject.classes, head=head, loss=loss)
         return torch.where(torch.isfinite(found), found, 1.0).double()
 

@@ -55,7 +55,10 @@ def read_beside(subject: Subject, seconds: float = 2.0) -> Beside:
             break
         method = fit(x, y, subject.task)
         beside.train_error[name] = error_of(method(x), y, subject.task)[0]
-        beside.valid_error[name], beside.valid_se[name] = error_of(method(x_valid), y_valid, subject.task)
+        answers = method(x_valid)
+        beside.valid_error[name], beside.valid_se[name] = error_of(answers, y_valid, subject.task)
+        if subject.task == "classes":
+            beside.valid_balanced[name] = _balanced(answers, y_valid)
     return beside
 
 
@@ -79,6 +82,12 @@ def error_of(answers: Tensor, wanted: Tensor, task: str) -> tuple[float, float]:
         told = spread > 0
         errors = ((answers - wanted)[:, told].square() / spread[told]).mean(1)
     return share_wrong(errors, task)
+
+
+def _balanced(answers: Tensor, wanted: Tensor) -> float:
+    """The mean over the classes that are there of the share of their rows that is answered wrongly."""
+    right, truth = answers.argmax(1) == wanted.argmax(1), wanted.argmax(1)
+    return 1 - float(torch.stack([right[truth == each].float().mean() for each in torch.unique(truth)]).mean())
 
 
 def _constant(x: Tensor, y: Tensor, task: str) -> Method:

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from leadline.diagnose.check_readings import Splits
 from leadline.diagnose.checks.answer_columns import row_keys
 from leadline.diagnose.checks.flat_features import choose, flat_rows
 from leadline.diagnose.checks.input_columns import named_tensors
 from leadline.diagnose.checks.linear_fits import ridge
 from leadline.diagnose.checks.task_guess import classes_in
-from leadline.diagnose.readings import Splits
 from leadline.diagnose.subject import Rows, first_tensor
 
 _MOST, _NEAR, _SHOWN, _FOLDS, _COLUMNS = 1024, 0.02, 20, 5, 200
@@ -29,6 +29,7 @@ def read_splits(train: Rows, valid: Rows, *, classes: bool | None = None) -> Spl
     rows, held = train.take(choose(len(train), _MOST)), valid.take(choose(len(valid), _MOST))
     splits.pairs, splits.copies = _copies(train, rows, valid, held)
     splits.told_apart, splits.told_apart_se = told_apart(rows, held)
+    splits.held_distinct = len({key.tobytes() for key in _keys(held)})
     splits.class_distance = _class_distance(first_tensor(train.targets), first_tensor(valid.targets), classes)
     return splits
 

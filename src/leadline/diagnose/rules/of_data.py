@@ -11,7 +11,12 @@ from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
 MIXED = 0.01
+AS_WELL = 0.1  # of the error of one answer for all: held-out rows are answered as well as training rows
+NAMES = 8  # numbers a row, of things that are looked up
+_UNRELATED = "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart."
 FOREIGN = 0.8  # of what targets ask; of losses over pairs of rows much less is
+SPREAD, OFFSET = (0.1, 5.0), 3.0  # of prepared inputs
+ONLY_TRIED = 0.45  # strength of what is said where a trial confirms it, and never without
 FEW_CLASSES = 3  # of places: of letters and words the rare ones are rightly said to be seldom
 
 
@@ -30,15 +35,17 @@ def inputs_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candid
         )
         return
     size = max(abs(columns.mean), columns.std)
+    small = columns.std > SPREAD[0] and max(abs(columns.smallest), abs(columns.largest)) <= 1
+    offset = ramp(math.log10(max(columns.offset, 1e-9)), math.log10(OFFSET), 1.2)
     strength = max(
         ramp(math.log10(max(columns.scale_ratio, 1.0)), 1.5, 2.5),
-        ramp(math.log10(max(columns.offset, 1e-9)), 0.4, 1.2),
+        min(offset, ONLY_TRIED) if small else offset,  # of what lies between 0 and 1 a mean is never far off
         ramp(math.log10(max(size, 1e-9)), 0.7, 1.7),
         ramp(math.log10(max(columns.std, 1e-12)), -1.3, -2.5),
     )
     measures = [
-        Measure("spread of the inputs", columns.std, 0.1, 5.0),
-        Measure("largest |mean| of an input over its spread", columns.offset, high=3.0),
+        Measure("spread of the inputs", columns.std, *SPREAD),
+        Measure("largest |mean| of an input over its spread", columns.offset, high=OFFSET),
         Measure("scales of the inputs, largest over smallest", columns.scale_ratio, high=100.0),
     ]
     yield Candidate(
@@ -70,10 +77,12 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     if best_learned is not None and best_learned < 0.05 + chance and outcome.nothing:
         # Neither the network nor any simple method finds a relation, though one batch can be learned by heart.
         strength = 0.9 if learns_one_batch or outcome.train_learned > 0.3 else 0.6
+        if readings.columns.kind == "tokens" and readings.columns.length <= NAMES:
+            strength = 0.3  # what two names mean together no simple method finds, as in tables of who likes what
         measures.append(Measure("share of the error that the best simple method removes", best_learned, low=0.05))
     if outcome.nothing and dependence is not None and dependence < 1e-3:
         # Where a simple method does find a relation, it is the network that does not pass its inputs on, for another reason.
-        strength = max(strength, 0.5 if best_learned is None or best_learned < 0.1 else 0.2)
+        strength = max(strength, 0.2 if best_learned is not None and best_learned >= 0.1 else 0.5)
         measures.append(Measure("spread of the outputs over the rows, relative", dependence, low=1e-3))
     if last.permuted_loss is not None and last.train is not None and last.train.loss is not None and outcome.nothing:
         measures.append(
@@ -81,8 +90,8 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         )
     yield Candidate(
         "input_ignored",
-        strength,
-        "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart.",
+        strength if best_learned is not None else min(strength, ONLY_TRIED),  # no method was there to find anything
+        _UNRELATED if best_learned is not None else "All rows get the same answer: nothing of the inputs reaches the outputs.",
         measures,
         proven=strength >= 0.9,
     )
@@ -127,7 +136,7 @@ def targets_of_others(readings: Readings, outcome: Outcome) -> Iterator[Candidat
 
 def targets_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     answers = readings.answers
-    if readings.program.task != "number" or not answers.std:
+    if readings.program.task != "number" or not answers.std or answers.scale:
         return
     size = max(answers.std, abs(answers.mean))
     strength = max(ramp(math.log10(size), 1.0, 2.5), ramp(math.log10(answers.std), -1.3, -2.5))
@@ -181,9 +190,12 @@ def _usual_recalls(readings: Readings, judged: Judged) -> list[float]:
 def label_noise(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     labels, answers = readings.labels, readings.answers
     excess = (labels.disagreement or 0.0) - (labels.expected_disagreement or 0.0)
-    if readings.columns.constant > 0.99:
+    if readings.columns.constant > 0.99 or not readings.asked.answers:
         return
-    strength = max(ramp(excess, 0.04, 0.15), ramp(answers.contradictions, 0.05, 0.25))
+    # Two numbers that were measured of the same inputs contradict each other as little as two draws do.
+    of_labels = readings.program.task in ("classes", "labels") or "nll_loss" in readings.graph.loss_operations
+    contradictions = answers.contradictions if of_labels else 0.0
+    strength = max(ramp(excess, 0.04, 0.15), ramp(contradictions, 0.05, 0.25))
     yield Candidate(
         "label_noise",
         strength,
@@ -206,9 +218,12 @@ def split_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         spread = math.hypot(train.error_se, valid.error_se)
         better = (train.error - valid.error) / spread if spread > 0 else 0.0
     classes = splits.class_distance or 0.0
+    # Rows that are changed at random before they are learned are told from plain ones, and no fault where both are known.
+    as_well = abs(outcome.gap) <= max(3 * outcome.gap_se, AS_WELL * outcome.constant)
+    unlike = 0.5 if as_well and not outcome.bad else 1.0
     strength, cause = max(
         (ramp(copies, 0.05, 0.3), "Held-out rows are in the training rows too"),
-        (ramp(apart - 2 * se, 0.6, 0.75), "The held-out rows are not like the training rows"),
+        (unlike * ramp(apart - 2 * se, 0.6, 0.75), "The held-out rows are not like the training rows"),
         (0.6 * ramp(better, 3.0, 6.0), "The held-out rows are answered better than the training rows, so they are others"),
         (ramp(classes, 0.2, 0.5), "The held-out rows have the classes in other shares than the training rows"),
         key=lambda each: each[0],

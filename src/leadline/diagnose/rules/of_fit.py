@@ -10,6 +10,7 @@ import numpy as np
 
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import Readings
+from leadline.diagnose.rules.of_splits import exchanged
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
@@ -20,6 +21,7 @@ FEW_FOR_NORM = 4  # rows of a batch, whose mean and spread are mostly chance
 LONG_STEP = 0.03  # seconds of waiting a step on a CPU, for an alarm
 LONG_WAIT, SLOW_ROW = 5e-3, 1e-4  # seconds a step, and a row: what lies in memory is there sooner
 EMPTIED = 0.1  # of the first size of the weights
+ALONE = 0.8  # of the way from mixed batches to batches of one class
 STALE = 0.015  # of error, that running statistics must add to matter
 WORKERS = "DataLoader(data, batch_size, num_workers=4, persistent_workers=True)"
 
@@ -60,7 +62,7 @@ def stopped_too_early(readings: Readings, outcome: Outcome) -> Iterator[Candidat
 
 def overfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     valid = [(step, loss) for step, loss, _ in readings.steps.valid if math.isfinite(loss)]
-    if not outcome.held_out or outcome.train_learned < 0.2:
+    if not outcome.held_out or outcome.train_learned < 0.2 or exchanged(readings):
         return
     rise = 0.0
     judged = readings.last.valid
@@ -68,7 +70,7 @@ def overfitting(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         losses = np.array([loss for _, loss in valid])
         lowest, last = float(losses.min()), float(losses[-2:].mean())
         se = judged.loss_se if judged is not None else 0.0
-        rise = (last - lowest) / max(lowest, 1e-12) if last - lowest > 2 * se else 0.0
+        rise = (last - lowest) / _size(lowest, readings) if last - lowest > 2 * se else 0.0
     steady, lowest_step = steady_rise(readings)
     by_heart = outcome.gap / max(outcome.constant, 1e-9)
     significant = outcome.gap > 3 * outcome.gap_se
@@ -110,7 +112,14 @@ def steady_rise(readings: Readings) -> tuple[float, int]:
     third = max(1, len(since) // 3)
     parts = [sum(part) / len(part) for part in (since[:third], since[third:-third], since[-third:]) if part]
     rises = len(since) > 2 and all(one < other for one, other in itertools.pairwise(parts))
-    return ((parts[-1] - since[0]) / max(since[0], 1e-12) if rises else 0.0), course[at][0]
+    return ((parts[-1] - since[0]) / _size(since[0], readings) if rises else 0.0), course[at][0]
+
+
+def _size(lowest: float, readings: Readings) -> float:
+    """To what a rise of the held-out loss is held: its lowest, or, where the least loss is not 0, how far it had fallen."""
+    if lowest > 0 and not readings.answers.scale:
+        return max(lowest, 1e-12)
+    return max((readings.first.best_constant_loss or 0.0) - lowest, abs(lowest), 1e-12)
 
 
 def over_regularized(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -218,12 +227,15 @@ def bad_batches(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     """Batches of one row, of all rows, or of one class: they show as a rate too high or a training stopped too early."""
     program, mixed = readings.program, readings.steps.rows_a_batch_sorted
     if mixed is not None and mixed > 0.3:
+        alone = mixed > ALONE and outcome.bad and program.task == "classes"  # each batch undoes what others had taught
         yield Candidate(
             "oscillation",
             ramp(mixed, 0.3, 0.8),
             "The rows come sorted: each batch holds few of the classes, and the network forgets the others.",
             (Measure("how unmixed the batches are", mixed, high=0.2),),
             (("shuffle", None),),
+            proven=alone,
+            weight=0.95 if alone else None,
             extra={"code": "shuffle"},
         )
     if program.batch <= FEW_FOR_NORM and program.rows > 64 and readings.graph.batch_norm:

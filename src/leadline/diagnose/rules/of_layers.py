@@ -17,6 +17,11 @@ VANISHED = 1e-3  # first over last gradient per √parameter
 DEAD, SATURATED = 0.4, 0.5
 GROWN = 5.0
 FEW_WEIGHTS = 24
+FLAT = 2  # dimensions of outputs that are one answer a row
+SILENT, BEHIND_IT = (
+    0.9,
+    0.6,
+)  # share of dead units that stop the gradient, and what is left of a suspicion then
 
 
 def vanishing_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -29,12 +34,32 @@ def vanishing_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candida
         return
     ratio = float(np.median(ratios[: max(3, len(ratios) // 2)]))
     strength = ramp(math.log10(max(ratio, 1e-12)), -2.0, -3.3)
+    if max(readings.last.dead.values(), default=0.0) > SILENT:
+        strength *= BEHIND_IT
     yield Candidate(
         "vanishing_gradient",
         strength,
         "The gradient shrinks on its way back, so that the first layers hardly learn.",
         (Measure("first over last gradient per √parameter", ratio, low=VANISHED),),
         (("activation", "relu"), ("normalization", None), ("initialize", "auto")),
+    )
+
+
+def shared_units(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A softmax as the activation of a hidden layer."""
+    names = readings.graph.softmaxed
+    if not names:
+        return
+    yield Candidate(
+        "vanishing_gradient",
+        0.79,
+        "A softmax stands between layers of weights: its units share a sum of 1, so that each of them says little, and the "
+        "gradient shrinks at each softmax.",
+        (Measure("layers that get the outputs of a softmax", len(names), high=0),),
+        (("activation", "relu"),),
+        ", ".join(names[:3]),
+        weight=0.95,
+        extra={"remedy": "Take a ReLU in its place; a softmax belongs at the end.", "code_line": "nn.ReLU()"},
     )
 
 
@@ -80,6 +105,7 @@ def saturation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
 
 
 def bad_initialization(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    yield from _wide_look_ups(readings)
     layers = [layer for layer in readings.program.layers if layer.expected_std > 0 and layer.trainable]
     if not layers:
         return
@@ -104,6 +130,33 @@ def bad_initialization(readings: Readings, outcome: Outcome) -> Iterator[Candida
     yield Candidate("bad_initialization", strength, cause + ".", measures, (("initialize", "auto"),), worst.name)
 
 
+def _wide_look_ups(readings: Readings) -> Iterator[Candidate]:
+    """Embeddings whose sums and products are first answers far wider than any target."""
+    tables = [layer for layer in readings.program.layers if layer.kind == "Embedding" and layer.trainable]
+    first = readings.first
+    if not tables or first.answer_spread is None or first.loss is None or not first.expected_loss:
+        return
+    over = first.loss / first.expected_loss
+    widest = max(tables, key=lambda layer: layer.weight_std)
+    yield Candidate(
+        "bad_initialization",
+        0.9 * ramp(math.log10(max(first.answer_spread, 1e-9)), 0.2, 0.6) * ramp(math.log10(max(over, 1e-9)), 0.3, 0.7),
+        "What is looked up begins so large that the first answers are far from any target: they have to be unlearned first.",
+        (
+            Measure("spread of the first answers over that of the targets", first.answer_spread, high=1.5),
+            Measure("first loss over that of a network that knows nothing", over, high=1.5),
+            Measure(f"spread of the first weights of {widest.name}", widest.weight_std, high=0.3),
+        ),
+        (("initialize", "small embeddings"),),
+        widest.name,
+        weight=0.95,
+        extra={
+            "remedy": "Begin with embeddings of a tenth of their usual size, or less.",
+            "code_line": f"nn.init.normal_(model.{widest.name}.weight, std=0.1)",
+        },
+    )
+
+
 def no_nonlinearity(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     chains = [chain for chain in readings.graph.linear_chains if len(chain) > 1]
     if not chains:
@@ -123,8 +176,8 @@ def no_nonlinearity(readings: Readings, outcome: Outcome) -> Iterator[Candidate]
 
 def receptive_field(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     share = readings.graph.field_share
-    if share is None or share >= 0.5:
-        return
+    if share is None or share >= 0.5 or len(readings.answers.output_shape) > FLAT:
+        return  # of maps it is not known how far a place of the answer has to see
     yield Candidate(
         "receptive_field",
         ramp(share, 0.5, 0.2),
@@ -171,8 +224,15 @@ def _out_of_reach(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
             "remedy": "Detach a carried state between rows or batches at most, never between the steps of a row.",
             "code_line": "hidden = cell(x[:, t], hidden)  # not hidden.detach()",
         }
+    masked = reach.cut and _attends(readings)
+    if masked:
+        cause = f"The answers do not depend at all on {steps}, and they tell most: the mask leaves out what should be read."
+        extra = {
+            "remedy": "Look at the mask: `key_padding_mask` is True where nothing is to be read.",
+            "code_line": "encoder(x, src_key_padding_mask=tokens == padding)",
+        }
     yield Candidate(
-        "memory_too_short",
+        "input_ignored" if masked else "memory_too_short",
         0.9 if alone else 0.6,
         cause,
         (
@@ -184,6 +244,12 @@ def _out_of_reach(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         weight=0.93,
         extra=extra,
     )
+
+
+def _attends(readings: Readings) -> bool:
+    """Whether rows are read by attention, which may leave steps out by a mask."""
+    layers = any(layer.kind == "MultiheadAttention" for layer in readings.program.layers)
+    return layers or any("attention" in name or name == "softmax" for name in readings.graph.activations)
 
 
 def _first_over_last(readings: Readings, gradient: list[float]) -> float | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from leadline.diagnose.check_readings import Giveaway
 from leadline.diagnose.findings import Measure
-from leadline.diagnose.readings import Giveaway, Readings
+from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate
 
@@ -37,6 +38,37 @@ def column_gives_away(readings: Readings, outcome: Outcome) -> Iterator[Candidat
         extra={
             "remedy": "Leave this column out, unless it is known before the answer is.",
             "code_line": f"x = x[:, [at for at in range(x.shape[1]) if at not in {found.columns}]]",
+        },
+    )
+
+
+def answers_in_sight(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A network that reads what it is to say next: it learns to repeat it, and knows nothing once it is to go on by itself."""
+    sight = readings.sight
+    if not sight.kind:
+        return
+    ahead = sight.kind == "next"
+    cause = (
+        "The answer at a step changes with the step after it, which is what it is asked for: the network reads its answers."
+        if ahead
+        else "At each step the network is given the target of that very step, and its answer changes with it: it repeats it."
+    )
+    remedy = (
+        "Mask what is ahead, and do not read rows from both ends."
+        if ahead
+        else "Give it the targets moved on by one, so that at each step it knows those before."
+    )
+    yield Candidate(
+        "split_mismatch",
+        1.0,
+        cause,
+        (Measure("rows whose answer changes with the target that it is held against", sight.share, high=0.0),),
+        proven=True,
+        extra={
+            "remedy": remedy,
+            "code_line": "mask = nn.Transformer.generate_square_subsequent_mask(steps)"
+            if ahead
+            else "told = F.pad(targets[:, :-1], (1, 0))",
         },
     )
 

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.outcomes import Outcome
-from leadline.diagnose.rules.suspicions import Candidate, ramp
+from leadline.diagnose.rules.suspicions import Candidate, Change, ramp
 
 DEEP, ABYSS = 20.0, 1000.0  # times its first size below 0: a loss that goes on falling there has no bound
 WORSE = 1.2  # times the error of one answer for all, on rows that were trained on
 FLAT = 0.9  # share of a layer
+OFF = 0.1  # of a gradient, that the slope may be another: kinks and rounding make less
+FEW_TENSORS = 3  # that a loss has of its own: more are a network, which may be there to judge only
 
 
 def head_or_loss_wrong(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -24,13 +26,19 @@ def head_or_loss_wrong(readings: Readings, outcome: Outcome) -> Iterator[Candida
             weight if mild else 1.0 - 0.05 * number,
             problem["says"],
             (),
-            (("head", "auto"),),
+            (_advised(problem),),
             proven=not mild,
             hurts=not mild,
             extra=problem,
         )
         break  # one finding a kind: the weightiest comes first
     yield from _loss_beside_the_task(readings, outcome)
+
+
+def _advised(problem: dict[str, str]) -> Change:
+    """The trial of what a problem's remedy says, where it is another than the usual loss for the task."""
+    change, argument = problem.get("change", ""), problem.get("argument", "")
+    return (change, argument or None) if change in ("sign", "mean_loss") or argument == "classes" else ("head", "auto")
 
 
 def _loss_beside_the_task(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -84,13 +92,18 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     none = bool(heard) and all(math.isnan(norm) or norm == 0 for norm in heard)
     wrong_pair = any(problem.get("mild") != "yes" for problem in graph.problems)  # whose gradient may be 0 for all outputs
     cut = all(map(math.isnan, heard))
+    of_layers = [sample.gradient[at] for sample in sound for at, name in enumerate(steps.names) if name in steps.matrices]
+    if of_layers and all(map(math.isnan, of_layers)) and not cut:
+        yield _beside_the_network(len(steps.matrices))
+        return
     if none and (cut or not (wrong_pair or _flat(readings))):
         yield _without_gradient(cut, len(steps.names))
         return
     if graph.detached:
         yield Candidate("not_training", 1.0, "The loss has no graph: no gradient reaches any weight.", (), proven=True)
         return
-    if steps.not_zeroed is not None and steps.not_zeroed > 0.5:
+    held = not steps.names or len(graph.outside) < len(steps.names)  # else its optimizer zeroes the gradients of others
+    if held and steps.not_zeroed is not None and steps.not_zeroed > 0.5:
         yield Candidate(
             "not_training",
             1.0,
@@ -113,10 +126,16 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
             extra={"remedy": "Call the optimizer after the backward pass.", "code_line": "optimizer.step()"},
         )
         return
+    if readings.hidden.plain:
+        yield _plain(readings, outcome)
     unheld = [*_unheld(readings, outcome)]
     if unheld:
         yield from unheld
         return
+    if readings.loss_weights.standing:
+        yield _standing(readings)
+        if readings.loss_weights.as_drawn or len(readings.loss_weights.standing) <= FEW_TENSORS:
+            return
     sizes = dict(zip(steps.names, steps.sizes, strict=False))
     total = max(1, sum(sizes.values()))
     for names, cause, code, weight in (
@@ -146,6 +165,44 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         yield Candidate("not_training", 1.0, "No parameter requires a gradient.", (), proven=True)
 
 
+def wrong_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A backward pass of one's own that is not the slope: in a network that learned well it was meant so."""
+    found = readings.own_gradients
+    if not found.functions or found.off < OFF:
+        return
+    yield Candidate(
+        "not_training",
+        1.0,
+        f"The backward pass of {', '.join(f'`{name}`' for name in found.functions[:3])} does not give the slope of what the "
+        "forward pass computes: a small step along the gradient changes the loss by another amount than the gradient says.",
+        (Measure("difference of slope and gradient, relative", found.off, high=OFF),),
+        where=", ".join(found.functions[:3]),
+        proven=outcome.bad,
+        hurts=outcome.bad,
+        extra={
+            "remedy": "Compare the two by `torch.autograd.gradcheck`; gradients must be multiplied with what comes back.",
+            "code_line": "torch.autograd.gradcheck(Own.apply, torch.randn(4, 3, dtype=torch.double, requires_grad=True))",
+        },
+    )
+
+
+def _beside_the_network(matrices: int) -> Candidate:
+    """Something gets a gradient, such as the weights of several losses, but no layer does."""
+    return Candidate(
+        "not_training",
+        1.0,
+        "No layer got a gradient at any step that was looked at, though other weights did: the losses are cut off from the "
+        "network, as where they are put into a new tensor.",
+        (Measure("matrices of weights with a gradient", 0, low=matrices),),
+        proven=True,
+        extra={
+            "code": "detached",
+            "remedy": "Put losses together by `torch.stack` or a sum: `torch.tensor([…])` and `.item()` keep values alone.",
+            "code_line": "losses = torch.stack([first_loss, second_loss])",
+        },
+    )
+
+
 def _without_gradient(cut: bool, weights: int) -> Candidate:
     """No weight has a gradient, or each has one that is 0."""
     if cut:
@@ -168,6 +225,45 @@ def _flat(readings: Readings) -> bool:
     """Whether a layer is silent or saturated for nearly all rows, so that a gradient of 0 has its reason there."""
     at_steps = [each for sample in readings.steps.samples for each in (sample.dead, sample.saturated)]
     return any(share > FLAT for shares in (readings.last.dead, readings.last.saturated, *at_steps) for share in shares.values())
+
+
+def _plain(readings: Readings, outcome: Outcome) -> Candidate:
+    """Tensors as they were drawn, in plain attributes: in a network that learns they may be meant so, as random features."""
+    hidden = readings.hidden
+    attribute = hidden.plain[0].rpartition(".")[2]
+    return Candidate(
+        "not_training",
+        0.8 if outcome.bad else 0.1,
+        "Tensors that the answers are made with look as if they were just drawn, and are plain attributes that no gradient "
+        "reaches: they stay as they are.",
+        (Measure("share of the weights", hidden.plain_share, high=0.0),),
+        (("everything_trains", None),),
+        where=", ".join(hidden.plain[:3]),
+        extra={
+            "remedy": "Wrap them as parameters before the optimizer is made.",
+            "code_line": f"self.{attribute} = nn.Parameter(self.{attribute})",
+        },
+    )
+
+
+def _standing(readings: Readings) -> Candidate:
+    """Weights of the loss that nobody moves; of a whole network, such as one that judges, that may be meant so."""
+    found = readings.loss_weights
+    shown = " and ".join(" × ".join(map(str, shape)) or "one number" for shape in found.standing[:2])
+    proven = found.as_drawn or len(found.standing) <= FEW_TENSORS
+    return Candidate(
+        "not_training",
+        1.0 if proven else 0.5,
+        f"Between the network and the loss stand weights ({shown}) that get gradients and that no optimizer moves: "
+        "they stay as they were at first.",
+        (Measure("tensors of the loss with a gradient that never changed", len(found.standing), high=0),),
+        proven=proven,
+        hurts=proven,
+        extra={
+            "remedy": "Give the optimizer the weights of the loss as well.",
+            "code_line": "torch.optim.Adam([*model.parameters(), *criterion.parameters()])",
+        },
+    )
 
 
 def _unheld(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:

@@ -14,6 +14,8 @@ from leadline.diagnose.rules.suspicions import Candidate, Change, ramp
 
 NO_GRADIENT = 1e-9
 CLIPPED = 0.9  # of the steps: a clip is meant for the few long gradients
+LATE = 2  # steps, of those that were looked at
+REACHED = 0.3  # of the highest rate of a schedule
 USUAL = 4e-3
 MOMENTUM = 0.97  # beyond, a step goes on for more than thirty others
 JUMPED = 10.0  # times the first loss, from which on gradients may overflow
@@ -31,6 +33,11 @@ def non_finite(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     cause = f"The loss stopped being a number {when}: once a weight is not finite, nothing can be learned any more."
     changes = (("rate", 0.1), ("clip", 1.0), ("standardize", None), ("rate", 0.01))
     extra = {}
+    if at == 0 and readings.steps.samples and all(map(math.isfinite, readings.steps.samples[0].weight)):
+        cause = (
+            "The very first loss was no number, though all weights were: something in network or loss runs out of range for "
+            "these inputs, as an exponential of large numbers, a logarithm of 0 or a division by 0."
+        )
     if (first := _broken_backwards(readings)) is not None:
         when = "of the first backward pass" if first.step == 0 else f"of step {first.step:,}"
         cause = (
@@ -66,6 +73,9 @@ def rate_too_high(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     growth = weight_growth(readings)
     jump = float(losses.max() / max(losses[0], 1e-12)) if len(losses) > 3 else 1.0
     rests = float(losses[-len(losses) // 5 :].mean() / max(losses.min(), 1e-12)) if len(losses) > 9 else 1.0
+    if len(losses) > 3 and losses.min() <= 0:  # a loss that may be below 0 has no size, but a way that it fell
+        way = max(float(losses[0] - losses.min()), 1e-12)
+        jump, rests = 1 + float(losses.max() - losses[0]) / way, 1.0
     strength = max(
         ramp(math.log10(max(ratio, 1e-12)), math.log10(0.01), math.log10(0.15)),
         0.8 * ramp(math.log10(max(growth, 1e-12)), 0.7, 1.7),
@@ -173,6 +183,29 @@ def rate_gone(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     )
 
 
+def rate_not_reached(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A schedule that was to rise to a rate and came to its end, or that of the training, far below."""
+    planned, rates = readings.steps.planned_rate, [sample.rate for sample in readings.steps.samples]
+    heard_until = readings.steps.samples[-1].step if rates else 0
+    if not planned or len(rates) < 5 or 2 * heard_until < readings.program.steps:
+        return
+    reached = max(rates) / planned
+    yield Candidate(
+        "rate_too_low",
+        1.0 if reached < REACHED else 0.0,
+        f"The schedule was to reach a rate of {planned:.3g}, and came to {max(rates):.3g}: it has far more steps than it "
+        "was moved on, as where it is moved on by the epoch and counts batches.",
+        (Measure("highest rate over that of the schedule", reached, low=REACHED),),
+        (("rate", float(f"{1 / max(reached, 1e-6):.1g}")),),
+        proven=reached < REACHED,
+        weight=0.9,
+        extra={
+            "remedy": "Move the schedule on after each batch, or give it as many steps as it gets.",
+            "code_line": "OneCycleLR(optimizer, max_lr, total_steps=epochs * len(loader))  # scheduler.step() after each batch",
+        },
+    )
+
+
 def oscillation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     noise, losses = readings.steps.noise, _losses(readings)
     if noise is None or len(losses) < 20:
@@ -191,6 +224,27 @@ def oscillation(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         (Measure("swing of the loss between stretches", swing, high=0.2),),
         (*_much_momentum(readings)[1], ("rate", 0.3), ("rate", 0.1)),
         severity="moderate",
+    )
+
+
+def clipped_late(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A clip that comes when the step has been taken."""
+    late = [sample.clipped_late for sample in readings.steps.samples]
+    share = sum(late) / max(len(late), 1)
+    if sum(late) < LATE:
+        return
+    yield Candidate(
+        "exploding_gradient",
+        1.0,
+        "The gradient is clipped once the step has been taken: what moves the weights is not clipped at all.",
+        (Measure("share of steps whose gradient was clipped after the update", share, high=0.0),),
+        (("clip", 1.0),),
+        proven=True,
+        weight=0.93,
+        extra={
+            "remedy": "Clip between the backward pass and the step.",
+            "code_line": "loss.backward(); nn.utils.clip_grad_norm_(model.parameters(), 1.0); optimizer.step()",
+        },
     )
 
 

@@ -11,6 +11,7 @@ from leadline.diagnose.trials.gains import SURE, is_sure
 
 GOES_ON = 0.05, 0.2  # of error and, by every copy, of the loss: what going on must gain where few rows make the error unsure
 GAIN = 0.02  # of error, that a change must gain to matter
+LESS = 0.03  # of the loss, that a change must gain where some answers count for more than others
 SHARE = 0.15  # of the error that is left, that it must gain as well
 
 
@@ -30,6 +31,8 @@ def gained(branch: Branch, outcome: Outcome) -> float:
 def confirms(branch: Branch, outcome: Outcome) -> bool:
     """Whether a change gained more than chance and enough to matter."""
     gain = gained(branch, outcome)
+    if outcome.weighted and branch.change != "balanced" and branch.errors and not _gains_loss(branch):
+        return False  # more rows are answered rightly, and those that count for more are not
     if branch.change == "go_on" and branch.errors:
         before, after = sum(branch.twins) / len(branch.twins), sum(branch.losses) / len(branch.losses)
         if after >= before:
@@ -37,6 +40,12 @@ def confirms(branch: Branch, outcome: Outcome) -> bool:
         if gain > GOES_ON[0] and max(branch.losses) < (1 - GOES_ON[1]) * min(branch.twins):
             return True  # of few rows the loss tells more than the share wrong
     return is_sure(gain, branch.gain_se) and gain > enough(branch, outcome)
+
+
+def _gains_loss(branch: Branch) -> bool:
+    """Whether the loss of the copies, in which rare answers may count for more, fell as well, and enough to matter."""
+    before, after = (sum(losses) / max(len(losses), 1) for losses in (branch.twins, branch.losses))
+    return after < (1 - LESS) * before
 
 
 def enough(branch: Branch, outcome: Outcome) -> float:

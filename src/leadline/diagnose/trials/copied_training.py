@@ -244,20 +244,22 @@ class CopiedTraining:
     def judge(self) -> Outcome:
         """The copy in evaluation mode, on the held-out rows."""
         self.set_training(False)
-        task, given, total = self.subject.task, [], 0.0
+        task, given, total, count = self.subject.task, [], 0.0, 0
         with torch.no_grad():
-            for part in self.held.parts(512):
+            for part in self.subject.loss_parts(self.held, 512):
                 outputs = self.answer(part.inputs)
-                total += float(self.loss(outputs, part.targets)) * len(part)
+                total, count = total + float(self.loss(outputs, part.targets)) * len(part), count + len(part)
                 if task in TOLD:
                     first = answer_tensor(self.outputs_of(outputs))
                     assert first is not None
                     given.append(first if first.ndim and len(first) == len(part) else first.reshape(len(part), -1))
-            mean = total / len(self.held)
+            mean = total / count
             if task not in TOLD:
                 own = self.subject.loss  # what is compared must not be what was changed
                 assert own is not None
-                return Outcome(part_losses(own, lambda inputs: self.outputs_of(self.answer(inputs)), self.held), mean, False)
+                size = min(self.subject.batch, len(self.held)) if self.subject.among else None
+                parts = part_losses(own, lambda inputs: self.outputs_of(self.answer(inputs)), self.held, size=size)
+                return Outcome(parts, mean, False)
             errors = row_errors(
                 torch.cat(given), self.held.targets, task, classes=self.subject.classes, head=self.head, loss=self.loss_made_of
             )
@@ -300,6 +302,8 @@ def copy_of(
     for parameter in model.parameters():
         parameter.grad = None
     copied = CopiedTraining(subject, model, subject.loss, rows[0], rows[1], habits, seed, readings)
+    if subject.turned is not None:
+        copied.outputs_of = subject.on_scale
     if start == "trained":
         copied.goes_on = True
         if habits.rates:  # as it was at the end

@@ -78,11 +78,12 @@ def set_activation(copied: CopiedTraining, name: Any) -> str:
     wanted = _SATURATES if name != "tanh" else ("sigmoid", "hardsigmoid")
     if name in ("leaky_relu", "gelu"):
         wanted = (*wanted, "relu", "relu6")
-    chosen = [call for call in calls if call.place == "hidden" and call.name in wanted]
+    shared = [call for call in calls if call.fed and call.name in ("softmax", "log_softmax")]
+    chosen = [call for call in calls if call.place == "hidden" and call.name in wanted] + shared
     if not chosen:
         return "no activation of a hidden layer is of the kind that this would replace"
     copied.within.append(Replacing(calls, chosen, lambda old, x, *rest, **named: function(x)))
-    if any(call.name in _SATURATES for call in chosen):
+    if shared or any(call.name in _SATURATES for call in chosen):
         start_weights(copied, "xavier" if name == "tanh" else "he")
     return ""
 
@@ -99,7 +100,18 @@ def nonlinearity(copied: CopiedTraining, argument: Any) -> str:
 
 
 def start_weights(copied: CopiedTraining, rule: Any) -> str:
-    """First weights by He's rule where rectifiers follow, by Xavier's otherwise, or by the one that is named; biases 0."""
+    """First weights by He's rule where rectifiers follow, by Xavier's otherwise, or by the one that is named; biases 0.
+
+    Of "small embeddings" what is looked up begins at a tenth, and all else as it was.
+    """
+    if rule == "small embeddings":
+        tables = [
+            each.weight for each in copied.model.modules() if isinstance(each, nn.Embedding) and each.weight.requires_grad
+        ]
+        with torch.no_grad():
+            for table in tables:
+                table.mul_(0.1)
+        return "" if tables else "it looks nothing up"
     if rule in (None, "auto"):
         names = {call.name for call in _calls(copied) if call.place == "hidden"}
         rule = "he" if names & set(_RECTIFIERS) else "xavier"
@@ -111,7 +123,7 @@ def start_weights(copied: CopiedTraining, rule: Any) -> str:
 def right_head(copied: CopiedTraining, fit: Any) -> str:
     """The activation after the last layer is taken away, and the loss is the one that suits the task.
 
-    `fit` is "auto", or "linear", which leaves the loss alone.
+    `fit` is "auto", "linear", which leaves the loss alone, or "classes", for targets that are numbers of classes.
     """
     changed = False
     for _ in range(3):  # a softmax after a ReLU after the last layer
@@ -123,15 +135,15 @@ def right_head(copied: CopiedTraining, fit: Any) -> str:
         changed = True
     if fit == "linear":
         return "" if changed else "nothing follows its last layer"
-    return _set_loss(copied)
+    return _set_loss(copied, "classes" if fit == "classes" else copied.subject.task)
 
 
-def _set_loss(copied: CopiedTraining) -> str:
+def _set_loss(copied: CopiedTraining, task: str) -> str:
     rows = _probe(copied)
     copied.set_training(False)
     with torch.no_grad():
         outputs = copied.answer(rows.inputs)
-    task, targets = copied.subject.task, copied.train.targets
+    targets = copied.train.targets
     if not isinstance(outputs, Tensor) or not isinstance(targets, Tensor):
         return "its outputs or targets are more than one tensor"
     per_row = outputs.numel() // len(rows)
@@ -158,6 +170,8 @@ def _set_loss(copied: CopiedTraining) -> str:
     copied.head, copied.loss_made_of = [], ["cross_entropy"]
     copied.loss = lambda outputs, targets: F.cross_entropy(outputs.reshape(len(targets), -1), classes_in(targets))
     copied.outputs_of = lambda outputs: outputs.reshape(-1, classes) if outputs.ndim < 2 else outputs
+    if copied.subject.task == "number":  # judged as numbers are
+        copied.outputs_of = lambda outputs: outputs.reshape(-1, classes).argmax(1, keepdim=True).float()
     return ""
 
 

@@ -35,9 +35,11 @@ def row_errors(
     return torch.where(broken, worst, errors.nan_to_num(worst).clamp(max=worst))
 
 
-def part_losses(loss: Callable[[Any, Any], Tensor], outputs: Callable[[Any], Any], rows: Rows) -> Tensor:
-    """The losses of up to 32 parts of the rows, where rows have no errors of their own."""
-    size = max(1, math.ceil(len(rows) / _PARTS))
+def part_losses(
+    loss: Callable[[Any, Any], Tensor], outputs: Callable[[Any], Any], rows: Rows, *, size: int | None = None
+) -> Tensor:
+    """The losses of parts of so many rows, up to 32 where it is not said, where rows have no errors of their own."""
+    size = size or max(1, math.ceil(len(rows) / _PARTS))
     with torch.no_grad():
         values = [float(loss(outputs(part.inputs), part.targets)) for part in rows.parts(size) if len(part) == size]
     return torch.tensor(values)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from leadline.diagnose.checks.plain_tensors import make_parameters
 from leadline.diagnose.checks.task_guess import classes_in
 from leadline.diagnose.trials.copied_training import CopiedTraining
 
@@ -116,8 +117,10 @@ def longer(copied: CopiedTraining, factor: Any) -> str:
 
 def everything_trains(copied: CopiedTraining, argument: Any) -> str:
     held = {id(part) for optimizer in copied.subject.optimizers for group in optimizer.param_groups for part in group["params"]}
+    plain = copied.readings.hidden.plain if copied.readings is not None else []
     frozen = [part for part in copied.model.parameters() if not part.requires_grad]
-    if not frozen and all(id(part) in held for part in copied.subject.model.parameters()):
+    make_parameters(copied.model, plain)
+    if not frozen and not plain and all(id(part) in held for part in copied.subject.model.parameters()):
         return "all its parameters are trained already"
     for part in frozen:
         part.requires_grad_(part.is_floating_point())
