@@ -28,7 +28,7 @@ from leadline.diagnose.check_readings import (
     Splits,
     TargetColumns,
 )
-from leadline.diagnose.game_readings import Game
+from leadline.diagnose.rival_readings import Game
 
 
 @dataclass
