@@ -16,7 +16,6 @@ from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
     activation_spread,
-    answers_in_sight,
     drawn_codes,
     drills,
     head_fits,
@@ -28,6 +27,7 @@ from leadline.diagnose.checks import (
     renamed_classes,
     row_mixing,
     running_statistics,
+    steps_in_sight,
     target_columns,
 )
 from leadline.diagnose.checks.batch_losses import loss_of_places
@@ -69,7 +69,7 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
         if readings.asked.places and subject.loss is not None:
             subject.loss = loss_of_places(subject.loss)
         examine_subject(subject, checks, graph_loss=probe.graph_loss)
-        sight = functools.partial(answers_in_sight.read_sight, subject, in_place=probe.in_place)
+        sight = functools.partial(steps_in_sight.read_sight, subject, in_place=probe.in_place)
         readings.sight = checks.run("answers in sight", sight, again=True) or readings.sight
         readings.last.suspicious = probe.row_course.suspicious(subject.train) or readings.last.suspicious
         if probe.unlearned and any("outputs" in each.partition(":")[0].split(", ") for each in readings.unchecked):
