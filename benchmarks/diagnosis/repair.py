@@ -13,6 +13,7 @@ trains as often as the same time allows, at least once, and keeps what is best o
 from __future__ import annotations
 
 import argparse
+import copy
 import gzip
 import json
 import sys
@@ -26,8 +27,8 @@ import numpy as np
 import torch
 from faults import parts_of
 from harm import rate_of
-from judging import chance, shown
-from programs import Trained, train
+from judging import answers, chance, shown
+from programs import Trained, outputs_of, train
 from recipe import Recipe
 from run import Subject, read
 from tally import harms_of
@@ -86,6 +87,16 @@ def judged(copy: Any, recipe: Recipe) -> tuple[np.ndarray[Any, Any], float]:
     return held, float(1 - np.mean([test[targets == each].mean() for each in np.unique(targets)]))
 
 
+def errors_as_judged(model: torch.nn.Module, old: Any, recipe: Recipe) -> np.ndarray[Any, Any]:
+    """Errors of the held-out rows as the program itself reads its answers, which may be part of what is wrong with it."""
+    inputs, targets = recipe.arrays.valid
+    if recipe.metric == "r2":
+        return judged(old, recipe)[0]
+    said = answers(outputs_of(copy.deepcopy(model).train(recipe.mode == "train"), recipe.arrays.valid), recipe, recipe.arrays)
+    wrong = (said.reshape(targets.shape) != targets).double()
+    return wrong.reshape(len(inputs), -1).mean(1).numpy()
+
+
 def sure_gain(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> bool:
     """Fewer errors by more than two standard errors; row by row, unless some rows were left out as unfit."""
     from leadline.diagnose.trials.gains import is_sure
@@ -127,8 +138,7 @@ def mended(recipe: Recipe, seed: int, confirm: float) -> dict[str, Any]:
     refused = change_copy(new, change, argument)
     if not refused:
         new.run(len(watched.losses))
-        before, _ = judged(old, recipe)
-        after, score = judged(new, recipe)
+        before, (after, score) = errors_as_judged(watched.model, old, recipe), judged(new, recipe)
         if sure_gain(before, after):
             record |= {"kept": True, "after": shown(score)}
     record |= {

@@ -38,7 +38,14 @@ def test_a_gain_must_be_sure() -> None:
 
 
 def test_the_table_counts_what_is_restored() -> None:
-    common = {"family": "moons", "chance": 0.5, "healthy": 0.9, "training_seconds": 2.0, "repair_seconds": 1.0}
+    common = {
+        "family": "moons",
+        "configuration": "adam",
+        "chance": 0.5,
+        "healthy": 0.9,
+        "training_seconds": 2.0,
+        "repair_seconds": 1.0,
+    }
     restored = {
         **common,
         "fault": "rate too high",
@@ -51,9 +58,9 @@ def test_the_table_counts_what_is_restored() -> None:
     missed = {**common, "fault": "rate too low", "before": 0.5, "after": 0.5, "searched": 0.88, "kept": False}
     healthy = {**common, "fault": "", "before": 0.9, "after": 0.8, "kept": True}
     assert skill(restored, "after") == pytest.approx(0.925)
-    found = table([restored, missed, healthy])
+    found = table([restored, missed, healthy], {("moons", "adam"): 0.02})
     assert found["restored by the first confirmed remedy"]["value"] == 0.5
     assert found["a remedy was confirmed"]["value"] == 0.5
     assert found["restored by random search in the same time"]["value"] == 0.5
-    assert found["healthy programs made worse by more than 3 % of their skill"]["value"] == 1.0
+    assert found["healthy programs made worse by more than two standard errors of their seeds"]["value"] == 1.0
     assert found["training_and_repair_over_training"] == 1.5

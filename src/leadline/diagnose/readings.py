@@ -94,6 +94,7 @@ class Graph:
     widest_kernel: int | None = None  # of the convolutions, in pixels or steps
     unseen: list[str] = field(default_factory=list)  # operations that hide others (compiled, checkpointed): read from modules
     softmax_size: int | None = None  # how many entries the last softmax of head or loss shares out one to
+    softmaxed: list[str] = field(default_factory=list)  # layers of weights that get a softmax as it is
     softmax_over_rows: bool = False  # it does so over the batch
     weighed_rows: bool = True  # no loss of usual kind is taken, or something multiplies it row by row
     broadcast: bool = False  # outputs [N, 1] meet targets [N]: the loss compares every row with every other
@@ -219,6 +220,7 @@ class Judged:
     answered: list[float] = field(default_factory=list)  # share of rows for which each class is answered
     constant: bool = False  # one answer for every row
     entropy: float | None = None  # mean entropy of the answers, in nats
+    silent: float = 0.0  # share of rows for whose class the output is exactly 0
     shares: list[float] = field(default_factory=list)  # of the places of maps and sequences, by class
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from leadline.diagnose.check_readings import ClassNumbers
 from leadline.diagnose.checks.answer_columns import read_answers
 from leadline.diagnose.checks.head_fits import head_problems, problems_of
+from leadline.diagnose.checks.last_look import judge
 from leadline.diagnose.checks.loss_graphs import read_graph
 from leadline.diagnose.checks.task_guess import task_of
 from leadline.diagnose.readings import Readings, Steps
@@ -43,6 +44,7 @@ def codes(model, make, targets, *, losses=(), mild=True):
 
 
 RIGHT = {
+    "logarithms of sigmoids": (net(3, nn.Sigmoid()), lambda o: -o[range(N), Y].log().mean(), Y),
     "cross entropy": (net(3), lambda o: F.cross_entropy(o, Y), Y),
     "cross entropy, smoothed": (net(3), lambda o: F.cross_entropy(o, Y, label_smoothing=0.1), Y),
     "cross entropy, weighted": (net(3), lambda o: F.cross_entropy(o, Y, weight=torch.tensor([1.0, 2, 3])), Y),
@@ -90,6 +92,7 @@ WRONG = [
     ("tanh_before_cross_entropy", net(3, nn.Tanh()), lambda o: F.cross_entropy(o, Y), Y),
     ("relu_before_cross_entropy", net(3, nn.ReLU()), lambda o: F.cross_entropy(o, Y), Y),
     ("relu_before_cross_entropy", net(3), lambda o: F.cross_entropy(o.clamp(min=0), Y), Y),
+    ("log_of_outputs", net(3), lambda o: -(LABELS * torch.log(o) + (1 - LABELS) * torch.log(1 - o)).mean(), LABELS),
     ("double_sigmoid", net(1, nn.Sigmoid()), lambda o: F.binary_cross_entropy_with_logits(o[:, 0], BITS), BITS),
     ("relu_before_sigmoid", net(1, nn.ReLU()), lambda o: F.binary_cross_entropy_with_logits(o[:, 0], BITS), BITS),
     ("softmax_before_sigmoid", net(3, nn.Softmax(1)), lambda o: F.binary_cross_entropy_with_logits(o, HOT), HOT),
@@ -107,6 +110,12 @@ WRONG = [
     ("broadcast", net(1), lambda o: F.mse_loss(o, NUMBERS), NUMBERS),
     ("binary_targets_outside", net(1), lambda o: F.binary_cross_entropy_with_logits(o[:, 0], 2 * BITS - 1), 2 * BITS - 1),
     ("binary_targets_outside", net(1), lambda o: F.binary_cross_entropy_with_logits(o[:, 0], Y.float()), Y),
+    (
+        "binary_targets_outside",
+        net(1, nn.Sigmoid()),
+        lambda o: -(Y * o[:, 0].log() + (1 - Y) * (1 - o[:, 0]).log()).mean(),
+        Y.float(),
+    ),
     ("targets_constant", net(3), lambda o: F.cross_entropy(o, 0 * Y), 0 * Y),
     ("wrong_sign", net(3), lambda o: -F.cross_entropy(o, Y), Y),
     ("squared_error_on_indices", net(1), lambda o: F.mse_loss(o[:, 0], Y.float()), Y),
@@ -138,6 +147,41 @@ def test_a_loss_that_is_scaled_by_minus_one_is_known_by_its_values():
     assert codes(net(3), lambda o: 0.5 * F.cross_entropy(o, Y), Y, losses=(0.5, 0.2)) == []
     by_hand = (net(3, nn.Softmax(1)), lambda o: o[range(N), Y].log().mean(), Y)
     assert codes(*by_hand, losses=(-1.1, -9.0)) == ["wrong_sign"]
+
+
+def test_outputs_that_another_network_takes_are_not_counted():
+    model, ends = net(2), nn.Linear(2, 3)
+    outputs = model(X)
+    graph = read_graph(F.cross_entropy(ends(outputs), Y), model, [], outputs=outputs)
+    answers = read_answers(Y, outputs, X)
+    assert [each["code"] for each in problems_of(graph, answers, targets=Y)] == []
+    graph = read_graph(F.nll_loss(outputs.log_softmax(1), Y % 2), model, [], outputs=outputs)
+    assert [each["code"] for each in problems_of(graph, answers, targets=Y)] == ["too_few_outputs"]
+
+
+@pytest.mark.parametrize(("low", "found"), [(-9.0, ["relu_before_likelihood"]), (9.0, [])])
+def test_rectified_answers_of_0_for_the_right_class_are_named(low, found):
+    model = net(3, nn.ReLU())
+    with torch.no_grad():
+        model[2].bias[:] = torch.tensor([low, 9.0, 9.0])
+
+    def loss(outputs, targets):
+        shares = (outputs / outputs.sum(1, keepdim=True)).clamp(min=1e-7)
+        return -shares[range(len(targets)), targets].log().mean()
+
+    subject = Subject(model, loss, (), Rows(X, Y), task="classes", classes=3)
+    readings = Readings()
+    readings.graph = read_graph(loss(model(X), Y), model, [], outputs=model(X))
+    readings.last.train = judge(subject, subject.train, model)
+    assert [each["code"] for each in head_problems(subject, readings)] == found
+
+
+def test_a_softmax_of_one_number_is_taken_away():
+    model = net(1, nn.Softmax(1))
+    outputs = model(X)
+    graph = read_graph(F.mse_loss(outputs[:, 0], NUMBERS), model, [], outputs=outputs)
+    first = problems_of(graph, read_answers(NUMBERS, outputs, X), targets=NUMBERS, task="number")[0]
+    assert "MSELoss" in first["code_line"]
 
 
 def test_of_a_subject_with_readings():

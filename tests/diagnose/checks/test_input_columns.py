@@ -39,6 +39,14 @@ def test_scales_offsets_constants_and_what_is_not_finite():
     assert math.isfinite(columns.std)
 
 
+def test_a_column_that_is_seldom_on_is_on_the_scale_of_the_others():
+    seldom = (torch.rand(2000, 6, generator=G) < torch.tensor([0.5, 0.5, 0.5, 0.5, 0.0005, 0.0005])).float()
+    seldom[0] = 1.0
+    assert float(seldom.std(0).max() / seldom.std(0).min()) > 10
+    assert read_columns(seldom).scale_ratio == pytest.approx(1.0)
+    assert read_columns(seldom * torch.tensor([1.0, 1.0, 1.0, 1.0, 0.001, 0.001])).scale_ratio == pytest.approx(1000)
+
+
 def test_pictures_go_by_channel():
     pictures = torch.randint(0, 256, (20, 3, 8, 8), generator=G)
     columns = read_columns(pictures.float())

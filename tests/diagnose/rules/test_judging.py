@@ -317,6 +317,14 @@ def test_unlike_splits_are_told_by_what_makes_them_so(where: str, value: float, 
     assert finding.cause.startswith(cause)
 
 
+@pytest.mark.parametrize(("largest", "strong"), [(1.0, False), (30.0, True)])
+def test_means_of_what_lies_between_0_and_1_are_never_far_off(largest: float, strong: bool) -> None:
+    readings = healthy()
+    badly(readings)
+    readings.columns.std, readings.columns.offset, readings.columns.largest = 0.3, 9.0, largest
+    assert ("inputs_not_prepared" in [each.kind for each in judge_readings(readings)]) == strong
+
+
 def test_of_labels_shares_are_told_and_no_loss_beside_them() -> None:
     readings = healthy()
     readings.program.task = "labels"

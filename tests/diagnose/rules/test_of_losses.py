@@ -6,7 +6,7 @@ import math
 
 from leadline.diagnose.check_readings import Hidden
 from leadline.diagnose.readings import Judged, Readings, Sample
-from leadline.diagnose.rules.of_losses import not_training
+from leadline.diagnose.rules.of_losses import head_or_loss_wrong, not_training
 from leadline.diagnose.rules.of_rates import non_finite
 from leadline.diagnose.rules.outcomes import outcome_of
 
@@ -22,6 +22,17 @@ def heard(losses: list[float], gradients: list[float]) -> Readings:
     readings.steps.non_finite_step = next((step for step, loss in enumerate(losses) if not math.isfinite(loss)), None)
     readings.last.train = Judged(100, losses[-1], 0.9, 0.01, 0.01)
     return readings
+
+
+def test_what_is_tried_is_what_is_advised() -> None:
+    readings = Readings()
+    for told, tried in (
+        ({"change": "sign", "argument": ""}, ("sign", None)),
+        ({"change": "head", "argument": "classes"}, ("head", "classes")),
+        ({"change": "head", "argument": "linear"}, ("head", "auto")),
+    ):
+        readings.graph.problems = [{"code": "any", "says": "It is wrong.", "remedy": "Mend it.", "code_line": "loss", **told}]
+        assert next(head_or_loss_wrong(readings, outcome_of(readings))).changes == (tried,)
 
 
 def kinds(readings: Readings) -> list[str]:

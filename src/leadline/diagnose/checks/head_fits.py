@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from torch import Tensor
@@ -13,6 +14,7 @@ from leadline.diagnose.subject import Subject
 Problem = dict[str, str]
 _RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, float("inf"))}
 _RANGES |= {"softplus": (0.0, float("inf")), "exp": (0.0, float("inf")), "hardsigmoid": (0.0, 1.0), "softsign": (-1.0, 1.0)}
+_BOUNDING = frozenset(("softmax", "sigmoid", "softplus", "exp", "relu", "hardsigmoid", "abs", "pow"))
 _SQUARED = frozenset(("mse_loss", "smooth_l1_loss", "huber_loss", "l1_loss"))
 _ROOM, _MANY = 0.05, 0.3  # off a sum of one, and share of rows; share from which it is no trifle
 _SLOPE = 0.05  # of the usual one, where there should be none
@@ -45,8 +47,8 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
     )
     if subject.loss is None:  # then it is not known whether the outputs are what it compares
         found = [each for each in found if each["code"] not in _OF_OUTPUTS]
-    told = [*_no_logarithm(readings), *_pulled_apart(readings), *_numbered_classes(readings), *_beyond_shares(subject)]
-    return [*told, *found]
+    told = [*_no_logarithm(readings), *_pulled_apart(readings), *_numbered_classes(readings), *_silent_labels(readings)]
+    return [*told, *_beyond_shares(subject), *found]
 
 
 def problems_of(
@@ -61,8 +63,9 @@ def problems_of(
 ) -> list[Problem]:
     """The same from plain readings."""
     found = [
-        *_softmaxes(graph),
+        *_softmaxes(graph, task),
         *_pairs(graph),
+        *_logarithms(graph, task),
         *_ranges(graph, targets, task),
         *_sums(graph, answers, targets),
         *_shapes(graph, answers),
@@ -93,13 +96,16 @@ def _problem(
     return {**told, "mild": "yes"} if mild else told
 
 
-def _softmaxes(graph: Graph) -> Iterator[Problem]:
+def _softmaxes(graph: Graph, task: str) -> Iterator[Problem]:
     if graph.softmax_size == 1:
+        number, of_two = "loss = nn.MSELoss()(last_layer(x).squeeze(1), targets)", "outputs.squeeze(1), targets.float()"
         yield _problem(
             "softmax_of_one",
             "A softmax over one output is always 1, so that nothing can be learned.",
-            "Give the network one output a class, or take the sigmoid of one output with binary cross entropy.",
-            "loss = nn.BCEWithLogitsLoss()(outputs.squeeze(1), targets.float())",
+            "Take the softmax away: a number is what the last layer gives."
+            if task == "number"
+            else "Give the network one output a class, or take the sigmoid of one output with binary cross entropy.",
+            number if task == "number" else f"loss = nn.BCEWithLogitsLoss()({of_two})",
         )
     elif graph.softmax_over_rows:
         yield _problem(
@@ -164,6 +170,26 @@ def _pairs(graph: Graph) -> Iterator[Problem]:
             f"Take {_NAMES[last]} away from the end of the network: this loss wants its plain outputs.",
             "loss = nn.BCEWithLogitsLoss()(last_layer(x), targets.float())",
             argument="linear",
+        )
+
+
+def _logarithms(graph: Graph, task: str) -> Iterator[Problem]:
+    """A loss of probabilities, written by hand, on outputs that are none."""
+    before = graph.loss_operations[:4]
+    if (
+        task in ("classes", "labels")
+        and "log" in before
+        and not graph.head
+        and not _BOUNDING & set(before[: before.index("log")])
+    ):
+        yield _problem(
+            "log_of_outputs",
+            "The loss takes the logarithm of the network's plain outputs, and nothing makes probabilities of them: of what is "
+            "below 0 there is no logarithm.",
+            "Use the loss that takes plain outputs, or end the network with a sigmoid or a softmax.",
+            "loss = nn.BCEWithLogitsLoss()(last_layer(x), targets.float())"
+            if task == "labels"
+            else "loss = nn.CrossEntropyLoss()(last_layer(x), targets)",
         )
 
 
@@ -280,6 +306,20 @@ def _numbered_classes(readings: Readings) -> Iterator[Problem]:
         )
 
 
+def _silent_labels(readings: Readings) -> Iterator[Problem]:
+    """A logarithm of rectified answers, of which those for the right class are 0: no gradient comes to them."""
+    judged, graph = readings.last.train, readings.graph
+    if judged is None or judged.silent < _CLEAR or graph.head[:1] != ["relu"] or graph.loss_operations[:1] != ["log"]:
+        return
+    yield _problem(
+        "relu_before_likelihood",
+        f"The network ends with ReLU, and the loss takes the logarithm of its answers: for {judged.silent:.0%} of the rows the "
+        "answer for the right class is exactly 0, and no gradient comes to it.",
+        "Take the ReLU away from the end of the network, and use cross entropy on its plain outputs.",
+        "loss = nn.CrossEntropyLoss()(last_layer(x), targets)",
+    )
+
+
 def _shapes(graph: Graph, answers: Answers) -> Iterator[Problem]:
     if graph.broadcast:
         outputs, targets = answers.output_shape, answers.shape
@@ -296,7 +336,9 @@ def _shapes(graph: Graph, answers: Answers) -> Iterator[Problem]:
 
 def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterator[Problem]:
     first = graph.loss_operations[0] if graph.loss_operations else ""
-    if first.startswith("binary_cross_entropy") and (answers.smallest < 0 or answers.largest > 1):
+    alone = len(answers.output_shape) < 2 or math.prod(answers.output_shape[1:]) == 1
+    by_hand = last_squash(graph) == "sigmoid" and first == "log" and alone and answers.largest > 1
+    if by_hand or (first.startswith("binary_cross_entropy") and (answers.smallest < 0 or answers.largest > 1)):
         yield _problem(
             "binary_targets_outside",
             f"Binary cross entropy wants targets between 0 and 1, but they go from {answers.smallest:.3g} to "
@@ -305,6 +347,7 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
             "targets = (targets > 0).float()"
             if answers.smallest < 0
             else "loss = nn.CrossEntropyLoss()(outputs, targets.long())",
+            argument="auto" if answers.smallest < 0 or not alone else "classes",
         )
     rows = answers.rows
     if rows >= 8 and answers.std == 0 and task != "other" and (len(answers.shape) < 2 or answers.shape[-1] == 1):
@@ -317,7 +360,9 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
             argument="",
         )
     outputs = answers.output_shape[-1] if len(answers.output_shape) == 2 else 0
-    if first in ("log_softmax", "nll_loss") and "nll_loss" in graph.loss_operations and outputs and answers.largest >= outputs:
+    own = graph.softmax_size in (None, outputs)  # and not of what another network made of these outputs
+    entropy = first in ("log_softmax", "nll_loss") and "nll_loss" in graph.loss_operations
+    if entropy and own and outputs and answers.largest >= outputs:
         yield _problem(
             "too_few_outputs",
             f"There are {outputs} outputs, but a target is {answers.largest:.0f}.",

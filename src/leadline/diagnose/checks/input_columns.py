@@ -117,11 +117,9 @@ def _read(name: str, part: Tensor) -> Columns:
     # What is left of a constant column is rounding.
     constant = std <= 1e-7 * mean.abs() + 1e-30
     told = ~constant
-    if kind == "pictures" or int(told.sum()) < 2:
-        ratio = 1.0 if int(told.sum()) < 2 else float(std[told].max() / std[told].min())
-    else:
-        high, low = (std[told].quantile(share, interpolation="nearest") for share in (0.95, 0.05))
-        ratio = float(high / low)
+    reach = torch.where(finite, values, -torch.inf).amax(0) - torch.where(finite, values, torch.inf).amin(0)
+    # A column that is seldom another than 0 has a small deviation, and yet the scale of the others.
+    ratio = min(_ratio(each[told], whole=kind == "pictures") for each in (std, reach))
     offset = float((mean[told].abs() / std[told]).max()) if bool(told.any()) else 0.0
     usable = values[finite]
     return Columns(
@@ -138,6 +136,14 @@ def _read(name: str, part: Tensor) -> Columns:
         kind=kind,
         length=len(values) // len(part) if kind == "series" else 0,
     )
+
+
+def _ratio(sizes: Tensor, *, whole: bool) -> float:
+    """The largest over the smallest, of many columns the 95th over the 5th percentile; 1 of fewer than two."""
+    if len(sizes) < 2:
+        return 1.0
+    high, low = (sizes.quantile(share, interpolation="nearest") for share in ((1.0, 0.0) if whole else (0.95, 0.05)))
+    return float(high / low)
 
 
 def _worst(name: str, kind: str, mean: Tensor, std: Tensor, constant: Tensor, finite: Tensor) -> list[str]:

@@ -78,6 +78,9 @@ def judge(subject: Subject, rows: Rows, model: nn.Module, *, head: Sequence[str]
     errors = torch.where(torch.isfinite(errors), errors, 1.0)
     judged.error, judged.error_se = share_wrong(errors, subject.task)
     if subject.task == "classes":
+        flat, labels = answers.reshape(len(answers), -1), classes_in(targets)
+        if flat.shape[1] > max(int(labels.max()), 1):
+            judged.silent = float((flat.gather(1, labels[:, None]) == 0).float().mean())
         signs = targets.numel() == len(targets) and float(targets.min()) == -1
         _judge_classes(
             judged,

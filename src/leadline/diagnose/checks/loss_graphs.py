@@ -80,11 +80,22 @@ def _read_structure(graph: Graph, nodes: Sequence[Node], outputs: Any) -> None:
     graph.depth = longest_path(nodes, stretches)
     operations = {nodes[at].layer: each.operations for at, each in reversed(stretches.items())}
     graph.activations = [name for each in operations.values() for name in dict.fromkeys(reversed(each)) if name not in LOOK_UPS]
+    graph.softmaxed = sorted({node.layer for node in nodes if node.layer and _gets_softmax(node, nodes)})
     present = {node.name for node in nodes}
     graph.normalizes = any(name in NORMS or name.endswith(("layer_norm", "group_norm", "rms_norm")) for name in present)
     graph.recurrent = bool(present & RECURRENT) or any("_hh" in name for node in nodes for name in node.weights)
     graph.convolutional = any("conv" in name for name in present)
     _read_ending(graph, nodes, outputs)
+
+
+def _gets_softmax(node: Node, nodes: Sequence[Node]) -> bool:
+    """Whether a layer of weights is given a softmax; that of an attention meets values, which are data."""
+    at = node
+    while len(at.inputs) == 1 and node.name in MATRICES:
+        at = nodes[at.inputs[0]]
+        if at.name not in MOVES | {"native_dropout", "fused_dropout", "mul", "div"}:  # on a CPU dropout is a product
+            return at.name in ("softmax", "log_softmax") and not at.from_weights
+    return False
 
 
 def _read_ending(graph: Graph, nodes: Sequence[Node], outputs: Any) -> None:

@@ -32,13 +32,13 @@ def read_plain(subject: Subject, rows: Rows) -> tuple[list[str], float]:
         ([], 0.0)
     """
     copied = subject.trained().train()
-    before = dict(plain_tensors(copied))
+    before = dict(unregistered(copied))
     if not before or not subject.optimizers:
         return [], 0.0
     values = {path: each.clone() for path, each in before.items()}
     with torch.no_grad():
         subject.call(copied, rows.inputs)
-    after = dict(plain_tensors(copied))
+    after = dict(unregistered(copied))
     staying = {path: each for path, each in before.items() if after.get(path) is each and torch.equal(each, values[path])}
     drawn = {path: each.requires_grad_() for path, each in staying.items() if looks_random(each)}
     if not drawn:
@@ -51,13 +51,13 @@ def read_plain(subject: Subject, rows: Rows) -> tuple[list[str], float]:
     return sorted(used), size / max(size + sum(each.numel() for each in copied.parameters()), 1)
 
 
-def plain_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def unregistered(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Matrices of numbers that are attributes of modules, and neither parameters nor buffers, by their path.
 
     Example:
         >>> layer = nn.Linear(2, 2)
         >>> layer.keys = torch.randn(3, 2)
-        >>> [path for path, _ in plain_tensors(nn.Sequential(layer))]
+        >>> [path for path, _ in unregistered(nn.Sequential(layer))]
         ['0.keys']
     """
     for name, module in model.named_modules():
@@ -92,7 +92,7 @@ def looks_random(values: Tensor) -> bool:
     """
     flat = values.detach().double().reshape(len(values), -1)
     count = flat.numel()
-    if count < _TOLD or len(flat.unique()) < _UNLIKE * count or not bool(torch.isfinite(flat).all()):
+    if count < _TOLD or len(torch.unique(flat)) < _UNLIKE * count or not bool(torch.isfinite(flat).all()):
         return False
     centred = flat - flat.mean()
     pairs = [(centred[1:], centred[:-1]), (centred[:, 1:], centred[:, :-1])]
@@ -103,4 +103,4 @@ def looks_random(values: Tensor) -> bool:
         return True
     rows = centred / centred.norm(dim=1, keepdim=True).clamp(min=1e-12)
     likeness = (rows @ rows.T).fill_diagonal_(0).square().sum() / (len(rows) * (len(rows) - 1))
-    return float(likeness.sqrt()) > _EVEN / flat.shape[1] ** 0.5
+    return bool(likeness.sqrt() > _EVEN / flat.shape[1] ** 0.5)

@@ -87,7 +87,7 @@ def error_of(answers: Tensor, wanted: Tensor, task: str) -> tuple[float, float]:
 def _balanced(answers: Tensor, wanted: Tensor) -> float:
     """The mean over the classes that are there of the share of their rows that is answered wrongly."""
     right, truth = answers.argmax(1) == wanted.argmax(1), wanted.argmax(1)
-    return 1 - float(torch.stack([right[truth == each].float().mean() for each in truth.unique()]).mean())
+    return 1 - float(torch.stack([right[truth == each].float().mean() for each in torch.unique(truth)]).mean())
 
 
 def _constant(x: Tensor, y: Tensor, task: str) -> Method:

@@ -104,6 +104,7 @@ BEFORE: tuple[Rule, ...] = (
     needed_activation,
     of_layers.bad_initialization,
     of_layers.vanishing_gradient,
+    of_layers.shared_units,
     of_layers.dead_units,
     of_layers.saturation,
     rate_outside,

@@ -57,6 +57,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_layers.no_nonlinearity,
     of_layers.bad_initialization,
     of_layers.vanishing_gradient,
+    of_layers.shared_units,
     of_layers.dead_units,
     of_layers.saturation,
     of_rates.clipped_late,

@@ -15,6 +15,8 @@ AS_WELL = 0.1  # of the error of one answer for all: held-out rows are answered 
 NAMES = 8  # numbers a row, of things that are looked up
 _UNRELATED = "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart."
 FOREIGN = 0.8  # of what targets ask; of losses over pairs of rows much less is
+SPREAD, OFFSET = (0.1, 5.0), 3.0  # of prepared inputs
+ONLY_TRIED = 0.45  # strength of what is said where a trial confirms it, and never without
 FEW_CLASSES = 3  # of places: of letters and words the rare ones are rightly said to be seldom
 
 
@@ -33,15 +35,17 @@ def inputs_not_prepared(readings: Readings, outcome: Outcome) -> Iterator[Candid
         )
         return
     size = max(abs(columns.mean), columns.std)
+    small = columns.std > SPREAD[0] and max(abs(columns.smallest), abs(columns.largest)) <= 1
+    offset = ramp(math.log10(max(columns.offset, 1e-9)), math.log10(OFFSET), 1.2)
     strength = max(
         ramp(math.log10(max(columns.scale_ratio, 1.0)), 1.5, 2.5),
-        ramp(math.log10(max(columns.offset, 1e-9)), 0.4, 1.2),
+        min(offset, ONLY_TRIED) if small else offset,  # of what lies between 0 and 1 a mean is never far off
         ramp(math.log10(max(size, 1e-9)), 0.7, 1.7),
         ramp(math.log10(max(columns.std, 1e-12)), -1.3, -2.5),
     )
     measures = [
-        Measure("spread of the inputs", columns.std, 0.1, 5.0),
-        Measure("largest |mean| of an input over its spread", columns.offset, high=3.0),
+        Measure("spread of the inputs", columns.std, *SPREAD),
+        Measure("largest |mean| of an input over its spread", columns.offset, high=OFFSET),
         Measure("scales of the inputs, largest over smallest", columns.scale_ratio, high=100.0),
     ]
     yield Candidate(
@@ -78,7 +82,7 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         measures.append(Measure("share of the error that the best simple method removes", best_learned, low=0.05))
     if outcome.nothing and dependence is not None and dependence < 1e-3:
         # Where a simple method does find a relation, it is the network that does not pass its inputs on, for another reason.
-        strength = max(strength, 0.5 if best_learned is None or best_learned < 0.1 else 0.2)
+        strength = max(strength, 0.2 if best_learned is not None and best_learned >= 0.1 else 0.5)
         measures.append(Measure("spread of the outputs over the rows, relative", dependence, low=1e-3))
     if last.permuted_loss is not None and last.train is not None and last.train.loss is not None and outcome.nothing:
         measures.append(
@@ -86,7 +90,7 @@ def input_ignored(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
         )
     yield Candidate(
         "input_ignored",
-        strength,
+        strength if best_learned is not None else min(strength, ONLY_TRIED),  # no method was there to find anything
         _UNRELATED if best_learned is not None else "All rows get the same answer: nothing of the inputs reaches the outputs.",
         measures,
         proven=strength >= 0.9,

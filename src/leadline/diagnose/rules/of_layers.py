@@ -17,6 +17,11 @@ VANISHED = 1e-3  # first over last gradient per √parameter
 DEAD, SATURATED = 0.4, 0.5
 GROWN = 5.0
 FEW_WEIGHTS = 24
+FLAT = 2  # dimensions of outputs that are one answer a row
+SILENT, BEHIND_IT = (
+    0.9,
+    0.6,
+)  # share of dead units that stop the gradient, and what is left of a suspicion then
 
 
 def vanishing_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -29,12 +34,32 @@ def vanishing_gradient(readings: Readings, outcome: Outcome) -> Iterator[Candida
         return
     ratio = float(np.median(ratios[: max(3, len(ratios) // 2)]))
     strength = ramp(math.log10(max(ratio, 1e-12)), -2.0, -3.3)
+    if max(readings.last.dead.values(), default=0.0) > SILENT:
+        strength *= BEHIND_IT
     yield Candidate(
         "vanishing_gradient",
         strength,
         "The gradient shrinks on its way back, so that the first layers hardly learn.",
         (Measure("first over last gradient per √parameter", ratio, low=VANISHED),),
         (("activation", "relu"), ("normalization", None), ("initialize", "auto")),
+    )
+
+
+def shared_units(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+    """A softmax as the activation of a hidden layer."""
+    names = readings.graph.softmaxed
+    if not names:
+        return
+    yield Candidate(
+        "vanishing_gradient",
+        0.79,
+        "A softmax stands between layers of weights: its units share a sum of 1, so that each of them says little, and the "
+        "gradient shrinks at each softmax.",
+        (Measure("layers that get the outputs of a softmax", len(names), high=0),),
+        (("activation", "relu"),),
+        ", ".join(names[:3]),
+        weight=0.95,
+        extra={"remedy": "Take a ReLU in its place; a softmax belongs at the end.", "code_line": "nn.ReLU()"},
     )
 
 
@@ -151,8 +176,8 @@ def no_nonlinearity(readings: Readings, outcome: Outcome) -> Iterator[Candidate]
 
 def receptive_field(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     share = readings.graph.field_share
-    if share is None or share >= 0.5:
-        return
+    if share is None or share >= 0.5 or len(readings.answers.output_shape) > FLAT:
+        return  # of maps it is not known how far a place of the answer has to see
     yield Candidate(
         "receptive_field",
         ramp(share, 0.5, 0.2),

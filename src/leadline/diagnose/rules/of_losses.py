@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.rules.outcomes import Outcome
-from leadline.diagnose.rules.suspicions import Candidate, ramp
+from leadline.diagnose.rules.suspicions import Candidate, Change, ramp
 
 DEEP, ABYSS = 20.0, 1000.0  # times its first size below 0: a loss that goes on falling there has no bound
 WORSE = 1.2  # times the error of one answer for all, on rows that were trained on
@@ -26,13 +26,19 @@ def head_or_loss_wrong(readings: Readings, outcome: Outcome) -> Iterator[Candida
             weight if mild else 1.0 - 0.05 * number,
             problem["says"],
             (),
-            (("head", "auto"),),
+            (_advised(problem),),
             proven=not mild,
             hurts=not mild,
             extra=problem,
         )
         break  # one finding a kind: the weightiest comes first
     yield from _loss_beside_the_task(readings, outcome)
+
+
+def _advised(problem: dict[str, str]) -> Change:
+    """The trial of what a problem's remedy says, where it is another than the usual loss for the task."""
+    change, argument = problem.get("change", ""), problem.get("argument", "")
+    return (change, argument or None) if change in ("sign", "mean_loss") or argument == "classes" else ("head", "auto")
 
 
 def _loss_beside_the_task(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
@@ -96,7 +102,8 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     if graph.detached:
         yield Candidate("not_training", 1.0, "The loss has no graph: no gradient reaches any weight.", (), proven=True)
         return
-    if steps.not_zeroed is not None and steps.not_zeroed > 0.5:
+    held = not steps.names or len(graph.outside) < len(steps.names)  # else its optimizer zeroes the gradients of others
+    if held and steps.not_zeroed is not None and steps.not_zeroed > 0.5:
         yield Candidate(
             "not_training",
             1.0,

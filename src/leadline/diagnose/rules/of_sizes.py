@@ -10,6 +10,7 @@ from leadline.diagnose.readings import LayerFacts, Readings
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 
+TAKEN_BACK, ONLY_TRIED = 0.79, 0.45  # strength: of what a trial in vain refutes, and of what is never said without a trial
 WIDE, NARROW = 8.0, 3.0  # units of a hidden layer: beyond suspicion, and too few for most things
 
 
@@ -19,10 +20,15 @@ def narrow_layer(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     if narrow is None or readings.program.task == "other":  # a code is meant to be narrow
         return
     units = "one unit" if narrow.units == 1 else f"{narrow.units} units"
+    cause = f"All that the network knows of a row has to pass through {units}: what does not fit there is lost."
+    enough = narrow.units >= readings.program.layers[-1].units  # for what a linear model needs
+    most = TAKEN_BACK if enough else 1.0
+    if narrow.units >= _least_before(readings, narrow) or (enough and outcome.best_name == "linear"):
+        most, cause = ONLY_TRIED, f"With {units} in a hidden layer the network can draw few bounds: more of them gain."
     yield Candidate(
         "underfitting",
-        ramp(narrow.units, WIDE, NARROW),
-        f"All that the network knows of a row has to pass through {units}: what does not fit there is lost.",
+        min(most, ramp(narrow.units, WIDE, NARROW)),
+        cause,
         (Measure("units of the narrowest hidden layer", narrow.units, low=WIDE),),
         (("wider", 8),),
         narrow.name,
@@ -34,6 +40,12 @@ def narrowest(readings: Readings) -> LayerFacts | None:
     """The layer with the fewest units of those from which the next one gets all that it gets."""
     pairs = itertools.pairwise(readings.program.layers)
     return min((one for one, other in pairs if _feeds(one, other)), key=lambda layer: layer.units, default=None)
+
+
+def _least_before(readings: Readings, narrow: LayerFacts) -> int:
+    """The fewest numbers that come to any layer up to this one: as many units lose nothing that was there."""
+    before = itertools.takewhile(lambda layer: layer is not narrow, readings.program.layers)
+    return min(layer.fan_in for layer in (*before, narrow) if layer.fan_in)
 
 
 def _feeds(one: LayerFacts, other: LayerFacts) -> bool:

@@ -104,8 +104,9 @@ def outcome_of(readings: Readings) -> Outcome:
     if best is not None and not by_loss:
         se = math.hypot(error_se, readings.beside.valid_se.get(best_name, 0.0))
         # Where rare answers count for more, those that are counted wrong for it are no shortfall: the best simple method
-        # by the share wrong may be the one that never gives them.
-        if not (weighted and (best >= 0.95 * constant or _fair(readings, judged))):
+        # by the share wrong may be the one that never gives them, or hardly ever.
+        told = constant - best - 2 * readings.beside.valid_se.get(best_name, 0.0)
+        if not (weighted and _fair(readings, judged, unknown=told <= 0.05 * constant)):
             shortfall = behind(error, best, se, constant)
     gap_se = math.hypot(error_se, (train.loss_se if by_loss else train.error_se) if train is not None else 0.0)
     if not math.isfinite(error):
@@ -129,10 +130,10 @@ def outcome_of(readings: Readings) -> Outcome:
     )
 
 
-def _fair(readings: Readings, judged: Judged) -> bool:
-    """Whether the mean over the classes of the share wrong is no larger than that of any simple method."""
+def _fair(readings: Readings, judged: Judged, *, unknown: bool) -> bool:
+    """Whether the mean over the classes of the share wrong is no larger than that of any simple method, where it is known."""
     others = readings.beside.valid_balanced.values()
-    return judged.balanced_error is not None and bool(others) and judged.balanced_error <= min(others)
+    return judged.balanced_error <= min(others) if judged.balanced_error is not None and others else unknown
 
 
 def behind(error: float, best: float, se: float, constant: float) -> float:

@@ -38,6 +38,7 @@ FUNCTIONS: dict[Any, str] = _functions()
 """Each spelling that torch has of an activation or of dropout → its name."""
 
 _PRODUCTS = {torch.mul, Tensor.mul, Tensor.mul_, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__}
+_LAYERS = {F.linear, F.conv1d, F.conv2d, F.conv3d}
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 
 Site = tuple[int, str, str, int]
@@ -71,6 +72,7 @@ class Call:
     name: str
     result: Any
     place: str = "hidden"
+    fed: bool = False  # a layer of weights gets its result as it is
 
 
 class Watching(TorchFunctionMode):
@@ -93,6 +95,9 @@ class Watching(TorchFunctionMode):
             for call in self.calls:
                 if id(call.result) in given:
                     call.place = "gate"
+        if func in _LAYERS and args:
+            for call in self.calls:  # dropout in evaluation mode, and a view, are where their input is
+                call.fed |= isinstance(call.result, Tensor) and call.result.data_ptr() == args[0].data_ptr()
         result = func(*args, **(kwargs or {}))
         if (name := FUNCTIONS.get(func)) is not None:
             site = _site()

@@ -78,11 +78,12 @@ def set_activation(copied: CopiedTraining, name: Any) -> str:
     wanted = _SATURATES if name != "tanh" else ("sigmoid", "hardsigmoid")
     if name in ("leaky_relu", "gelu"):
         wanted = (*wanted, "relu", "relu6")
-    chosen = [call for call in calls if call.place == "hidden" and call.name in wanted]
+    shared = [call for call in calls if call.fed and call.name in ("softmax", "log_softmax")]
+    chosen = [call for call in calls if call.place == "hidden" and call.name in wanted] + shared
     if not chosen:
         return "no activation of a hidden layer is of the kind that this would replace"
     copied.within.append(Replacing(calls, chosen, lambda old, x, *rest, **named: function(x)))
-    if any(call.name in _SATURATES for call in chosen):
+    if shared or any(call.name in _SATURATES for call in chosen):
         start_weights(copied, "xavier" if name == "tanh" else "he")
     return ""
 
@@ -122,7 +123,7 @@ def start_weights(copied: CopiedTraining, rule: Any) -> str:
 def right_head(copied: CopiedTraining, fit: Any) -> str:
     """The activation after the last layer is taken away, and the loss is the one that suits the task.
 
-    `fit` is "auto", or "linear", which leaves the loss alone.
+    `fit` is "auto", "linear", which leaves the loss alone, or "classes", for targets that are numbers of classes.
     """
     changed = False
     for _ in range(3):  # a softmax after a ReLU after the last layer
@@ -134,15 +135,15 @@ def right_head(copied: CopiedTraining, fit: Any) -> str:
         changed = True
     if fit == "linear":
         return "" if changed else "nothing follows its last layer"
-    return _set_loss(copied)
+    return _set_loss(copied, "classes" if fit == "classes" else copied.subject.task)
 
 
-def _set_loss(copied: CopiedTraining) -> str:
+def _set_loss(copied: CopiedTraining, task: str) -> str:
     rows = _probe(copied)
     copied.set_training(False)
     with torch.no_grad():
         outputs = copied.answer(rows.inputs)
-    task, targets = copied.subject.task, copied.train.targets
+    targets = copied.train.targets
     if not isinstance(outputs, Tensor) or not isinstance(targets, Tensor):
         return "its outputs or targets are more than one tensor"
     per_row = outputs.numel() // len(rows)
@@ -169,6 +170,8 @@ def _set_loss(copied: CopiedTraining) -> str:
     copied.head, copied.loss_made_of = [], ["cross_entropy"]
     copied.loss = lambda outputs, targets: F.cross_entropy(outputs.reshape(len(targets), -1), classes_in(targets))
     copied.outputs_of = lambda outputs: outputs.reshape(-1, classes) if outputs.ndim < 2 else outputs
+    if copied.subject.task == "number":  # judged as numbers are
+        copied.outputs_of = lambda outputs: outputs.reshape(-1, classes).argmax(1, keepdim=True).float()
     return ""
 
 
