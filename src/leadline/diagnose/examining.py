@@ -81,7 +81,9 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
 
 def judge_with_trials(subject: Subject, readings: Readings, *, seconds: float, plan: Plan | None = None) -> Verdict:
     """The verdict on readings, after the trials that are worth it where there is time for some."""
-    if seconds > 0 and (wanted := worth_trying(readings)):
+    if readings.asked.moving:  # copies would learn what the training asked for once
+        readings.unchecked.append("trials: the targets are others at each time of the training")
+    elif seconds > 0 and (wanted := worth_trying(readings)):
         began, checks = time.perf_counter(), Checklist(readings)
         first = seconds * (FIRST_SHARE if may_be_two(readings) else 1.0)
         run = functools.partial(branches, subject, wanted, seconds=first, readings=readings)
