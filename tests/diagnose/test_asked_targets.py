@@ -177,3 +177,23 @@ def test_only_labels_can_be_wrong(task: str, asked: bool, found: bool) -> None:
     readings = Readings(asked=Asked(moving=asked))
     readings.program.task, readings.answers.contradictions = task, 0.8
     assert any(each.strength > 0.8 for each in label_noise(readings, outcome_of(readings))) == found
+
+
+def test_targets_that_move_are_not_put_to_trials() -> None:
+    torch.manual_seed(0)
+    values = nn.Embedding(12, 1)
+    optimizer = torch.optim.Adam(values.parameters(), 0.02)
+    with watch(values, optimizer, loss=F.mse_loss, share=0.9) as probe:
+        for _ in range(150):
+            place = torch.randint(11, (64,))
+            with torch.no_grad():
+                target = 0.1 + 0.9 * values(place + 1)
+            loss = F.mse_loss(values(place), target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            probe.step(loss, place, target)
+    verdict = probe.findings(confirm=1)
+    assert probe.readings.asked.moving
+    assert verdict.healthy, str(verdict)
+    assert not probe.readings.branches

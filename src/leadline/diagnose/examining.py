@@ -16,7 +16,6 @@ from leadline.diagnose import trends
 from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks import (
     activation_spread,
-    answers_in_sight,
     drawn_codes,
     drills,
     head_fits,
@@ -28,6 +27,7 @@ from leadline.diagnose.checks import (
     renamed_classes,
     row_mixing,
     running_statistics,
+    steps_in_sight,
     target_columns,
 )
 from leadline.diagnose.checks.batch_losses import loss_of_places
@@ -69,7 +69,7 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
         if readings.asked.places and subject.loss is not None:
             subject.loss = loss_of_places(subject.loss)
         examine_subject(subject, checks, graph_loss=probe.graph_loss)
-        sight = functools.partial(answers_in_sight.read_sight, subject, in_place=probe.in_place)
+        sight = functools.partial(steps_in_sight.read_sight, subject, in_place=probe.in_place)
         readings.sight = checks.run("answers in sight", sight, again=True) or readings.sight
         by_heart = checks.run("labels by heart", lambda: probe.looks.rows.suspicious(subject.train), again=True)
         readings.last.suspicious = by_heart or readings.last.suspicious
@@ -82,7 +82,9 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
 
 def judge_with_trials(subject: Subject, readings: Readings, *, seconds: float, plan: Plan | None = None) -> Verdict:
     """The verdict on readings, after the trials that are worth it where there is time for some."""
-    if seconds > 0 and (wanted := worth_trying(readings)):
+    if readings.asked.moving:  # copies would learn what the training asked for once
+        readings.unchecked.append("trials: the targets are others at each time of the training")
+    elif seconds > 0 and (wanted := worth_trying(readings)):
         began, checks = time.perf_counter(), Checklist(readings)
         first = seconds * (FIRST_SHARE if may_be_two(readings) else 1.0)
         run = functools.partial(branches, subject, wanted, seconds=first, readings=readings)

@@ -7,19 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from leadline.diagnose.checks.mask_losses import read_beyond
+from leadline.diagnose.checks.loss_fits import SQUARED, Problem, a_problem, compares_numbers, loss_problems
 from leadline.diagnose.readings import Answers, Graph, Readings
 from leadline.diagnose.subject import Subject
 
-Problem = dict[str, str]
 _RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, float("inf"))}
 _RANGES |= {"softplus": (0.0, float("inf")), "exp": (0.0, float("inf")), "hardsigmoid": (0.0, 1.0), "softsign": (-1.0, 1.0)}
 _BOUNDING = frozenset(("softmax", "sigmoid", "softplus", "exp", "relu", "hardsigmoid", "abs", "pow"))
-_SQUARED = frozenset(("mse_loss", "smooth_l1_loss", "huber_loss", "l1_loss"))
 _ROOM, _MANY = 0.05, 0.3  # off a sum of one, and share of rows; share from which it is no trifle
-_SLOPE = 0.05  # of the usual one, where there should be none
-_CLEAR = 0.1  # of a share, so that it matters
-_TOLD, _ORDERED = 0.5, 0.05  # right by neighbours, for targets to be classes; random numberings that are as near as the own
 _OF_OUTPUTS = ("too_few_outputs", "unused_outputs", "softmax_for_sums")
 _NAMES = {
     "softmax": "softmax", "sigmoid": "a sigmoid", "tanh": "tanh", "relu": "ReLU", "log_softmax": "log-softmax", "exp": "exp",
@@ -47,8 +42,7 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
     )
     if subject.loss is None:  # then it is not known whether the outputs are what it compares
         found = [each for each in found if each["code"] not in _OF_OUTPUTS]
-    told = [*_no_logarithm(readings), *_pulled_apart(readings), *_numbered_classes(readings), *_silent_labels(readings)]
-    return [*told, *_beyond_shares(subject), *found]
+    return [*loss_problems(subject, readings), *found]
 
 
 def problems_of(
@@ -82,24 +76,10 @@ def last_squash(graph: Graph) -> str:
     return head[-1] if head and head[-1] in _NAMES else ""
 
 
-def compares_numbers(graph: Graph) -> bool:
-    """Whether the loss is a distance between outputs and targets."""
-    first = graph.loss_operations[0] if graph.loss_operations else ""
-    distance = first in ("sub", "rsub") and any(name in ("pow", "abs", "mul") for name in graph.loss_operations[1:3])
-    return first in _SQUARED or distance
-
-
-def _problem(
-    code: str, says: str, remedy: str, line: str, *, change: str = "head", argument: str = "auto", mild: bool = False
-) -> Problem:
-    told = {"code": code, "says": says, "remedy": remedy, "code_line": line, "change": change, "argument": argument}
-    return {**told, "mild": "yes"} if mild else told
-
-
 def _softmaxes(graph: Graph, task: str) -> Iterator[Problem]:
     if graph.softmax_size == 1:
         number, of_two = "loss = nn.MSELoss()(last_layer(x).squeeze(1), targets)", "outputs.squeeze(1), targets.float()"
-        yield _problem(
+        yield a_problem(
             "softmax_of_one",
             "A softmax over one output is always 1, so that nothing can be learned.",
             "Take the softmax away: a number is what the last layer gives."
@@ -108,7 +88,7 @@ def _softmaxes(graph: Graph, task: str) -> Iterator[Problem]:
             number if task == "number" else f"loss = nn.BCEWithLogitsLoss()({of_two})",
         )
     elif graph.softmax_over_rows:
-        yield _problem(
+        yield a_problem(
             "softmax_over_rows",
             "The softmax is taken over the rows of the batch instead of over the classes: rows compete with each other.",
             "Take it over the last dimension, the classes.",
@@ -126,7 +106,7 @@ def _pairs(graph: Graph) -> Iterator[Problem]:
         again = "a softmax a second time" if last == "softmax" else "the softmax of what can no longer differ much"
         floor = {"relu": "negative answers are lost and a class that got below 0 for all rows never learns again"}
         says = floor.get(last, "the loss cannot come near 0 and gradients stay small")
-        yield _problem(
+        yield a_problem(
             {"softmax": "double_softmax", "relu": "relu_before_cross_entropy"}.get(last, f"{last}_before_cross_entropy"),
             f"The network ends with {_NAMES[last]}, and cross entropy takes {again}: {says}.",
             f"Take {_NAMES[last]} away from the end of the network: cross entropy wants the plain outputs of the last layer.",
@@ -135,7 +115,7 @@ def _pairs(graph: Graph) -> Iterator[Problem]:
             mild=last in ("softplus", "exp"),
         )
     if first == "log_softmax" and last == "log_softmax":
-        yield _problem(
+        yield a_problem(
             "double_log_softmax",
             "Log-softmax is taken twice; the second one changes nothing.",
             "Use NLLLoss on log-softmax, or cross entropy on plain outputs.",
@@ -145,7 +125,7 @@ def _pairs(graph: Graph) -> Iterator[Problem]:
         )
     if first == "nll_loss" and (last or not graph.head) and last != "log_softmax":
         what = f"what comes out of {_NAMES[last]}" if last else "plain outputs"
-        yield _problem(
+        yield a_problem(
             "nll_on_probabilities" if last == "softmax" else "nll_on_logits",
             f"NLLLoss wants logarithms of probabilities, but gets {what}: it only pushes one output up and is no likelihood.",
             "Use cross entropy on the plain outputs of the last layer.",
@@ -157,14 +137,14 @@ def _pairs(graph: Graph) -> Iterator[Problem]:
         and last not in ("sigmoid", "softmax", "hardsigmoid", "exp")
     ):
         what = f"comes out of {_NAMES[last]}" if last else "no sigmoid has bounded"
-        yield _problem(
+        yield a_problem(
             "bce_without_sigmoid",
             f"Binary cross entropy wants probabilities, but gets what {what}.",
             "Use the loss that takes the sigmoid itself.",
             "loss = nn.BCEWithLogitsLoss()(last_layer(x), targets.float())",
         )
     if first == "binary_cross_entropy_with_logits" and last in _RANGES | {"log_softmax": None}:
-        yield _problem(
+        yield a_problem(
             "double_sigmoid" if last == "sigmoid" else f"{last}_before_sigmoid",
             f"The network ends with {_NAMES[last]}, and the loss takes a sigmoid of it: 0 and 1 are out of reach.",
             f"Take {_NAMES[last]} away from the end of the network: this loss wants its plain outputs.",
@@ -182,7 +162,7 @@ def _logarithms(graph: Graph, task: str) -> Iterator[Problem]:
         and not graph.head
         and not _BOUNDING & set(before[: before.index("log")])
     ):
-        yield _problem(
+        yield a_problem(
             "log_of_outputs",
             "The loss takes the logarithm of the network's plain outputs, and nothing makes probabilities of them: of what is "
             "below 0 there is no logarithm.",
@@ -204,7 +184,7 @@ def _ranges(graph: Graph, targets: Tensor | None, task: str) -> Iterator[Problem
     outside = float(((values < low - room) | (values > high + room)).float().mean())
     if outside > 0.01:
         bounds = f"between {low:.0f} and {high:.0f}" if high < float("inf") else "from 0 up"
-        yield _problem(
+        yield a_problem(
             f"{last}_on_numbers",
             f"The network ends with {_NAMES[last]}, so that it answers {bounds}, but {100 * outside:.0f} % of the "
             "targets are not.",
@@ -225,7 +205,7 @@ def _sums(graph: Graph, answers: Answers, targets: Tensor | None) -> Iterator[Pr
     sides = [at for at in range(1, len(shape)) if shape[at] == graph.softmax_size]
     off = [float(((targets.detach().float().sum(at) - 1).abs() > _ROOM).float().mean()) for at in sides]
     if off and min(off) > _ROOM:
-        yield _problem(
+        yield a_problem(
             "softmax_for_sums",
             f"The network ends with softmax, so that its {graph.softmax_size} outputs sum to 1, but of {min(off):.0%} "
             "of the rows the targets do not.",
@@ -235,97 +215,12 @@ def _sums(graph: Graph, answers: Answers, targets: Tensor | None) -> Iterator[Pr
         )
 
 
-def _no_logarithm(readings: Readings) -> Iterator[Problem]:
-    """A loss of shares that falls below 0, with a slope where the answers are the targets: a divergence of no logarithms."""
-    graph, losses = readings.graph, [loss for _, loss in readings.steps.losses]
-    operations = [*graph.head, *graph.loss_operations]
-    logarithmic = any("log" in name or name == "nll_loss" for name in operations)
-    if (readings.asked.improper or 0.0) < _SLOPE or logarithmic or "softmax" not in operations:
-        return
-    if losses and losses[-1] < 0:
-        yield _problem(
-            "divergence_without_logarithm",
-            "The loss of shares falls below 0, and is not at its smallest where the answers are the targets: a divergence "
-            "wants the logarithms of the answers, and gets the answers.",
-            "Take log-softmax in place of softmax before the divergence.",
-            "loss = F.kl_div(F.log_softmax(outputs, dim=1), targets, reduction='batchmean')",
-            change="",
-            argument="",
-        )
-
-
-def _pulled_apart(readings: Readings) -> Iterator[Problem]:
-    """A loss on distances that draws together what is not alike, and a network that tells pairs no better than inputs do."""
-    pairs = readings.pairs
-    alike = pairs.raw - 0.5
-    if not pairs.closeness or abs(alike) < max(_CLEAR, 4 * pairs.raw_se) or pairs.pull * alike >= 0:
-        return
-    if (pairs.learned - 0.5) * (1 if alike > 0 else -1) > abs(alike):
-        return  # it tells them better than the inputs do, whatever the loss says
-    yield _problem(
-        "pairs_pulled_apart",
-        "The loss pushes apart the pairs whose inputs are alike, and draws the others together: the labels of the pairs are "
-        "the other way round than it takes them.",
-        "Turn the labels of the pairs, or exchange the two parts of the loss.",
-        "same = 1 - same",
-        change="",
-        argument="",
-    )
-
-
-def _beyond_shares(subject: Subject) -> Iterator[Problem]:
-    """A loss that takes shares, such as an overlap, and outputs that nothing holds between 0 and 1."""
-    beyond = read_beyond(subject)
-    if beyond is not None and beyond > _ROOM:
-        yield _problem(
-            "shares_from_raw_outputs",
-            f"The loss wants shares between 0 and 1, but {beyond:.0%} of the outputs lie outside, where it is less than for "
-            "right answers: what it rewards is no overlap any more.",
-            "Take the sigmoid of the outputs before this loss.",
-            "loss = loss_function(torch.sigmoid(outputs), targets)",
-            change="",
-            argument="",
-        )
-
-
-def _numbered_classes(readings: Readings) -> Iterator[Problem]:
-    """Numbers of classes that are fitted as amounts, with fewer right answers than the nearest rows give."""
-    numbers = readings.numbers
-    behind = numbers.neighbours - numbers.network
-    if not numbers.kinds or not compares_numbers(readings.graph) or numbers.order < _ORDERED:
-        return
-    if numbers.neighbours > max(_TOLD, 3 / numbers.kinds) and behind > max(_CLEAR, 3 * numbers.se):
-        yield _problem(
-            "squared_error_on_indices",
-            f"A distance is fitted to the numbers of {numbers.kinds} classes that have no order: rounded, "
-            f"{numbers.network:.0%} of its answers are right, those of the nearest rows are {numbers.neighbours:.0%}.",
-            f"Use cross entropy with {numbers.kinds} outputs.",
-            f"nn.Linear(…, {numbers.kinds}); loss = nn.CrossEntropyLoss()(outputs, targets.long())",
-            change="",
-            argument="",
-        )
-
-
-def _silent_labels(readings: Readings) -> Iterator[Problem]:
-    """A logarithm of rectified answers, of which those for the right class are 0: no gradient comes to them."""
-    judged, graph = readings.last.train, readings.graph
-    if judged is None or judged.silent < _CLEAR or graph.head[:1] != ["relu"] or graph.loss_operations[:1] != ["log"]:
-        return
-    yield _problem(
-        "relu_before_likelihood",
-        f"The network ends with ReLU, and the loss takes the logarithm of its answers: for {judged.silent:.0%} of the rows the "
-        "answer for the right class is exactly 0, and no gradient comes to it.",
-        "Take the ReLU away from the end of the network, and use cross entropy on its plain outputs.",
-        "loss = nn.CrossEntropyLoss()(last_layer(x), targets)",
-    )
-
-
 def _shapes(graph: Graph, answers: Answers) -> Iterator[Problem]:
     if graph.broadcast:
         outputs, targets = answers.output_shape, answers.shape
         if shape := graph.broadcast_shape:  # what a loop takes of the outputs it may have brought into another one
             outputs, targets = shape, shape[:1] if len(shape) > 1 else [*shape, 1]
-        yield _problem(
+        yield a_problem(
             "broadcast",
             f"Outputs {outputs} meet targets {targets}: the loss compares every row with every other, and "
             "the best answer is then the mean for all.",
@@ -339,7 +234,7 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
     alone = len(answers.output_shape) < 2 or math.prod(answers.output_shape[1:]) == 1
     by_hand = last_squash(graph) == "sigmoid" and first == "log" and alone and answers.largest > 1
     if by_hand or (first.startswith("binary_cross_entropy") and (answers.smallest < 0 or answers.largest > 1)):
-        yield _problem(
+        yield a_problem(
             "binary_targets_outside",
             f"Binary cross entropy wants targets between 0 and 1, but they go from {answers.smallest:.3g} to "
             f"{answers.largest:.3g}: the loss has no lower bound.",
@@ -351,7 +246,7 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
         )
     rows = answers.rows
     if rows >= 8 and answers.std == 0 and task != "other" and (len(answers.shape) < 2 or answers.shape[-1] == 1):
-        yield _problem(
+        yield a_problem(
             "targets_constant",
             f"All {rows} targets are {answers.smallest:.3g}: there is nothing to learn.",
             "Look at how the targets are made.",
@@ -363,7 +258,7 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
     own = graph.softmax_size in (None, outputs)  # and not of what another network made of these outputs
     entropy = first in ("log_softmax", "nll_loss") and "nll_loss" in graph.loss_operations
     if entropy and own and outputs and answers.largest >= outputs:
-        yield _problem(
+        yield a_problem(
             "too_few_outputs",
             f"There are {outputs} outputs, but a target is {answers.largest:.0f}.",
             "Give the last layer one output a class, and count classes from 0.",
@@ -374,7 +269,7 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
 def _signs(graph: Graph, losses: Sequence[float]) -> Iterator[Problem]:
     """A loss that is made larger instead of smaller."""
     loss = graph.loss_operations
-    fused = [at for at, name in enumerate(loss) if name in _SQUARED or name.startswith(("nll_loss", "binary_cross_entropy"))]
+    fused = [at for at, name in enumerate(loss) if name in SQUARED or name.startswith(("nll_loss", "binary_cross_entropy"))]
     proper = loss[:1] != ["nll_loss"]
     negative = len(losses) > 1 and max(losses) < 0
     turned = bool(fused) and loss[fused[0] :].count("neg") % 2 == 1
@@ -383,7 +278,7 @@ def _signs(graph: Graph, losses: Sequence[float]) -> Iterator[Problem]:
     bare = not fused and probable and ("log" in loss or loss[:1] == ["log_softmax"]) and negative
     distance = not fused and compares_numbers(graph) and negative
     if proper and (turned or scaled or bare or distance):
-        yield _problem(
+        yield a_problem(
             "wrong_sign",
             "The loss is below 0 and has the wrong sign: training makes the answers worse.",
             "Turn the sign of the loss.",
@@ -398,7 +293,7 @@ def _mild(graph: Graph, answers: Answers, task: str, classes: int, batch: int) -
     loss = graph.loss_operations
     after = loss[len(loss) - loss[::-1].index("sum") :] if "sum" in loss else ["mean"]
     if batch > 1 and not {"mean", "div", "mul"} & set(after):
-        yield _problem(
+        yield a_problem(
             "loss_is_sum",
             f"The loss is a sum over the rows, so that its gradient grows with the batch ({batch} rows).",
             "Take the mean, or divide the learning rate by the number of rows.",
@@ -410,7 +305,7 @@ def _mild(graph: Graph, answers: Answers, task: str, classes: int, batch: int) -
     if compares_numbers(graph) and task == "classes":
         wide = answers.output_shape[-1] if len(answers.output_shape) > 1 else 1
         what = "the numbers of classes" if classes > 2 and wide == 1 else "classes"
-        yield _problem(
+        yield a_problem(
             "squared_error_on_indices" if wide == 1 and classes > 2 else "squared_error_on_classes",
             f"A distance is fitted to {what}" + (", as if class 2 lay between 1 and 3." if what != "classes" else "."),
             "Use cross entropy" + (f" with {classes} outputs." if classes > 2 else "."),
@@ -420,7 +315,7 @@ def _mild(graph: Graph, answers: Answers, task: str, classes: int, batch: int) -
             mild=True,
         )
     if task == "labels" and loss[:1] == ["log_softmax"]:
-        yield _problem(
+        yield a_problem(
             "softmax_on_labels",
             "A softmax lets several labels of a row compete, though more than one may be right.",
             "Use binary cross entropy for each label.",
@@ -430,7 +325,7 @@ def _mild(graph: Graph, answers: Answers, task: str, classes: int, batch: int) -
     present = sum(count > 0 for count in answers.counts)
     wide = answers.output_shape[-1] if len(answers.output_shape) == 2 else 0
     if task == "classes" and wide >= 2 * present > 2 and wide - present >= 5:
-        yield _problem(
+        yield a_problem(
             "unused_outputs",
             f"There are {wide} outputs for {present} classes.",
             "Give the last layer one output a class.",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leadline.diagnose import watch
-from leadline.diagnose.checks.answers_in_sight import read_sight
+from leadline.diagnose.checks.steps_in_sight import read_sight
 from leadline.diagnose.subject import GIVEN_ALONG, Rows, Subject
 
 TOKENS = torch.randint(7, (30, 9), generator=torch.Generator().manual_seed(0))
