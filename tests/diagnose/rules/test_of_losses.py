@@ -81,3 +81,11 @@ def test_weights_that_nobody_holds() -> None:
     assert not next(not_training(readings, outcome_of(readings))).hurts
     readings.hidden = Hidden(made_anew=2)
     assert next(not_training(readings, outcome_of(readings))).proven
+
+
+def test_samples_may_hear_of_fewer_weights_than_there_are_at_the_end() -> None:
+    readings = heard([0.7] * 4, [0.1] * 4)
+    readings.steps.names.append("3.weight")
+    readings.steps.sizes.append(100)
+    readings.steps.matrices = list(readings.steps.names)
+    assert not kinds(readings)

@@ -49,7 +49,7 @@ RULES: tuple[Callable[[Readings, Outcome], Iterator[Candidate]], ...] = (
     of_data.split_mismatch,
     of_splits.classes_renamed,
     of_splits.few_rows,
-    of_leaks.sees_answers,
+    of_leaks.answer_is_seen,
     of_leaks.column_gives_away,
     of_data.label_noise,
     of_data.imbalance,

@@ -42,7 +42,7 @@ def column_gives_away(readings: Readings, outcome: Outcome) -> Iterator[Candidat
     )
 
 
-def sees_answers(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
+def answer_is_seen(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     """A network that reads what it is to say next: it learns to repeat it, and knows nothing once it is to go on by itself."""
     sight = readings.sight
     if not sight.kind:

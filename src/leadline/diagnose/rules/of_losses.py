@@ -92,7 +92,10 @@ def not_training(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     none = bool(heard) and all(math.isnan(norm) or norm == 0 for norm in heard)
     wrong_pair = any(problem.get("mild") != "yes" for problem in graph.problems)  # whose gradient may be 0 for all outputs
     cut = all(map(math.isnan, heard))
-    of_layers = [sample.gradient[at] for sample in sound for at, name in enumerate(steps.names) if name in steps.matrices]
+    # A sample is shorter where parameters have come or gone since.
+    of_layers = [
+        each for sample in sound for each, name in zip(sample.gradient, steps.names, strict=False) if name in steps.matrices
+    ]
     if of_layers and all(map(math.isnan, of_layers)) and not cut:
         yield _beside_the_network(len(steps.matrices))
         return
