@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leadline.diagnose import Probe, Readings, Verdict, watch
-from leadline.diagnose.readings import Round
 from leadline.diagnose.rival_games import RivalGame, share_told_apart
+from leadline.diagnose.rival_readings import Round
 from leadline.diagnose.rules.judging import judge_readings
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from leadline.diagnose import Probe, watch
+from leadline.diagnose.row_courses import RowCourse
 
 
-def trained(inputs: Tensor, labels: Tensor, *, epochs: int) -> tuple[nn.Module, Probe]:
+def trained(
+    inputs: Tensor, labels: Tensor, *, epochs: int, valid: tuple[Tensor, Tensor] | None = None
+) -> tuple[nn.Module, Probe]:
     """A perceptron that is wide enough to learn every row by heart."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 10))
     optimizer = torch.optim.Adam(model.parameters(), 6e-3)
-    with watch(model, optimizer, loss=F.cross_entropy, share=0.9) as probe:
+    with watch(model, optimizer, loss=F.cross_entropy, valid=valid, share=0.9) as probe:
         for _ in range(epochs):
             for batch in torch.randperm(len(inputs)).split(32):
                 loss = F.cross_entropy(model(inputs[batch]), labels[batch])
@@ -41,7 +45,7 @@ def test_labels_that_were_learned_by_heart_are_listed() -> None:
     model, probe = trained(inputs, labels, epochs=40)
     rows = (subject := probe.subject()) and subject.train
     assert rows is not None
-    listed = probe.row_course.suspicious(rows)
+    listed = probe.looks.rows.suspicious(rows)
     # Of the rows that are looked at, 256, some 38 carry a wrong label, and at the end the network repeats nearly all of them.
     assert float((model(inputs).argmax(1) == labels).float().mean()) > 0.97
     at = [int((inputs == rows.inputs[each["row"]]).all(1).nonzero()[0]) for each in listed]
@@ -55,8 +59,8 @@ def test_of_clean_labels_hardly_any_is_listed() -> None:
     _, probe = trained(inputs, labels, epochs=10)
     subject = probe.subject()
     assert subject is not None
-    assert probe.row_course.looks > 3
-    assert len(probe.row_course.suspicious(subject.train)) <= 2
+    assert probe.looks.rows.looks > 3
+    assert len(probe.looks.rows.suspicious(subject.train)) <= 2
 
 
 def test_numbers_have_no_classes() -> None:
@@ -70,5 +74,18 @@ def test_numbers_have_no_classes() -> None:
             loss.backward()
             optimizer.step()
             probe.step(loss, inputs, inputs[:, :1])
-    assert probe.row_course.looks == 0
+    assert probe.looks.rows.looks == 0
+    assert probe.looks.rows.over  # they are not looked at again
     assert not probe.missed
+
+
+def test_where_single_rows_cannot_be_looked_at_all_else_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise RuntimeError("rows of another kind")
+
+    monkeypatch.setattr(RowCourse, "judge", failing)
+    monkeypatch.setattr(RowCourse, "suspicious", failing)
+    inputs, labels, _ = digits(0.0)
+    _, probe = trained(inputs, labels, epochs=2, valid=(inputs[:50], labels[:50]))
+    assert len(probe.readings.steps.valid) > 2
+    assert probe.findings(confirm=0).unchecked == ("training rows while it trained, labels by heart: rows of another kind",)

@@ -71,7 +71,8 @@ def examine(probe: Probe, *, seconds: float) -> Verdict:
         examine_subject(subject, checks, graph_loss=probe.graph_loss)
         sight = functools.partial(answers_in_sight.read_sight, subject, in_place=probe.in_place)
         readings.sight = checks.run("answers in sight", sight, again=True) or readings.sight
-        readings.last.suspicious = probe.row_course.suspicious(subject.train) or readings.last.suspicious
+        by_heart = checks.run("labels by heart", lambda: probe.looks.rows.suspicious(subject.train), again=True)
+        readings.last.suspicious = by_heart or readings.last.suspicious
         if probe.unlearned and any("outputs" in each.partition(":")[0].split(", ") for each in readings.unchecked):
             readings.unchecked.append(f"how the network is called: {probe.unlearned}; say it by call=")
         verdict = judge_with_trials(subject, readings, seconds=seconds)

@@ -20,24 +20,24 @@ from leadline.diagnose.checklists import Checklist
 from leadline.diagnose.checks.foreign_weights import ForeignWeights
 from leadline.diagnose.examining import examine
 from leadline.diagnose.findings import Verdict
-from leadline.diagnose.held_out import HeldOutCourse, Spaced, held_out_rows, order_kept
+from leadline.diagnose.held_out import held_out_rows, order_kept
 from leadline.diagnose.judging_passes import JudgingPasses
 from leadline.diagnose.kept_rows import KeptRows
 from leadline.diagnose.listening import Listener
 from leadline.diagnose.readings import Readings
 from leadline.diagnose.rival_games import RivalGame
-from leadline.diagnose.row_courses import RowCourse
 from leadline.diagnose.sample_steps import next_sample
-from leadline.diagnose.subject import Rows, Subject, drawn_aside, undisturbed
+from leadline.diagnose.subject import Rows, Subject, drawn_aside
 from leadline.diagnose.targets_in_time import TargetCourse
 from leadline.diagnose.told_losses import ToldLosses
 from leadline.diagnose.told_rows import ToldRows, first_line
+from leadline.diagnose.training_looks import TrainingLooks
 from leadline.errors import ArgumentError
 
 _CONFIRMING_SHARE, _CONFIRMING_LEAST = 0.15, 20.0  # of the training's time; seconds
 _FORCED = 3  # samples that are taken whatever they cost
-_VALID_ROWS = 512  # while it trains; all of them at the end
 _LOOKED_AT = 256  # rows have to be there, before single ones are looked at
+_LOOKING = 0.4  # of the probe's share of time, for judging rows while it trains; the rest is for the sampled steps
 
 
 def watch(
@@ -148,7 +148,7 @@ class Probe:
         self._share, self._spent, self._count = share, 0.0, 0
         self._losses = ToldLosses()
         self._listener, self._course_of_targets = Listener(model, optimizers), TargetCourse()
-        self._looks, self._course, self.row_course = Spaced(share / 2.5), HeldOutCourse(), RowCourse()
+        self.looks = TrainingLooks(_LOOKING * share, self.missed)
         self.judging: JudgingPasses | None = None
         self._next, self._deaf = 0, False
         self._began = self._ended = 0.0
@@ -246,7 +246,7 @@ class Probe:
             self._hear_game(targets)
         self._told.heard(self._listener.passes, loss, inputs, targets)
         self._listener.passes = []  # which hold the graph of the step
-        if self._game is None and self._looks.due(self._count):
+        if self._game is None and self.looks.due(self._count):
             self._look()
         typical = (now - self._began - self._spent) / max(self._count + 1, 1)
         if len(self.readings.steps.samples) > 1:  # the first includes what torch does once
@@ -269,28 +269,16 @@ class Probe:
             self._game.disarm()
 
     def _look(self) -> None:
-        """Judge held-out rows and single training rows with a copy: a network may carry a state from one call to the next."""
-        began = time.perf_counter()
-        self._looks.stop()  # where it fails, it is not tried again
-        valid = self._held_out()
-        rows = self.row_course.rows or self._train or (self._told.rows() if self._told.kept.seen >= _LOOKED_AT else None)
-        known = valid or rows
-        if known is not None:
-            subject = Subject(self.model, _own_copy(self.loss), self.optimizers, known, call=self._told.call)
-            try:
-                with undisturbed(subject):
-                    model = subject.trained().eval()
-                    if valid is not None:
-                        self._course.judge(subject, model, valid.take(slice(0, _VALID_ROWS)), self._count)
-                    if rows is not None:
-                        self.row_course.judge(subject, model, rows)
-            except Exception as error:  # of the person's loss or network on these rows: told once
-                self.missed.append(
-                    f"{'held-out' if valid is not None else 'training'} rows while it trained: {first_line(error)}"
-                )
-                return
-        self.readings.steps.valid, self.readings.steps.valid_recalls = self._course.losses, self._course.recalls
-        self._looks.done(self._count, time.perf_counter() - began, time.perf_counter() - self._began)
+        def subject_of(rows: Rows) -> Subject:
+            return Subject(self.model, _own_copy(self.loss), self.optimizers, rows, call=self._told.call)
+
+        def train() -> Rows | None:
+            return self._train or (self._told.rows() if self._told.kept.seen >= _LOOKED_AT else None)
+
+        elapsed = time.perf_counter() - self._began
+        self.looks.look(subject_of, self._held_out(), train, count=self._count, elapsed=elapsed)
+        held_out = self.looks.held_out
+        self.readings.steps.valid, self.readings.steps.valid_recalls = held_out.losses, held_out.recalls
 
     def _held_out(self) -> Rows | None:
         """The held-out rows as network and loss get them, once that is known."""

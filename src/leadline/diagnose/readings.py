@@ -28,6 +28,7 @@ from leadline.diagnose.check_readings import (
     Splits,
     TargetColumns,
 )
+from leadline.diagnose.rival_readings import Game
 
 
 @dataclass
@@ -283,27 +284,6 @@ class Rates:
     diverged: float | None = None  # that from which on it is worse than at the start; None where it never is
     steepest: float | None = None  # that at which it falls most over the logarithm of the rate
     recommended: float | None = None  # None where the loss does not fall at any rate
-
-
-@dataclass
-class Round:
-    """A generator and its rival at one step."""
-
-    step: int
-    right: float | None  # share of real and drawn rows that the rival tells apart, at the best threshold
-    spread: float  # distance of two drawn rows over that of two real ones
-    far: float  # energy distance of drawn from real rows, over the distance of two real ones
-    gradient: float | None = None  # ‖g‖ of the generator
-    towards: bool | None = None  # whether its loss moves the rival's score of drawn rows to where the rival moves real ones
-
-
-@dataclass
-class Game:
-    """A generator that learns from a rival, step by step."""
-
-    watched: bool = False
-    rounds: list[Round] = field(default_factory=list)
-    rival_moved: bool = True  # whether the rival has learned anything
 
 
 @dataclass

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from leadline.diagnose.checks.task_guess import answer_tensor
-from leadline.diagnose.readings import Round
+from leadline.diagnose.rival_readings import Round
 from leadline.diagnose.told_ways import same_memory
 
 _ROWS = 128  # of a batch, among which distances are taken

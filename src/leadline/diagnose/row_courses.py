@@ -36,6 +36,7 @@ class RowCourse:
     def __init__(self) -> None:
         self.looks = 0
         self.rows: Rows | None = None  # those that are looked at
+        self.over = False  # they have no classes, so that there is nothing to be told of single ones
         self._otherwise = torch.zeros(0)  # [rows, classes]: at how many looks which other class was answered
 
     def judge(self, subject: Subject, model: nn.Module, rows: Rows) -> None:
@@ -49,8 +50,10 @@ class RowCourse:
         self.rows = self.rows or rows.take(slice(0, _ROWS))
         outputs = subject.outputs(model, self.rows, size=len(self.rows))
         answers = answer_tensor(outputs)
-        if answers is not None and class_recalls(outputs, self.rows.targets) is not None:
-            self._count(answers.argmax(1).cpu(), self.rows.targets.reshape(-1).long().cpu(), answers.shape[1])
+        if answers is None or class_recalls(outputs, self.rows.targets) is None:
+            self.over = True
+            return
+        self._count(answers.argmax(1).cpu(), self.rows.targets.reshape(-1).long().cpu(), answers.shape[1])
 
     def _count(self, answered: Tensor, labels: Tensor, classes: int) -> None:
         other = answered != labels

@@ -48,9 +48,7 @@ class Drawings(DrawnReadings):
 
     def rest(self) -> list[Panel]:
         """What every diagnosis shows of the inside, as far as it is not shown yet."""
-        panels = [
-            self._once(name, "") for name in ("gradients", "updates", "activations", "scales", "dead", "saturated", "beside")
-        ]
+        panels = [self._once(name, "") for name in _INSIDE]
         return [panel for panel in panels if panel is not None]
 
     def _once(self, name: str, kind: str) -> Panel | None:

@@ -36,6 +36,8 @@ MODEL = "model.safetensors"
 RUNS = Path("runs")
 MENDING = "mending"
 """The status of a Run while the files of a better one take the place of its own."""
+ANEW = "mending"
+"""Where trainings anew lie while a Run is mended."""
 _GOLDEN_ROWS = 4
 _GOLDEN_TOLERANCE = 5e-3  # of probabilities, or relative to numbers: room for another device's sums, not for other weights
 
@@ -117,7 +119,7 @@ def undo_mending(path: Path) -> None:
             copy_file(file, path / file.name)
     copy_file(before / "run.json", path / "run.json")
     shutil.rmtree(before)
-    shutil.rmtree(path / "mending", ignore_errors=True)
+    shutil.rmtree(path / ANEW, ignore_errors=True)
 
 
 def copy_file(source: Path, target: Path) -> None:

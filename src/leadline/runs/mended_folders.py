@@ -11,9 +11,7 @@ from leadline.runs import folder as folders
 
 BEFORE = "before_mending"
 """Where the Run as it was before lies: a whole Run, to be opened as any other; after it, `before_mending_2` and so on."""
-ANEW = "mending"
-"""Where trainings anew lie while it is mended."""
-_APART = ("checkpoint", ANEW, ".lock")  # of a folder, that belong to no one network
+_APART = ("checkpoint", folders.ANEW, ".lock")  # of a folder, that belong to no one network
 
 
 def take_place(path: Path, better: Path) -> None:

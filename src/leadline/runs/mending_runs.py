@@ -34,7 +34,7 @@ from leadline.plan import Plan
 from leadline.plan.record import CHOSEN, GIVEN
 from leadline.runs import folder as folders
 from leadline.runs.diagnosis_file import keep_diagnosis, kept_diagnosis, readings_in, verdict_in
-from leadline.runs.mended_folders import ANEW, take_place
+from leadline.runs.mended_folders import take_place
 from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
 from leadline.runs.run import Run
@@ -113,7 +113,8 @@ def mend_run(
         seconds: for trials, each time; as in `train_mended`.
         observer: is told what happens.
 
-    Errors: `RunError` for an unfinished Run; `DataError` and others of `train` for data that are gone.
+    Errors: `RunError` for an unfinished Run; `DataError` and others of `train` for data that are gone; `Interrupted` where it
+        is stopped, and `RunExistsError` while another process trains in the folder.
 
     Example:
         >>> import tempfile
@@ -136,7 +137,7 @@ def _mend(path: Path, source: Any, targets: Any, seconds: float | None, observer
         try:
             return _Mending(path, dataset, seconds, observer).mend()
         except (KeyboardInterrupt, Interrupted):
-            shutil.rmtree(path / ANEW, ignore_errors=True)
+            shutil.rmtree(path / folders.ANEW, ignore_errors=True)
             told = "Use it as it is" if folders.read_record(path)["status"] == "finished" else "Train anew"
             raise Interrupted(
                 f"Mending was stopped, and {path} is as it was before",
@@ -154,7 +155,7 @@ class _Mending:
 
     def mend(self) -> Run | None:
         path = self.path
-        shutil.rmtree(path / ANEW, ignore_errors=True)  # of a mending that was killed
+        shutil.rmtree(path / folders.ANEW, ignore_errors=True)  # of a mending that was killed
         earlier = (kept_diagnosis(path) or {}).get("story") or []
         best = path
         for _ in range(ROUNDS):
@@ -164,7 +165,7 @@ class _Mending:
         if best != path:
             take_place(path, best)
         _keep_story(path, [*earlier, *self.story])
-        shutil.rmtree(path / ANEW, ignore_errors=True)
+        shutil.rmtree(path / folders.ANEW, ignore_errors=True)
         if folders.read_record(path)["status"] != "finished":
             return None
         run = folders.open_run(path)
@@ -209,7 +210,7 @@ class _Mending:
         """The folder of a training anew, where it came to a better network."""
         self.tried.add(attempt.remedy)
         self.observer.note("mending", f"training anew against {attempt.against}")
-        place = self.path / ANEW / str(len(self.tried))
+        place = self.path / folders.ANEW / str(len(self.tried))
         try:
             run = train(self.dataset, _changed(plan, attempt), folder=place, observer=_Anew(self.observer))
         except LeadlineError as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from leadline.diagnose.checks.activation_spread import read_activations
+from leadline.diagnose.subject import Rows
 from leadline.diagnose.trials.samples import a_subject
 
 
@@ -19,6 +21,22 @@ def test_all_values_are_counted_before_and_after() -> None:
     left = sum(found.first["0"][:20]) / sum(found.first["0"])
     assert found.edges[20] == 0
     assert abs(left - float((values < 0).float().mean())) < 0.03
+
+
+@pytest.mark.parametrize(("side", "count"), [(8, 40), (128, 21), (256, 16)])
+def test_of_large_pictures_few_are_looked_at(side: int, count: int) -> None:
+    model, looked = nn.Sequential(nn.Conv2d(3, 2, 3, stride=32), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3)), set[int]()
+    pictures = torch.zeros(1, 3, side, side).expand(80, -1, -1, -1)
+    model(pictures[:1])
+    subject = a_subject(model, rows=Rows(pictures, torch.arange(80) % 3), steps=0)
+
+    def call(network: nn.Module, x: Tensor) -> Tensor:
+        looked.add(len(x))
+        return network(x)  # type: ignore[no-any-return]
+
+    subject.call = call
+    assert list(read_activations(subject).last) == ["0"]
+    assert looked == {count}
 
 
 def test_what_lies_beyond_is_in_the_outer_bins() -> None:

@@ -50,6 +50,12 @@ def test_a_divergence_that_weighs_too_much(weight: float) -> None:
     assert kinds[:1] == (["over_regularized"] if weight > 1 else [])
 
 
+def test_answers_that_are_no_numbers_say_nothing_of_a_code() -> None:
+    x, model = rows(200), Variational()
+    nn.init.constant_(model.code.weight, float("nan"))
+    assert read_passed(a_subject(model, rows=Rows(x, x), loss=F.mse_loss, task="other", steps=0)) is None
+
+
 def test_what_is_the_same_each_time_has_no_drawn_code() -> None:
     x = rows(200)
     loss = F.mse_loss

@@ -33,6 +33,15 @@ def test_numbers_by_column() -> None:
     assert columns.errors[0] > 1 > columns.errors[1]
 
 
+def test_a_mean_and_a_deviation_of_each_are_no_columns_of_answers() -> None:
+    def likelihood(outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.gaussian_nll_loss(outputs[:, :2], targets, outputs[:, 2:].exp())
+
+    x = inputs(200)
+    subject = a_subject(nn.Linear(6, 4), rows=Rows(x, x[:, :2]), loss=likelihood, task="number", rate=1e-3, steps=3)
+    assert read_target_columns(subject) == TargetColumns()
+
+
 def test_labels_by_column() -> None:
     x = inputs(2000)
     chance = torch.rand(2000, generator=torch.Generator().manual_seed(1))

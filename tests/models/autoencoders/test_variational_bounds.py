@@ -108,6 +108,14 @@ def test_many_draws_find_the_exact_likelihood() -> None:
     assert not torch.equal(found, log_likelihoods(model, [x[:25], x[25:]], samples=20_000, seed=1))
 
 
+def test_of_large_inputs_few_drawings_are_decoded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leadline.models.autoencoders.reconstruction_scores._VALUES_AT_ONCE", 60)
+    model, sizes = variational().eval(), list[int]()
+    model.decoder.register_forward_pre_hook(lambda _, codes: sizes.append(len(codes[0])))
+    assert log_likelihoods(model, [draw(0, 5, 6)], samples=7).shape == (5,)
+    assert sizes == [10, 10, 10, 5]  # of 6 values each
+
+
 def test_with_the_exact_posterior_the_bound_is_the_likelihood_for_every_draw() -> None:
     model, exact, x = linear_gaussian()
     linear = next(layer for layer in model.decoder if isinstance(layer, nn.Linear))

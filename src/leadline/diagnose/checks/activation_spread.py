@@ -8,14 +8,17 @@ from torch import Tensor, nn
 from leadline.diagnose.check_readings import Activations
 from leadline.diagnose.checks.flat_features import choose
 from leadline.diagnose.checks.last_look import heard_layers
-from leadline.diagnose.subject import Rows, Subject
+from leadline.diagnose.subject import Rows, Subject, first_tensor
 
 _ROWS, _LAYERS, _BINS, _VALUES = 256, 24, 40, 20_000
+_FEW, _INPUTS = 16, 1 << 20  # rows at least, and numbers of the inputs of all: the maps of large pictures take gigabytes
 _BEYOND, _LEAST, _MOST = 0.005, 1.0, 30.0  # share of values left in the outer bins; where those may lie
 
 
 def read_activations(subject: Subject) -> Activations:
     """The outputs of the layers that feed an activation, or of all where none is seen, on up to 256 kept rows.
+
+    Of large pictures there are fewer, down to 16.
 
     Example:
         >>> from leadline.diagnose.trials.samples import a_subject
@@ -23,7 +26,8 @@ def read_activations(subject: Subject) -> Activations:
         >>> found.follows, len(found.last["0"])
         ({'0': 'relu'}, 40)
     """
-    rows = subject.train.take(choose(len(subject.train), _ROWS))
+    most = max(_FEW, min(_ROWS, _INPUTS // max(first_tensor(subject.train.inputs)[0].numel(), 1)))
+    rows = subject.train.take(choose(len(subject.train), most))
     last, follows = _values(subject, subject.trained(), rows)
     first, _ = _values(subject, subject.fresh(), rows) if subject.initial else ({}, {})
     names = [name for name in last if name in follows] or list(last)

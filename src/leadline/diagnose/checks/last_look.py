@@ -30,10 +30,10 @@ def read_last(subject: Subject) -> Last:
     model = subject.trained()
     train = subject.train.take(choose(len(subject.train), _ROWS))
     head, loss = ending_of(subject, model, train)
-    last = Last(train=judge(subject, train, model, head=head, loss=loss))
+    outputs = subject.outputs(model.eval(), train)
+    last = Last(train=judge(subject, train, model, head=head, loss=loss, outputs=outputs))
     if subject.valid is not None and len(subject.valid) > 1:
         last.valid = judge(subject, subject.valid.take(choose(len(subject.valid), _ROWS)), model, head=head, loss=loss)
-    outputs = subject.outputs(model.eval(), train)
     last.input_dependence = input_dependence(outputs)
     if subject.loss is not None:
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
@@ -47,7 +47,15 @@ def read_last(subject: Subject) -> Last:
     return last
 
 
-def judge(subject: Subject, rows: Rows, model: nn.Module, *, head: Sequence[str] = (), loss: Sequence[str] = ()) -> Judged:
+def judge(
+    subject: Subject,
+    rows: Rows,
+    model: nn.Module,
+    *,
+    head: Sequence[str] = (),
+    loss: Sequence[str] = (),
+    outputs: Any = None,
+) -> Judged:
     """How good the network is on these rows, in evaluation mode.
 
     The standard error of the loss is that over up to 32 parts of the rows. Where a task has no errors of its own the error is
@@ -59,9 +67,10 @@ def judge(subject: Subject, rows: Rows, model: nn.Module, *, head: Sequence[str]
         model: the network or a copy; its mode is changed.
         head: operations with which it ends, and
         loss: those of the loss: they say what one output means.
+        outputs: of the rows in evaluation mode, where they are known.
     """
-    model.eval()
-    outputs = subject.outputs(model, rows)
+    if outputs is None:
+        outputs = subject.outputs(model.eval(), rows)
     value, spread = _parted_loss(subject, outputs, rows)
     error = math.nan if value is None else value
     judged = Judged(rows=len(rows), loss=value, error=error, loss_se=spread, error_se=spread)

@@ -61,6 +61,7 @@ def time_axis(inputs: Tensor) -> int | None:
 def arriving(subject: Subject, model: nn.Module, axis: int) -> Tensor | None:
     """[T] ‖∂(answers)/∂x_t‖, the mean over some rows; None where nothing arrives anywhere, or x is not seen."""
     length = subject.train.inputs.shape[axis]
+    # Not as many rows as steps: which of the dimensions of what is embedded is time is told by their lengths.
     few = subject.train.take(choose(len(subject.train), _ROWS + (length == _ROWS)))
     values, steps = few.inputs, list[Tensor]()
     if values.is_floating_point():
@@ -73,10 +74,8 @@ def arriving(subject: Subject, model: nn.Module, axis: int) -> Tensor | None:
 
     layers = [] if steps else [each for each in model.modules() if isinstance(each, nn.Embedding)]
     hooks = [each.register_forward_hook(embedded) for each in layers]
-    with (
-        torch.enable_grad(),
-        torch.backends.cudnn.flags(enabled=False),
-    ):  # whose recurrent layers go back in training mode alone
+    # The recurrent layers of cuDNN go back in training mode alone.
+    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         answers = answer_tensor(subject.call(model.eval(), values))
     for hook in hooks:
         hook.remove()

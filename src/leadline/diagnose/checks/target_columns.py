@@ -22,19 +22,20 @@ def read_target_columns(subject: Subject) -> TargetColumns:
         >>> read_target_columns(a_subject()).spreads  # one class a row
         []
     """
-    rows = subject.valid if subject.valid is not None else subject.train
     targets = subject.train.targets
     if subject.task not in ("number", "labels") or not isinstance(targets, Tensor):
         return TargetColumns()
     wanted = targets.detach().float().reshape(len(targets), -1)
     if not 1 < wanted.shape[1] <= _MOST:
         return TargetColumns()
+    rows = subject.valid if subject.valid is not None else subject.train
     rows = rows.take(choose(len(rows), _ROWS))
     model = subject.trained().eval()
     answers = answer_tensor(subject.outputs(model, rows))
-    assert answers is not None
-    answers = answers.detach().float().reshape(len(rows), -1)
     held = rows.targets.detach().float().reshape(len(rows), -1)
+    if answers is None or answers.numel() != held.numel():  # a mean and a deviation of each, for instance
+        return TargetColumns()
+    answers = answers.detach().float().reshape(len(rows), -1)
     if subject.task == "number":
         spreads = wanted.std(0, correction=0)
         errors = (answers - held).square().mean(0) / held.var(0, correction=0).clamp(min=1e-30)

@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Iterator
 
 from leadline.diagnose.findings import Measure
-from leadline.diagnose.readings import Readings, Round
+from leadline.diagnose.readings import Readings
+from leadline.diagnose.rival_readings import Round
 from leadline.diagnose.rules.outcomes import Outcome
 from leadline.diagnose.rules.suspicions import Candidate, ramp
 

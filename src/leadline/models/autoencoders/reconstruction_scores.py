@@ -20,7 +20,7 @@ from leadline.models.autoencoders.step_noise import step_generator
 from leadline.models.autoencoders.variational_bounds import binarized, log_weights
 from leadline.models.step_parts import inputs_of
 
-_AT_ONCE = 20_000  # rows × draws that are decoded together
+_AT_ONCE, _VALUES_AT_ONCE = 20_000, 1 << 24  # rows × draws that are decoded together, and their values: maps take much more
 
 
 def codes_of(model: nn.Module, batches: Iterable[Any]) -> Tensor:
@@ -124,7 +124,8 @@ def log_likelihoods(
 def _log_likelihood(model: Any, x: Tensor, samples: int, generator: torch.Generator) -> Tensor:
     mean, log_variance = model.posterior(x)
     total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
-    at_once = max(1, _AT_ONCE // len(x))
+    together = min(_AT_ONCE, _VALUES_AT_ONCE // x[0].numel())
+    at_once = max(1, together // len(x))
     for first in range(0, samples, at_once):
         count = min(at_once, samples - first)
         noise = torch.randn(len(x), count, mean.shape[1], generator=generator, device=x.device)

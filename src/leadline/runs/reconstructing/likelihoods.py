@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from leadline.data.dataset import Split
 from leadline.models.autoencoders.output_distributions import BernoulliOutputs
@@ -19,14 +20,16 @@ from leadline.runs.predicting import Predictor
 
 _ROWS, _TRAIN_ROWS, _BATCH = 1000, 2000, 250
 _CHAINS, _TEMPERATURES, _DRAWS = 100, 1000, 200
+_WORK, _ON_DEVICE, _LEAST = 2e11, 100, 30  # operations, some ten seconds of a core; times those; rows that say something
 
 
 def likelihood_of(predictor: Predictor, train: Split, test: Split) -> dict[str, Any] | None:
-    """The mean log-likelihood of up to 1,000 test rows; None for a network that gives rows no likelihood.
+    """The mean log-likelihood of some test rows; None for a network that gives rows none, or not in time.
 
     Of a Boltzmann machine log p(v) = −F(v) − log Z, with log Z by annealed importance sampling: 100 chains, 1,000 temperatures.
     Of a variational autoencoder the importance-weighted bound of 200 draws, which lies below. Values between 0 and 1 are taken
-    for probabilities where the network tells 0 and 1, and drawn once.
+    for probabilities where the network tells 0 and 1, and drawn once. Convolutions would take minutes for so many drawings:
+    they get fewer rows, and where there is no time for 30 of them, none.
 
     Args:
         predictor: with the network.
@@ -41,9 +44,28 @@ def likelihood_of(predictor: Predictor, train: Split, test: Split) -> dict[str, 
         return _of_machine(predictor, model, train, test)
     if isinstance(model, VariationalAutoencoder):
         binary = isinstance(model.distribution, BernoulliOutputs)
-        values = log_likelihoods(model, _batches(predictor, test, _ROWS), samples=_DRAWS, binarize=binary)
+        if (most := affordable_rows(model, predictor.device)) < _LEAST:
+            return None
+        values = log_likelihoods(model, _batches(predictor, test, most), samples=_DRAWS, binarize=binary)
         return {**_mean(values), "by": f"importance-weighted bound of {_DRAWS} draws"}
     return None
+
+
+def affordable_rows(model: VariationalAutoencoder, device: torch.device) -> int:
+    """For how many rows there is time to decode all draws, by the operations that one takes: the same number each time.
+
+    Example:
+        >>> from leadline.models import conv_variational_autoencoder, variational_autoencoder
+        >>> cpu = torch.device("cpu")
+        >>> affordable_rows(variational_autoencoder((1, 28, 28), hidden="200", code=20), cpu)
+        1000
+        >>> affordable_rows(conv_variational_autoencoder((3, 96, 96)), cpu) < 30
+        True
+    """
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
+        model.decode(torch.zeros(1, model.code, device=device))
+    work = _WORK * (_ON_DEVICE if device.type != "cpu" else 1)
+    return min(_ROWS, int(work / (_DRAWS * max(counted.get_total_flops(), 1))))
 
 
 def _of_machine(predictor: Predictor, machine: RestrictedBoltzmannMachine, train: Split, test: Split) -> dict[str, Any]:
