@@ -7,7 +7,7 @@ import pytest
 from leadline.diagnose.readings import Branch, Judged, Readings
 from leadline.diagnose.rules.judging import judge_readings
 from leadline.diagnose.rules.of_fit import bad_batches, overfitting, starved_device, steady_rise, stopped_too_early
-from leadline.diagnose.rules.of_trials import confirms
+from leadline.diagnose.rules.of_trials import confirms, told_trial
 from leadline.diagnose.rules.outcomes import outcome_of
 
 
@@ -151,3 +151,16 @@ def test_waiting_on_a_processor_is_a_remark_unless_it_is_most_of_the_time() -> N
     assert [each.hurts for each in starved_device(readings, outcome_of(readings))] == [False]
     readings.steps.waiting, readings.steps.waiting_seconds = 0.7, 0.1
     assert [each.hurts for each in starved_device(readings, outcome_of(readings))] == [True]
+
+
+@pytest.mark.parametrize(("ended", "counts"), [(0.3, True), (0.66, False)])
+def test_where_a_training_is_judged_by_its_loss_so_are_the_trials(ended: float, counts: bool) -> None:
+    readings = Readings()
+    readings.program.task, readings.first.best_constant_loss = "other", 0.65
+    readings.last.train = readings.last.valid = Judged(100, 0.64, 0.97, 0.01, 0.01)
+    branch = Branch("rate", 10.0, 40, [ended] * 3, [0.63] * 3, [0.68] * 3, [0.97] * 3, 0.29, 0.02)
+    outcome = outcome_of(readings)
+    assert outcome.by_loss
+    assert confirms(branch, outcome) == counts, "errors of 0.68 are no losses above 0.64"
+    if not counts:
+        assert "a loss of 0.66, and your own training at 0.64" in told_trial(branch, outcome, confirmed=False)

@@ -22,7 +22,7 @@ def gained(branch: Branch, outcome: Outcome) -> float:
     """
     if math.isnan(outcome.error):  # nothing is trained yet
         return branch.gain
-    if not branch.errors:  # in shares of the twins' loss
+    if not branch.errors or outcome.by_loss:  # the person's own training was judged by its loss, then these are as well
         ended = sum(branch.losses) / len(branch.losses) if branch.losses else outcome.error
         return min(branch.gain, 1 - ended / outcome.error) if outcome.error > 0 and outcome.by_loss else branch.gain
     return min(branch.gain, outcome.error - sum(branch.errors) / len(branch.errors))
@@ -53,7 +53,7 @@ def enough(branch: Branch, outcome: Outcome) -> float:
     if not branch.errors:
         return SHARE
     # The errors of copies are bounded, that of a network that has run away is not.
-    left = [outcome.error] if not math.isnan(outcome.error) else []  # nothing is trained yet
+    left = [outcome.error] if not (math.isnan(outcome.error) or outcome.by_loss) else []  # nothing is trained yet
     left += [sum(branch.twin_errors) / len(branch.twin_errors)] if branch.twin_errors else []
     return max(GAIN, SHARE * min(left, default=1.0))
 
@@ -93,6 +93,7 @@ def _why_not(branch: Branch, outcome: Outcome) -> str:
         return ", which is within chance"
     if not branch.errors or gained(branch, outcome) > chance:
         return f", which is more than chance, but less than the {enough(branch, outcome):.2g} that would matter"
-    ended = sum(branch.errors) / len(branch.errors)
-    told = f"; but they ended at an error of {ended:.3g}, and your own training at {outcome.error:.3g}"
+    what, reached = ("a loss", branch.losses) if outcome.by_loss else ("an error", branch.errors)
+    ended = sum(reached) / max(len(reached), 1)
+    told = f"; but they ended at {what} of {ended:.3g}, and your own training at {outcome.error:.3g}"
     return told + (", which may be chance" if ended < outcome.error else "")
