@@ -95,7 +95,7 @@ FAULTS: dict[str, tuple[Callable[[], Verdict], str]] = {
         "inputs_not_prepared",
     ),
     "a gap": (lambda: checked(network(), with_gaps(rings())), "inputs_not_prepared"),
-    "log of what is below 0": (lambda: checked(network(), loss=negative_log), "non_finite"),
+    "log of what is below 0": (lambda: checked(network(), loss=negative_log), "head_or_loss_wrong"),
     "weights of zero": (lambda: checked(constant(network())), "bad_initialization"),
     "training rows held out": (lambda: checked(network(), valid=tuple(part[:200] for part in rings())), "split_mismatch"),
     "dropout that always drops": (lambda: checked(Functional()), "mode_mismatch"),

@@ -126,7 +126,7 @@ def test_what_is_severe_is_told_before_the_first_step(tmp_path: Path) -> None:
             self.notes.append(("begin", ""))
 
     heard = Ordered()
-    changes = {**PLAIN, "model": "linear", "training.epochs": 1}
+    changes = {**PLAIN, "model": "linear", "training.epochs": 6}
     leadline.train(doubled(), folder=tmp_path / "a", changes=changes, observer=heard)
     labels = [label for label, _ in heard.notes]
     assert labels.index("before") < labels.index("begin") < labels.index("result")
@@ -146,7 +146,7 @@ def test_a_sound_training_is_told_nothing_before_it_and_looked_at_once(tmp_path:
 
     monkeypatch.setattr(simple_methods, "read_beside", fitted_again)
     heard = Heard()
-    changes = {**PLAIN, "model": "linear", "training.epochs": 1}
+    changes = {**PLAIN, "model": "linear", "training.epochs": 6}
     run = leadline.train("digits", folder=tmp_path / "a", changes=changes, observer=heard)
     assert "before" not in dict(heard.notes)
     assert sorted(looked) == ["read_first", "read_labels", "read_splits"]
