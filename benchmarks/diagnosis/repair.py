@@ -219,7 +219,7 @@ def spreads_of(folder: Path) -> dict[tuple[str, str], float]:
 
 def table(records: Sequence[dict[str, Any]], spreads: dict[tuple[str, str], float]) -> dict[str, Any]:
     """The rates, printed."""
-    faulty = [record for record in records if record["fault"]]
+    faulty = [record for record in records if record["fault"] and all(each.repairable for each in parts_of(record["fault"]))]
     healthy = [record for record in records if not record["fault"]]
 
     def share(hit: Callable[[dict[str, Any]], bool], of: Sequence[dict[str, Any]] = faulty) -> dict[str, float]:

@@ -126,7 +126,7 @@ def test_a_clip_that_holds_every_step_of_a_sound_training_is_no_fault() -> None:
     assert verdict.healthy, str(verdict)
 
 
-@pytest.mark.parametrize("when", ["between", "late", "late and wide", "zeroed after"])
+@pytest.mark.parametrize("when", ["between", "late", "late and wide", "zeroed after", "told before"])
 def test_a_clip_that_comes_after_the_step_is_no_clip(when: str) -> None:
     (x, y), model = rows(), network()
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
@@ -136,11 +136,14 @@ def test_a_clip_that_comes_after_the_step_is_no_clip(when: str) -> None:
             F.cross_entropy(model(inputs), targets).backward()  # type: ignore[no-untyped-call]
             if when == "between":
                 nn.utils.clip_grad_norm_(model.parameters(), 0.01)
+            if when == "told before":
+                probe.step(F.cross_entropy(model(inputs), targets), inputs, targets)
             optimizer.step()
             if when.startswith("late"):
                 nn.utils.clip_grad_norm_(model.parameters(), 0.01 if when == "late" else 1e3)
             if when == "zeroed after":
                 optimizer.zero_grad(set_to_none=False)
-            probe.step(F.cross_entropy(model(inputs), targets), inputs, targets)
+            if when != "told before":
+                probe.step(F.cross_entropy(model(inputs), targets), inputs, targets)
     causes = [each.cause for each in probe.findings(confirm=0) if "once the step has been taken" in each.cause]
     assert bool(causes) == (when == "late")

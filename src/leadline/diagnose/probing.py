@@ -48,7 +48,7 @@ def watch(
     valid: tuple[Any, Any] | Iterable[tuple[Any, Any]] | None = None,
     call: Callable[[nn.Module, Any], Any] | None = None,
     rival: nn.Module | None = None,
-    share: float = 0.015,
+    share: float = 0.012,
 ) -> Probe:
     """A probe around a hand-written training loop, as a context manager.
 
@@ -126,7 +126,7 @@ class Probe:
         rows: int | None = None,
         call: Callable[[nn.Module, Any], Any] | None = None,
         rival: nn.Module | None = None,
-        share: float = 0.015,
+        share: float = 0.012,
     ) -> None:
         if not isinstance(model, nn.Module) or not any(True for _ in model.parameters()):
             raise ArgumentError(

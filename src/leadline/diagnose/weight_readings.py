@@ -53,6 +53,7 @@ class WeightHooks:
         self._backward: list[Tensor | None] = []
         self._weight: list[Tensor] = []
         self._update: list[Tensor | None] = []
+        self._others = False
         self._handles: list[Any] = []
         for optimizer in optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._on_begin))
@@ -64,9 +65,11 @@ class WeightHooks:
 
     def read_backward(self) -> None:
         """The gradients as a backward pass leaves them; of several before the update the last."""
-        if not self._before:
-            with suppress(RuntimeError):  # the backward pass is the person's, and is to go on
-                self._backward = self._gradients()
+        if self._before:
+            self._others = True  # gradients of the next batch, where the loop tells of a step before it is made
+            return
+        with suppress(RuntimeError):  # the backward pass is the person's, and is to go on
+            self._backward = self._gradients()
 
     def _on_begin(self, _optimizer: Optimizer, _arguments: Any, _keywords: Any) -> None:
         if self._before:
@@ -94,7 +97,7 @@ class WeightHooks:
             return Norms([], [], [], None)
         nothing = torch.full((), float("nan"), device=self._weight[0].device)
         count = len(self._weight)
-        left = self._gradients() if self._update else [None] * count
+        left = self._gradients() if self._update and not self._others else [None] * count
         every = [
             *(*self._gradient, *self._weight, *(self._update or [None] * count), *(self._backward or [None] * count), *left)
         ]
