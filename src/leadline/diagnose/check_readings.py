@@ -11,6 +11,7 @@ class Asked:
 
     places: bool = False  # they count the rows of their batch: each row is to find its own partner among all
     moving: bool = False  # the same inputs come with other targets later in the training than before
+    same: bool = False  # all of them are the same, and the loss, which may ask something else, is not known
     unlike: bool = False  # the loss is not known, and is none that is usual of these outputs and targets
     improper: float | None = None  # of targets that are shares: slope of the loss where answers are the targets, over the usual
     among: bool = False  # the loss compares the rows of a batch, so that the loss of a row alone is another thing
@@ -18,7 +19,7 @@ class Asked:
     @property
     def answers(self) -> bool:
         """Whether they are answers, each to its own row."""
-        return not (self.places or self.moving or self.unlike or self.among)
+        return not (self.places or self.moving or self.same or self.unlike or self.among)
 
 
 @dataclass

@@ -38,6 +38,7 @@ _UNASKED = {
     "places": "they are the places of rows in their batch, where each is to find its partner; no row has an answer of its own",
     "moving": "the same inputs come with other targets later in the training, so that they are drawn or made by the training "
     "itself; gradients, updates and the course of the loss are looked at",
+    "same": "they are the same for all rows, and the loss, which may ask something else, is not known; say it by loss=",
     "unlike": "the loss is not known, and is no usual one of these outputs and targets; say it by loss=",
     "among": "the loss compares the rows of a batch, so that it is taken of batches as large as the training's; "
     "what the outputs say of a row alone is not known",
@@ -94,7 +95,8 @@ def _read_task(subject: Subject, checks: Checklist, answered: Any) -> None:
         found = found if subject.loss is not None or _answers(outputs, found, checks.readings) else None
         asked = checks.readings.asked
         asked.among = bool(checks.run("rows in the loss", lambda: batch_losses.compares_rows(subject), passes=1))
-        found = None if asked.places or asked.moving or asked.among else found
+        asked.same = subject.loss is None and isinstance(targets, Tensor) and bool((targets == targets.flatten()[:1]).all())
+        found = None if asked.places or asked.moving or asked.same or asked.among else found
         program.task, program.classes = found or ("other", 0)
     subject.task, subject.classes, subject.among = program.task, program.classes, checks.readings.asked.among
     if subject.task == "number" and isinstance(outputs := answered(), Tensor):

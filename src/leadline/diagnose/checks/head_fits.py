@@ -30,6 +30,8 @@ def head_problems(subject: Subject, readings: Readings) -> list[Problem]:
     losses = [loss for _, loss in readings.steps.losses]
     if not losses and readings.first.loss is not None:
         losses = [readings.first.loss] * 2
+    if subject.loss is None and not compares_numbers(readings.graph) and not _fused(readings.graph):
+        losses = []  # what is not known may go below 0
     targets = subject.train.targets
     found = problems_of(
         readings.graph,
@@ -266,10 +268,19 @@ def _targets(graph: Graph, answers: Answers, task: str, classes: int) -> Iterato
         )
 
 
+def _fused(graph: Graph) -> list[int]:
+    """Where usual losses stand among the operations."""
+    return [
+        at
+        for at, name in enumerate(graph.loss_operations)
+        if name in SQUARED or name.startswith(("nll_loss", "binary_cross_entropy"))
+    ]
+
+
 def _signs(graph: Graph, losses: Sequence[float]) -> Iterator[Problem]:
     """A loss that is made larger instead of smaller."""
     loss = graph.loss_operations
-    fused = [at for at, name in enumerate(loss) if name in SQUARED or name.startswith(("nll_loss", "binary_cross_entropy"))]
+    fused = _fused(graph)
     proper = loss[:1] != ["nll_loss"]
     negative = len(losses) > 1 and max(losses) < 0
     turned = bool(fused) and loss[fused[0] :].count("neg") % 2 == 1

@@ -101,6 +101,8 @@ def rows_mixed(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
     mixing = readings.last.mixing
     if mixing is None or mixing < MIXED or readings.hidden.made_anew:
         return
+    if readings.asked.places or readings.asked.among:
+        return  # rows are to be compared
     yield Candidate(
         "input_ignored",
         1.0,
