@@ -12,8 +12,10 @@ from torch.nn import functional as F
 from leadline.diagnose import watch
 from leadline.diagnose.check_readings import Asked
 from leadline.diagnose.checks.batch_losses import compares_rows
+from leadline.diagnose.checks.head_fits import head_problems
+from leadline.diagnose.checks.loss_graphs import read_graph
 from leadline.diagnose.readings import Readings
-from leadline.diagnose.rules.of_data import label_noise
+from leadline.diagnose.rules.of_data import label_noise, rows_mixed
 from leadline.diagnose.rules.outcomes import outcome_of
 from leadline.diagnose.subject import Rows, Subject
 from leadline.diagnose.targets_in_time import TargetCourse
@@ -197,3 +199,47 @@ def test_targets_that_move_are_not_put_to_trials() -> None:
     assert probe.readings.asked.moving
     assert verdict.healthy, str(verdict)
     assert not probe.readings.branches
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_targets_that_are_all_the_same_are_wrong_only_where_the_loss_is_known(known: bool) -> None:
+    torch.manual_seed(0)
+    better, worse = torch.randn(300, 4) + 0.5, torch.randn(300, 4)
+    model, loss_of = nn.Linear(4, 1, bias=False), nn.MSELoss()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    told = {"loss": loss_of} if known else {}
+    with watch(model, optimizer, call=lambda model, rows: model(rows[:, 0]) - model(rows[:, 1]), **told) as probe:
+        for at in torch.arange(300).repeat(5).split(30):
+            ahead, ones = model(better[at]) - model(worse[at]), torch.ones(30, 1)
+            loss = loss_of(ahead, ones) if known else F.softplus(-ahead).mean()
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            probe.step(loss, torch.stack([better[at], worse[at]], 1), ones)
+    verdict = probe.findings(confirm=0)
+    assert any("there is nothing to learn" in finding.cause for finding in verdict) == known
+    assert any("the same for all rows" in each for each in verdict.unchecked) != known
+
+
+@pytest.mark.parametrize(("asked", "found"), [(Asked(), True), (Asked(places=True), False), (Asked(among=True), False)])
+def test_rows_that_are_to_be_compared_may_change_each_others_answers(asked: Asked, found: bool) -> None:
+    readings = Readings(asked=asked)
+    readings.last.mixing = 0.5
+    assert bool([*rows_mixed(readings, outcome_of(readings))]) == found
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_loss_that_is_not_known_may_go_below_0(known: bool) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1))
+    x, y = torch.randn(64, 4), torch.randint(3, (64,))
+
+    def turned(shares: Tensor, labels: Tensor) -> Tensor:
+        return shares.log().gather(1, labels[:, None]).mean()  # a likelihood, unless it is what somebody wants to be small
+
+    readings, outputs = Readings(), model(x)
+    loss = turned(outputs, y)
+    readings.graph = read_graph(loss, model, [torch.optim.SGD(model.parameters(), 0.1)], outputs=outputs)
+    readings.steps.losses = [(0, loss.item()), (1, loss.item())]
+    subject = Subject(model, turned if known else None, (), Rows(x, y), task="classes", classes=3)
+    assert ("wrong_sign" in {each["code"] for each in head_problems(subject, readings)}) == known

@@ -7,12 +7,40 @@ from collections.abc import Callable
 
 from torch import nn
 
-from leadline.diagnose.held_out import HeldOutCourse, Spaced
+from leadline.diagnose.held_out import HeldOutCourse
 from leadline.diagnose.row_courses import RowCourse
 from leadline.diagnose.subject import Rows, Subject, undisturbed
 from leadline.diagnose.told_rows import first_line
 
 _VALID_ROWS = 512  # while it trains; all of them at the end
+
+
+class Spaced:
+    """Steps at which to look while a network trains, so far apart that looking takes no more than a share of the time.
+
+    Args:
+        share: of the training's time.
+
+    Example:
+        >>> spaced = Spaced(0.01)
+        >>> spaced.due(0), spaced.done(0, 0.1, 1.0), spaced.due(1), spaced.due(5)
+        (True, None, False, True)
+    """
+
+    def __init__(self, share: float) -> None:
+        self._share, self._next = share, 0
+
+    def due(self, count: int) -> bool:
+        return count >= self._next
+
+    def stop(self) -> None:
+        """No more looks, unless `done` says when."""
+        self._next = 1 << 62
+
+    def done(self, count: int, passed: float, elapsed: float) -> None:
+        """A look took so many seconds, after so many steps and `elapsed` seconds of training."""
+        steps = count * passed / (max(elapsed + passed, 1e-9) * self._share)
+        self._next = count + max(5, count // 12, int(min(steps, 1 << 40)))
 
 
 class TrainingLooks:

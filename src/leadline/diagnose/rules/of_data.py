@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import Judged, Readings
 from leadline.diagnose.rules.outcomes import Outcome
-from leadline.diagnose.rules.suspicions import Candidate, ramp
+from leadline.diagnose.rules.suspicions import ONLY_TRIED, Candidate, ramp
 
 MIXED = 0.01
 AS_WELL = 0.1  # of the error of one answer for all: held-out rows are answered as well as training rows
@@ -16,7 +16,6 @@ NAMES = 8  # numbers a row, of things that are looked up
 _UNRELATED = "No method finds that the inputs say anything about the targets: they may be paired wrongly, or shuffled apart."
 FOREIGN = 0.8  # of what targets ask; of losses over pairs of rows much less is
 SPREAD, OFFSET = (0.1, 5.0), 3.0  # of prepared inputs
-ONLY_TRIED = 0.45  # strength of what is said where a trial confirms it, and never without
 FEW_CLASSES = 3  # of places: of letters and words the rare ones are rightly said to be seldom
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from leadline.diagnose.findings import Measure
 from leadline.diagnose.readings import LayerFacts, Readings
 from leadline.diagnose.rules.outcomes import Outcome
-from leadline.diagnose.rules.suspicions import Candidate, ramp
+from leadline.diagnose.rules.suspicions import ONLY_TRIED, Candidate, ramp
 
-TAKEN_BACK, ONLY_TRIED = 0.79, 0.45  # strength: of what a trial in vain refutes, and of what is never said without a trial
+TAKEN_BACK = 0.79  # strength of what a trial in vain refutes
 WIDE, NARROW = 8.0, 3.0  # units of a hidden layer: beyond suspicion, and too few for most things
 
 

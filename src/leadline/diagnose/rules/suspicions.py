@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from leadline.diagnose.findings import Measure
 
 Change = tuple[str, float | str | None]
+ONLY_TRIED = 0.45  # strength of what is said where a trial confirms it, and never without
 
 
 @dataclass(frozen=True)
