@@ -62,7 +62,8 @@ def unusable(
         found |= {row: f"its label {label!r} is not one of the training" for row, label in strange.items()}
     if most_children:
         wide = rows.wider_than(most_children)
-        found |= {row: f"a node has {count:,} children, and the network takes {most_children:,}" for row, count in wide.items()}
+        takes = f"the network takes {most_children:,} (with model.cell=child_sum it would take any number)"
+        found |= {row: f"a node has {count:,} children, and {takes}" for row, count in wide.items()}
     if scale is not None:
         beyond = rows.with_labels_outside({name for name in rows.label_counts() if is_whole(name) and int(name) in scale})
         span = f"{scale[0]} to {scale[-1]}"
