@@ -1,9 +1,9 @@
 """Language models on a CPU: Penn Treebank by word in a given time, and Shakespeare by character against others in equal time.
 
-`python language_model.py ptb [MINUTES [name=value …]]` trains on ptb.train.txt for so many minutes (30), all but the last half
-minute of them, which is for judging, and tells the perplexity on test: alone, and, apart, mixed with a 5-gram and with a cache,
-whose size, θ and weights were chosen on validation. `name=value` changes a setting: what was tried to find the proposed ones. A
-setting is chosen by validation alone.
+`python language_model.py ptb [MINUTES [name=value …]]` trains on ptb.train.txt for so many minutes (30), all but the last, in
+which 5-grams are counted and all is judged, and tells the perplexity on test: alone, and mixed with the 5-gram, by weights
+chosen on validation; after that, apart, with a cache. `name=value` changes a setting: what was tried to find the proposed ones.
+A setting is chosen by validation alone.
 
 `python language_model.py shakespeare [MINUTES]` trains the same LSTM for so many minutes (5) with Leadline, with a plain
 PyTorch script and with Keras on torch and on JAX, one after another, and a transformer with Leadline beside them: bits per
@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -36,15 +36,25 @@ from torch.nn import functional as F
 
 from leadline.data.tokens.token_sources import TokenParts, read_token_parts
 from leadline.data.tokens.token_streams import TokenStreams
-from leadline.language import cache_surprises, fit_cache, fit_mixture, fit_ngrams, mixed_surprises
+from leadline.language import (
+    NetworkForetelling,
+    cache_surprises,
+    fit_cache,
+    fit_gate,
+    fit_mixture,
+    fit_ngrams,
+    mixed_surprises,
+    surprises_and_signs,
+)
 from leadline.models.language_networks import recurrent_language
-from leadline.models.language_steps import LanguageStep, StreamEvaluation, stream_features, stream_surprises
+from leadline.models.language_steps import LanguageStep, StreamEvaluation, as_language_model
 from leadline.models.small_transformers import small_transformer
 from leadline.optim import make_average, make_clip, make_optimizer, make_schedule
 from leadline.training import Callback, run_loop
 
 TEXTS = Path(os.environ.get("LEADLINE_TEXTS", "texts"))
-JUDGING = 30.0  # seconds of the budget that are left for judging
+JUDGING = 60.0  # seconds of the budget that are left for judging
+STREAMS = 16  # parts of a text that are read side by side, each but the first without a past
 
 
 @dataclass(frozen=True)
@@ -153,35 +163,53 @@ def judged(model: nn.Module, parts: TokenParts) -> dict[str, float]:
     columns: dict[str, float] = {}
     for name, ids in (("valid", parts.valid), ("test", parts.test)):
         device = next(model.parameters()).device
-        streams = TokenStreams(ids, 8, length=64, whole=True, start=parts.tokens.start, device=device)
+        streams = TokenStreams(ids, STREAMS, length=64, whole=True, start=parts.tokens.start, device=device)
         columns |= StreamEvaluation(model, streams, prefix=f"{name}_")()
     return columns
 
 
-def beside_others(model: nn.Module, parts: TokenParts) -> dict[str, Any]:
-    """Perplexity on test, each read as one text: alone, with a 5-gram, with a cache, with both; all chosen on validation."""
+class Read(NamedTuple):
+    """A part of the text: its tokens, the surprises of network and n-grams at them [N, 2], and the signs of both [N, S]."""
 
-    def read(ids: Any) -> tuple[torch.Tensor, torch.Tensor, Any]:
-        streams = TokenStreams(ids, 1, length=200, whole=True, start=parts.tokens.start)
-        surprises = stream_surprises(model, streams).numpy().astype(np.float64)
-        return stream_features(model, streams), torch.from_numpy(np.asarray(ids, np.int64)), surprises
+    ids: Any
+    surprises: Any
+    signs: Any
 
+
+def with_ngrams(model: nn.Module, parts: TokenParts) -> tuple[dict[str, Any], Read, Read]:
+    """Perplexity on test of the network, of a 5-gram, and of both by weights from validation: the same for all, or by token."""
     began = time.perf_counter()
     counted = fit_ngrams(parts.train, len(parts.tokens.vocabulary), order=5, boundary=parts.tokens.start).model
     building = time.perf_counter() - began
-    valid, test = read(parts.valid), read(parts.test)
-    fit = fit_cache(*valid)
-    columns: dict[str, list[Any]] = {}
-    for (features, ids, surprises), given in ((valid, parts.valid), (test, parts.test)):
-        cached = cache_surprises(features, ids, flatness=fit.flatness, size=fit.size)
-        for name, column in (("network", surprises), ("ngram", counted.surprises(np.asarray(given))), ("cache", cached)):
-            columns.setdefault(name, []).append(column)
-    found: dict[str, Any] = {"ngram_building_seconds": building, "cache": fit._asdict()}
-    for names in (("network",), ("ngram",), ("network", "ngram"), ("network", "cache"), ("network", "ngram", "cache")):
-        of_valid, of_test = (np.stack([columns[name][part] for name in names], axis=1) for part in (0, 1))
-        weights = fit_mixture(of_valid)
-        perplexity = math.exp(mixed_surprises(of_test, weights).mean())
-        found[" + ".join(names)] = {"test_perplexity": perplexity, "weights": weights.tolist()}
+    models = [NetworkForetelling(model, start=parts.tokens.start, streams=STREAMS), counted]
+    valid, test = (Read(np.asarray(ids), *surprises_and_signs(models, ids)) for ids in (parts.valid, parts.test))
+    found: dict[str, Any] = {"ngram_building_seconds": building}
+    for number, name in enumerate(("network", "ngram")):
+        found[name] = {"test_perplexity": math.exp(test.surprises[:, number].mean())}
+    found["network + ngram"] = mixed(valid.surprises, test.surprises)
+    weights = fit_gate(valid.surprises, valid.signs).weights(test.signs)
+    perplexity = math.exp(mixed_surprises(test.surprises, weights).mean())
+    found["network + ngram, by token"] = {"test_perplexity": perplexity, "weights": weights.mean(axis=0).tolist()}
+    return found, valid, test
+
+
+def mixed(of_valid: Any, of_test: Any) -> dict[str, Any]:
+    weights = fit_mixture(of_valid)
+    return {"test_perplexity": math.exp(mixed_surprises(of_test, weights).mean()), "weights": weights.tolist()}
+
+
+def with_cache(model: nn.Module, valid: Read, test: Read) -> dict[str, Any]:
+    """The same with a cache of what was read: its size, θ and weights chosen on validation."""
+    width = as_language_model(model).head.in_features
+    given = [(torch.from_numpy(part.signs[:, :width]), torch.from_numpy(part.ids.astype(np.int64))) for part in (valid, test)]
+    fit = fit_cache(*given[0], valid.surprises[:, 0])
+    cached = [cache_surprises(*each, flatness=fit.flatness, size=fit.size)[:, None] for each in given]
+    found: dict[str, Any] = {"cache": fit._asdict()}
+    for name, kept in (("network + cache", 1), ("network + ngram + cache", 2)):
+        columns = (
+            np.concatenate([part.surprises[:, :kept], more], axis=1) for part, more in zip((valid, test), cached, strict=True)
+        )
+        found[name] = mixed(*columns)
     return found
 
 
@@ -203,16 +231,19 @@ def ptb_parts(folder: Path) -> TokenParts:
 
 
 def ptb(minutes: float, changes: dict[str, Any]) -> None:
-    setting = replace(Setting(), **changes)
+    setting, began = replace(Setting(), **changes), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         parts = ptb_parts(Path(folder))
         torch.manual_seed(0)
         model = recurrent(parts, setting)
-        told = trained(model, parts, setting, 60 * minutes - JUDGING)
-        record = {"minutes": minutes, "setting": asdict(setting), **told, **judged(model, parts)}
-        print(json.dumps(record))
+        told = trained(model, parts, setting, 60 * minutes - JUDGING - (time.perf_counter() - began))
+        record = {"minutes": minutes, "setting": asdict(setting), **told}
+        record["beside_others"], valid, test = with_ngrams(model, parts)
+        record["seconds_in_all"] = round(time.perf_counter() - began, 1)
+        record |= judged(model, parts)
+        print(json.dumps(record), flush=True)
         if not changes:
-            record["beside_others"] = beside_others(model, parts)
+            record["beside_others"] |= with_cache(model, valid, test)
             print(json.dumps(record["beside_others"]))
             write("language_model_ptb", {"machine": machine(), **record})
 

@@ -132,6 +132,7 @@ def _mixed(row: dict[str, Any], headline: str) -> str:
     some = [f"{weight:.2f} {name}" for name, weight in weights.items() if weight >= _NOTHING]
     none = [name for name, weight in weights.items() if weight < _NOTHING]
     who = " + ".join(some) + (f" and nothing of {' and '.join(none)}" if none else "") if len(weights) > 1 else row["names"][0]
+    who += ", by what is known at each token" if row.get("gated") else ""
     return f"{who}: {score['title'].lower()} {score['value']:.4g}" + (f" ({low} to {high})" if low else "")
 
 

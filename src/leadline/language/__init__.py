@@ -1,5 +1,6 @@
 """Language: n-gram models, word vectors, writing with a language model, and several models as one."""
 
+from leadline.language.gating import Gate, GatedMixture, Signed, fit_gate, surprises_and_signs
 from leadline.language.generating import generate, next_probabilities, write_text
 from leadline.language.mixing import (
     CacheFit,
@@ -31,6 +32,8 @@ __all__ = [
     "CacheFit",
     "EpochOfWords",
     "Foretelling",
+    "Gate",
+    "GatedMixture",
     "Mixture",
     "NGramCounts",
     "NGramFit",
@@ -39,6 +42,7 @@ __all__ = [
     "NGramSettings",
     "NetworkForetelling",
     "Perplexities",
+    "Signed",
     "Smoothed",
     "Word2vec",
     "Word2vecSettings",
@@ -47,6 +51,7 @@ __all__ = [
     "cache_surprises",
     "count_ngrams",
     "fit_cache",
+    "fit_gate",
     "fit_mixture",
     "fit_ngrams",
     "generate",
@@ -59,6 +64,7 @@ __all__ = [
     "read_arpa",
     "save_ngrams",
     "smooth",
+    "surprises_and_signs",
     "write_arpa",
     "write_ngrams",
     "write_text",

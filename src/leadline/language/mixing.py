@@ -6,7 +6,7 @@ N tokens, M models, V words, D features.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from leadline.data.tokens.token_streams import TokenStreams
 from leadline.errors import ArgumentError
-from leadline.models.language_steps import as_language_model, stream_surprises
+from leadline.models.language_steps import as_language_model, stream_features, stream_surprises
 
 _ROWS = 512  # of the cache's scores at a time
 
@@ -52,14 +52,11 @@ class NetworkForetelling:
         self.model, self.start, self.streams, self.length = model, start, streams, length
 
     def surprises(self, ids: NDArray[Any]) -> NDArray[np.float64]:
-        device = next(self.model.parameters()).device
-        batches = TokenStreams(ids, self.streams, length=self.length, whole=True, start=self.start, device=device)
-        was_training = self.model.training
-        self.model.eval()
-        try:
-            return stream_surprises(self.model, batches).numpy().astype(np.float64)
-        finally:
-            self.model.train(was_training)
+        return self._read_by(stream_surprises, ids).numpy().astype(np.float64)
+
+    def signs(self, ids: NDArray[Any]) -> NDArray[np.float32]:
+        """What the last layer gets before each token: [N, E]."""
+        return self._read_by(stream_features, ids).numpy()
 
     def log_probabilities(self, context: NDArray[Any]) -> NDArray[np.float64]:
         reader, device = as_language_model(self.model), next(self.model.parameters()).device
@@ -72,6 +69,16 @@ class NetworkForetelling:
         finally:
             self.model.train(was_training)
         return np.asarray(logits.double().log_softmax(0).cpu().numpy())
+
+    def _read_by(self, reading: Callable[[nn.Module, TokenStreams], Tensor], ids: NDArray[Any]) -> Tensor:
+        device = next(self.model.parameters()).device
+        batches = TokenStreams(ids, self.streams, length=self.length, whole=True, start=self.start, device=device)
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            return reading(self.model, batches)
+        finally:
+            self.model.train(was_training)
 
 
 class Mixture:
@@ -112,7 +119,7 @@ class Mixture:
 def mixed_surprises(surprises: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """−log Σ_m w_m exp(−s_nm): the surprises of a mixture.
 
-    Shapes: [N, M] and [M] → [N].
+    Shapes: [N, M] and [M], or [N, M] where the weights are not the same at all tokens → [N].
 
     Args:
         surprises: s, of each model at each token; infinite where a model rules a token out.

@@ -23,6 +23,7 @@ from leadline.language import (
     NGramNetwork,
     cache_surprises,
     fit_cache,
+    fit_gate,
     fit_mixture,
     mixed_surprises,
 )
@@ -50,7 +51,8 @@ def evaluate_mixed(run: Run, others: Sequence[Run | Foretelling], source: Any, *
     p = Σ_m w_m p_m. To what `Run.evaluate` gives, which is of the model alone, come `mixtures`, a record for each model and
     for each mixture: `names`, `weights`, `scores`, and the `difference` in the headline from the first model; and `cache`: θ
     and size of the cache of what was read, and what it comes to on validation text. A cache looks at the text that it is
-    judged on, and is never in a row with what does not.
+    judged on, and is never in a row with what does not. Where all models can tell signs, one mixture is `gated`: its weights
+    depend on what is known before each token, and those in the record are their means.
 
     Args:
         run: of the task tokens or ngram.
@@ -73,7 +75,7 @@ def evaluate_mixed(run: Run, others: Sequence[Run | Foretelling], source: Any, *
         >>> [(row["names"], row["weights"][0] > 0.9) for row in found["mixtures"]]
         [(['3'], True), (['1'], True), (['3', '1'], True)]
 
-    Source: `language.fit_mixture` and `language.fit_cache`.
+    Source: `language.fit_mixture`, `language.fit_gate` and `language.fit_cache`.
     """
     for each in (run, *others):
         _check_foretells(each)
@@ -96,6 +98,9 @@ def evaluate_mixed(run: Run, others: Sequence[Run | Foretelling], source: Any, *
         fit, cached = _cached(run, texts, columns[0])
         rows += [[columns[0], cached], *([[*columns, cached]] if others else [])]
     first = columns[0].test
+    mixtures = [_row(row, first, tokens) for row in rows]
+    if others and (signs := _signs([run, *others], texts, sizes, tokens)):
+        mixtures.insert(len(columns) + 1, _gated_row(columns, signs, first, tokens))
     scores = counted_scores(first, texts[1][-sizes[1] :], tokens) if _counted(run) else token_scores(first, tokens)
     notes = [
         note,
@@ -110,7 +115,7 @@ def evaluate_mixed(run: Run, others: Sequence[Run | Foretelling], source: Any, *
         "headline": next(iter(scores)),
         "classes": [],
         "scores": scores,
-        "mixtures": [_row(row, first, tokens) for row in rows],
+        "mixtures": mixtures,
         "cache": None if fit is None else fit._asdict(),
     }
 
@@ -119,12 +124,52 @@ def _row(columns: Sequence[_Column], first: NDArray[np.float64], tokens: Tokens)
     """Names, weights and scores of some models together, and how far they are from the first alone."""
     weights = fit_mixture(np.stack([column.valid for column in columns], axis=1))
     mixed = mixed_surprises(np.stack([column.test for column in columns], axis=1), weights)
+    return _told(columns, weights, mixed, first, tokens)
+
+
+def _gated_row(
+    columns: Sequence[_Column], signs: Sequence[NDArray[np.floating]], first: NDArray[np.float64], tokens: Tokens
+) -> dict[str, Any]:
+    """The same with weights that depend on what is known before each token."""
+    valid, test = (np.stack(part, axis=1) for part in zip(*((column.valid, column.test) for column in columns), strict=True))
+    weights = fit_gate(valid, signs[0]).weights(signs[1])
+    return {**_told(columns, weights.mean(axis=0), mixed_surprises(test, weights), first, tokens), "gated": True}
+
+
+def _told(
+    columns: Sequence[_Column],
+    weights: NDArray[np.float64],
+    mixed: NDArray[np.float64],
+    first: NDArray[np.float64],
+    tokens: Tokens,
+) -> dict[str, Any]:
     return {
         "names": [column.name for column in columns],
         "weights": weights.tolist(),
         "scores": token_scores(mixed, tokens),
         "difference": token_difference(mixed, first, tokens),
     }
+
+
+def _signs(
+    models: Sequence[Run | Foretelling], texts: Sequence[NDArray[Any]], sizes: Sequence[int], tokens: Tokens
+) -> list[NDArray[np.floating]]:
+    """What all models know before each token of each text, side by side; none where one cannot tell, or there is no room."""
+    found = []
+    for ids, size in zip(texts, sizes, strict=True):
+        columns = []
+        for model in models:
+            if isinstance(model, Run) and not _counted(model):
+                if len(ids) * as_language_model(model.model).head.in_features > _FEATURES:
+                    return []
+                columns.append(features_of(model.model.eval(), ids, tokens, model.device).numpy())
+                continue
+            counted = model.model.counted if isinstance(model, Run) else model
+            if not isinstance(counted, NGramModel):
+                return []
+            columns.append(counted.signs(ids))
+        found.append(np.concatenate([column[-size:] for column in columns], axis=1))
+    return found
 
 
 def _cached(run: Run, texts: Sequence[NDArray[Any]], first: _Column) -> tuple[CacheFit, _Column]:
