@@ -167,6 +167,7 @@ def test_a_score_comes_with_an_interval(run: Run, tmp_path: Path) -> None:
     score = result["scores"]["accuracy"]
     known = binomtest(round(score["value"] * len(lines)), len(lines)).proportion_ci(method="wilson")
     assert (score["low"], score["high"]) == pytest.approx((known.low, known.high), abs=1e-4)
+    assert result["note"] == "144 of 144 have only words that are known and among the 30,000 commonest."
     assert result["sections"] == {"animals": (round(score["value"] * len(lines)), len(lines))}
     pairs = [(a, b, 9 - (a in ANIMALS) - (b in FRUITS)) for a, b in itertools.combinations(ANIMALS + FRUITS, 2)]
     (tmp_path / "pairs.txt").write_text("\n".join(f"{a} {b} {score}" for a, b, score in pairs))
