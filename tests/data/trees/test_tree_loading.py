@@ -90,6 +90,19 @@ def test_a_single_file_is_divided_and_sentences_that_are_alike_stay_together(tmp
     assert other.fingerprint() != dataset.fingerprint()
 
 
+def test_the_same_words_in_other_brackets_stay_together(tmp_path: Path) -> None:
+    lines = [f"({n % 2} ({n % 2} (0 a{n}) (1 b)) (1 c))\n({n % 2} (0 a{n}) ({n % 2} (1 b) (1 c)))\n" for n in range(60)]
+    (tmp_path / "films.txt").write_text("".join(lines))
+    dataset = load_trees(tmp_path / "films.txt")
+    parts = [
+        {(int(name.removeprefix("films.txt:")) - 1) // 2 for name in split.ids}
+        for split in (dataset.train, dataset.valid, dataset.test)
+    ]
+    assert not parts[0] & parts[1]
+    assert not parts[0] & parts[2]
+    assert not parts[1] & parts[2]
+
+
 def test_bad_trees_are_set_aside_with_their_lines(folder: Path) -> None:
     lines = (folder / "train.txt").read_text().splitlines()
     lines[4] = "(3 (2 a (2 b))"
@@ -210,6 +223,22 @@ def test_words_of_a_file_of_vectors_are_known_too(folder: Path, tmp_path: Path) 
     plain = data.load(folder)
     assert set(dataset.schema.inputs.vocabulary) - set(plain.schema.inputs.vocabulary) == {"unheard"}  # type: ignore[union-attr]
     assert dataset.fingerprint() != plain.fingerprint()
+
+
+def test_of_many_vectors_those_of_words_in_any_tree_are_kept(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (folder / "test.txt").open("a") as file:
+        file.write("(3 (2 Late) (3 good))\n")
+    (tmp_path / "vectors.vec").write_text("first 1 2\nsecond 1 3\nthird 3 4\nlate 5 6\nGOOD 7 8\n")
+    assert not any("vectors.vec" in note for note in data.load(folder, vectors=tmp_path / "vectors.vec").notes)
+    monkeypatch.setattr("leadline.data.trees.tree_loading._MOST_VECTORS", 2)
+    dataset = data.load(folder, vectors=tmp_path / "vectors.vec")
+    added = set(dataset.schema.inputs.vocabulary) - set(data.load(folder).schema.inputs.vocabulary)  # type: ignore[union-attr]
+    assert added == {"first", "second", "late"}
+    (note,) = [note for note in dataset.notes if "vectors.vec" in note]
+    assert note.startswith("Of the 5 words of ")
+    assert note.endswith("the first 2 are known, and any that stands in one of these trees.")
 
 
 def test_padded_rows_are_read_as_they_were(folder: Path) -> None:

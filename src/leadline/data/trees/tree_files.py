@@ -76,6 +76,11 @@ class TreeRows:
         found = set(np.unique(self._chosen(self._labels, rows).values).tolist())
         return {label for label, number in self._label_numbers.items() if number in found}
 
+    @property
+    def words(self) -> Collection[str]:
+        """The words of all trees."""
+        return self._word_numbers.keys()
+
     def root_labels(self) -> NDArray[np.int64]:
         """The number of the label of each root."""
         return _numbers(self._labels)[self.offsets[1:] - 1].astype(np.int64)
@@ -104,10 +109,10 @@ class TreeRows:
         return found
 
     def first_copies(self) -> NDArray[np.int64]:
-        """For each tree the number of the first one with the same words."""
+        """For each tree the number of the first one with the same words, however these are bracketed."""
         first: dict[bytes, int] = {}
         words = Ragged(_numbers(self._words), self.offsets)
-        return np.array([first.setdefault(row.tobytes(), number) for number, row in enumerate(words)], np.int64)
+        return np.array([first.setdefault(row[row > 0].tobytes(), number) for number, row in enumerate(words)], np.int64)
 
     def sentences(self, rows: NDArray[np.int64]) -> set[tuple[str, ...]]:
         """The words of some of the trees."""
