@@ -115,7 +115,7 @@ def _is_text(content: Any, start: int, width: int) -> bool:
     """Whether the row that begins here is text: a word and numbers up to the end of its line, or what was meant to be."""
     end = content.find(b"\n", start)
     row = bytes(content[start : end if end >= 0 else len(content)])
-    word, *numbers = row.rsplit(None, width) or [b""]
+    _, *numbers = row.rsplit(None, width) or [b""]
     if len(numbers) == width and all(map(_number, numbers)):
         return True
     try:

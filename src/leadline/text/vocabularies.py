@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leadline.errors import ArgumentError, DataError
+from leadline.errors import ArgumentError, NoTokenError
 from leadline.text.tokenizers import UNKNOWN_WORD
 
 PADDING, UNKNOWN, END = 0, 1, 2
@@ -77,7 +77,7 @@ class Vocabulary:
             end: whether the end of a text has a number.
             always: tokens that are known however seldom they were seen, and do not count among `most`.
 
-        Errors: `ArgumentError` for bounds below 1; `DataError` where no token is left.
+        Errors: `ArgumentError` for bounds below 1; `NoTokenError` where no token is left.
 
         Example:
             >>> Vocabulary.from_counts({"a": 3, "b": 3, "c": 5}, most=2).words
@@ -91,7 +91,9 @@ class Vocabulary:
         kept = heapq.nsmallest(len(kept) if most is None else most, kept, key=lambda item: (-item[1], item[0]))
         if not kept:
             seen = f"{len(counts):,} different tokens, the commonest {max(counts.values(), default=0):,} times"
-            raise DataError("No token is left for the vocabulary", expected=f"tokens seen at least {min_count} times", got=seen)
+            raise NoTokenError(
+                "No token is left for the vocabulary", expected=f"tokens seen at least {min_count} times", got=seen
+            )
         more = [(word, counts[word]) for word in always if counts.get(word)]
         kept = sorted(kept + more, key=lambda item: (-item[1], item[0]))
         marks = counts.get(END_WORD, 0) if end else 0

@@ -120,6 +120,23 @@ def test_bad_trees_are_set_aside_with_their_lines(folder: Path) -> None:
     }
 
 
+def test_labels_out_of_range_that_are_no_slips_become_classes_and_are_named(folder: Path) -> None:
+    lines = (folder / "train.txt").read_text().splitlines()
+    (folder / "train.txt").write_text("\n".join(lines + ["(9 (9 good) (2 film))"] * 15))
+    dataset = data.load(folder)
+    assert dataset.schema.answers.names[-1] == "9"
+    (note,) = [note for note in dataset.notes if "hardly come" in note]
+    assert "'9' (30 nodes)" in note
+    assert not dataset.excluded
+
+
+def test_a_file_without_a_tree_beside_others_is_passed_over(tmp_path: Path) -> None:
+    lines = treebank(5, 60)
+    (tmp_path / "a.mrg").write_text("\n".join(lines))
+    (tmp_path / "b.mrg").write_text(" \n")
+    assert sum(map(len, (data.load(tmp_path).train, data.load(tmp_path).valid, data.load(tmp_path).test))) == 60
+
+
 def test_too_many_bad_trees_are_a_mistake(folder: Path) -> None:
     lines = [
         "(3 (2 a) (2 b)" if number % 10 == 3 else line

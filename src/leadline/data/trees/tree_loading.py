@@ -17,7 +17,7 @@ from leadline.data.schema import Schema
 from leadline.data.sources import SEPARATOR, nowhere
 from leadline.data.tokens.token_sources import files_by_part
 from leadline.data.tokens.token_streams import named_parts
-from leadline.data.trees.tree_checks import check_few, label_scale, told, unusable
+from leadline.data.trees.tree_checks import check_few, label_note, label_scale, told, unusable
 from leadline.data.trees.tree_files import TreeRows, read_tree_files
 from leadline.data.trees.trees import NodeClasses, Trees, label_names
 from leadline.data.words.vector_sources import vectors_from
@@ -127,6 +127,7 @@ def load_trees(
         excluded += strangers
         if not len(made[part]):
             raise DataError(f"No tree is left for {part}", expected="more trees")
+    notes += label_note({name: count for name, count in train.label_counts(chosen).items() if count})
     notes += cut + _about_words(made["test"]) + _about_copies(read, sound)
     digest = hashlib.sha256()
     for part in _PARTS:
@@ -234,10 +235,8 @@ def _with_vectors(vectors: Path | str, read: dict[str, TreeRows]) -> tuple[list[
         return list(words), []
     standing = set[str]().union(*(rows.words for rows in read.values()))
     known = [*words[:_MOST_VECTORS], *(word for word in rest if word.lower() in standing)]
-    note = (
-        f"Of the {len(words):,} words of {vectors} the first {_MOST_VECTORS:,} are known, and any that stands in one of these trees."
-    )
-    return known, [note]
+    first = f"Of the {len(words):,} words of {vectors} the first {_MOST_VECTORS:,} are known"
+    return known, [f"{first}, and any that stands in one of these trees."]
 
 
 def _split(rows: TreeRows, numbers: Numbers, trees: Trees, answers: NodeClasses) -> tuple[Split, list[Excluded]]:

@@ -166,9 +166,7 @@ def _similarity(vectors: WordVectors, name: str, rows: _Rows) -> WordTest:
 
 def _analogies(vectors: WordVectors, name: str, rows: _Rows) -> WordTest:
     common = vectors.directions[:COMMON]
-    asked = [
-        at for at, row in enumerate(rows.fields) if all(word in vectors and vectors.number(word) < COMMON for word in row)
-    ]
+    asked = [at for at, row in enumerate(rows.fields) if all(word in vectors and vectors.number(word) < COMMON for word in row)]
     numbers = np.array([[vectors.number(word) for word in rows.fields[at]] for at in asked], np.int64).reshape(-1, 4)
     right = np.zeros(len(asked), bool)
     for start in range(0, len(asked), _AT_ONCE):
