@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from leadline import data
 from leadline.data.schema import Schema
@@ -286,6 +287,30 @@ def test_batches_are_the_levels_of_their_trees_in_a_new_order_each_epoch(folder:
     assert batches.depths.tolist() == tall
     nodes = [places for places, _, _ in batches.by_height()]
     assert sorted(place for each in nodes for place in each.tolist()) == list(range(len(split.targets.values)))
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_batches_that_are_always_the_same_are_put_together_once(
+    folder: Path, small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    monkeypatch.setattr(
+        "leadline.data.trees.tree_batches.tree_levels", lambda *given, **more: made.append(1) or tree_levels(*given, **more)
+    )
+    monkeypatch.setattr("leadline.data.trees.tree_batches._MOST_KEPT", 100_000 if small else 10)
+    dataset = data.load(folder)
+    batches = TreeBatches(dataset.valid, dataset.schema, 8)
+    with torch.inference_mode():
+        next(batches.by_height())  # whoever stops early leaves nothing behind
+        first = list(batches.by_height())
+    assert len(first) == 4
+    again = list(batches.by_height())
+    assert len(made) == (5 if small else 9)
+    for (places, levels, targets), (places_again, levels_again, targets_again) in zip(first, again, strict=True):
+        assert torch.equal(places, places_again)
+        assert torch.equal(levels.children, levels_again.children)
+        assert torch.equal(targets, targets_again)
+        assert not levels.words.is_inference()
 
 
 def test_label_names_and_their_middle() -> None:
