@@ -10,6 +10,9 @@ import pytest
 from PIL import Image
 
 from leadline.cli.inputs import check_inputs, frames_from, inputs_from
+from leadline.data import Classes
+from leadline.data.schema import Schema
+from leadline.data.series.series import Series
 from leadline.errors import ArgumentError, DataError, SourceNotFoundError
 
 NOTHING = io.BytesIO()
@@ -137,3 +140,19 @@ def test_a_mistyped_table_is_sought_among_files_only(tmp_path: Path, monkeypatch
         with pytest.raises(SourceNotFoundError, match=f"There is no file or folder {word}") as told:
             list(frames_from([word], NOTHING, None))  # type: ignore[arg-type]
         assert str(told.value).endswith(close or "as the network was trained on a table.")
+
+
+def test_series_come_on_standard_input_as_well() -> None:
+    walks = Schema(Series(("value",), (0.0,), (1.0,), shortest=3, longest=3), Classes(("fast", "slow")))
+    for head in ("@problemName walks\n@classLabel false\n@data\n", "\ufeff# walks\n@data\n"):
+        read = list(inputs_from(["-"], io.BytesIO((head + "1,2,3\n3,4,oh\n").encode()), walks))
+        line = head.count("\n") + 1
+        assert [name for name, _ in read] == [f"-:{line}", f"-:{line + 1}"]
+        assert read[0][1].tolist() == [[1], [2], [3]]
+        assert isinstance(read[1][1], DataError)
+        assert str(read[1][1]).startswith(f"-:{line + 1} cannot be used: it holds 'oh'")
+    assert list(inputs_from(["-"], io.BytesIO(b"a.csv\n"), walks)) == [("a.csv", Path("a.csv"))]
+    with pytest.raises(DataError, match=r"no \.ts file.*one path a line"):
+        list(inputs_from(["-"], io.BytesIO(b"# a comment\n"), walks))
+    with pytest.raises(DataError, match=r"one path a line, or a \.ts file"):
+        list(inputs_from(["-"], io.BytesIO(), walks))

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from leadline.data.arrays import as_array, from_arrays, from_mapping, understand
+from leadline.data.ragged import Ragged
+from leadline.data.series.series_rows import is_series
 from leadline.errors import DataError
 
 RANDOM = np.random.default_rng(0)
@@ -54,6 +56,20 @@ def test_maps_of_features_become_rows_and_that_is_said() -> None:
     assert raw.inputs.shape == (4, 512)
     assert raw.inputs.dtype == np.float32
     assert raw.notes == ("The inputs are maps of 7 × 7 × 512: the mean over the cells of each is what is learned from.",)
+
+
+def test_narrow_arrays_are_series() -> None:
+    walks = np.arange(40.0).reshape(4, 10, 1)
+    walks[1, 8:] = np.nan  # it is shorter
+    for inputs in (walks, list(walks), [torch.from_numpy(walk) for walk in walks]):
+        raw = from_arrays(inputs, ["slow", "fast"] * 2)
+        assert is_series(raw.inputs)
+        assert isinstance(raw.inputs, Ragged)
+        assert raw.inputs.lengths.tolist() == [10, 8, 10, 10]
+        assert raw.inputs.row(2).tolist() == walks[2].tolist()
+    raw = from_mapping({"train": walks[2:], "train_targets": [0, 1], "test": walks[:1], "test_targets": [1]})
+    assert (raw.ids, raw.parts.tolist()) == (["train:0", "train:1", "test:0"], ["train", "train", "test"])  # type: ignore[union-attr]
+    assert raw.array.shape == (3, 10, 1)
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 0), (4, 3, 3), (4, 8, 8, 5), (4, 8, 8, 3, 2)])

@@ -1,7 +1,8 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -23,6 +24,25 @@ def loader(rows: int = 64, shuffle: bool = False) -> DataLoader[tuple[torch.Tens
 def network() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
+
+
+@pytest.mark.parametrize("kind", [np.array, torch.tensor])
+def test_lists_of_rows_are_arrays(kind: Callable[[Any], Any]) -> None:
+    series = [kind([[at], [0.0], [at / 9]]) for at in range(40)]  # [T, 1]
+    classes = [at % 2 for at in range(40)]
+
+    def losses(train: Any) -> list[float]:
+        torch.manual_seed(0)
+        return leadline.fit(nn.Sequential(nn.Flatten(), nn.Linear(3, 2)), train, epochs=2, device="cpu")["loss"]
+
+    whole = losses((torch.stack([torch.as_tensor(row) for row in series]).float(), torch.tensor(classes)))
+    for inputs in (series, [row[:, 0] for row in series]):
+        for targets in (classes, np.array(classes), [torch.tensor(each) for each in classes]):
+            assert losses((inputs, targets)) == whole
+    with pytest.raises(ArgumentError, match=r"The inputs are not all of one shape.*\[2, 1\], \[3, 1\].*leadline\.train"):
+        leadline.fit(nn.Linear(3, 2), ([series[0], series[0][:2]], [0, 1]))
+    batches = ([torch.ones(4, 3), torch.zeros(4).long()], [torch.ones(4, 3), torch.ones(4).long()])
+    assert len(leadline.fit(nn.Linear(3, 2), batches, epochs=2, device="cpu")) == 2  # two batches, and no arrays
 
 
 def test_any_module_on_any_loader_learns() -> None:

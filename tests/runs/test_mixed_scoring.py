@@ -137,7 +137,8 @@ def test_the_command_line_prints_each_in_its_line(network: Run, counted: Run, te
     assert status == 0, err
     assert max(map(len, out.splitlines())) <= 80
     labels = [line[:10].strip() for line in out.splitlines()]
-    assert [labels.count(label) for label in ("beside it", "mixed", "cache", "note")] == [1, 3, 1, 1]
+    assert [labels.count(label) for label in ("alone", "beside it", "mixed", "cache", "note")] == [1, 1, 3, 1, 1]
+    assert "alone     recurrent_language\nPerplexity" in out
     assert " ngram + " in " ".join(out.split())
     status, out, _ = type_in("evaluate", network.folder, text, "--mix", counted.folder, "--json")
     assert status == 0
@@ -147,6 +148,7 @@ def test_the_command_line_prints_each_in_its_line(network: Run, counted: Run, te
     for words, message in (
         (("--mix", tmp_path / "nowhere"), "nowhere"),
         (("--mix", tmp_path / "none.arpa"), "There is no file"),
+        (("--mix", text), "is no language model to be mixed in. Expected a Run"),
         (("--mix", tmp_path / "bad.arpa"), "does not say how many n-grams"),
         (("--cache", "--samples", 5), "--samples is not for language models"),
     ):
@@ -185,8 +187,16 @@ def test_models_that_do_not_read_alike_are_refused(network: Run, counted: Run, t
     quick = {"model": "linear", "training.epochs": 1, "training.threads": 1}
     table = leadline.train(rows, targets=rows[:, 0] > 0, changes=quick, folder=tmp_path / "run")
     for pair in ((table, []), (counted, [table])):
-        with pytest.raises(ArgumentError, match="was not trained to foretell a text"):
+        with pytest.raises(ArgumentError, match="run was not trained to foretell a text, so that it cannot be mixed"):
             evaluate_mixed(*pair, text)
+
+
+def test_a_model_without_weight_is_said_to_add_nothing(text: Path, tmp_path: Path, type_in: Any) -> None:
+    letters = {"data.unit": "characters", "model": "ngram"}
+    runs = [leadline.train(text, changes=letters | {"model.order": n}, folder=tmp_path / str(n)) for n in (1, 5)]
+    status, out, _ = type_in("evaluate", runs[0].folder, text, "--mix", runs[1].folder)
+    assert status == 0
+    assert "mixed 1.00 5 and nothing of 1: bits per character" in " ".join(out.split())
 
 
 def test_runs_of_one_kind_are_called_by_their_folders(counted: Run, text: Path) -> None:

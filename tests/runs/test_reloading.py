@@ -105,3 +105,25 @@ def test_epochs_of_photos_keep_to_the_work(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("leadline.plan.small_pictures._PHOTOS_TO_SEE", 70 * 23)
     assert propose(dataset).training.epochs == 23
     assert propose(load("iris"), {"training.epochs": 4}).training.epochs == 4
+
+
+@pytest.mark.parametrize("task", ["tokens", "words"])
+def test_a_share_that_a_person_chose_counts_though_it_is_what_other_sources_have(task: str, tmp_path: Path) -> None:
+    text = tmp_path / "rhyme.txt"
+    text.write_text("Twinkle, twinkle, little star,\n" * 400)
+    of_task = {"data.task": task, "data.unit": "words"}
+
+    def shares(**chosen: float) -> tuple[Plan, list[float]]:
+        plan = known_early(None, {**of_task, **{f"data.{part}": share for part, share in chosen.items()}})
+        dataset = load_for(plan, text)
+        lengths = [len(split.inputs.values) for split in (dataset.train, dataset.valid, dataset.test)]  # type: ignore[union-attr]
+        return propose(dataset), [length / sum(lengths) for length in lengths]
+
+    plan, usual = shares()
+    assert usual[1] == pytest.approx(usual[2], abs=0.002)
+    assert usual[1] < 0.12
+    assert (plan.data.valid, plan.data.test) == pytest.approx(usual[1:], abs=0.002)  # what it is, and not what rows would have
+    plan, chosen = shares(valid=0.15)
+    assert chosen[1:] == pytest.approx([0.15, usual[2]], abs=0.002)
+    dataset = load_for(plan)
+    assert dataset.fingerprint() == plan.data.hash

@@ -247,6 +247,17 @@ def test_typed(type_in: Callable[..., tuple[int, str, str]], shop: Path, tmp_pat
     assert "nothing.csv" in told
 
 
+def test_a_table_of_several_series_is_no_single_one(
+    run: Run, tmp_path: Path, type_in: Callable[..., tuple[int, str, str]]
+) -> None:
+    path = tmp_path / "shops.csv"
+    pl.concat([months(180).with_columns(pl.lit(name).alias("shop")) for name in "ab"]).write_csv(path)
+    for verb in ("evaluate", "predict"):
+        status, _, told = type_in(verb, run.folder, path)
+        assert status == 2
+        assert "180 of 360 rows have the moment of another row" in " ".join(told.split())
+
+
 def test_days_come_back_as_days(tmp_path: Path) -> None:
     start = datetime.date(2024, 1, 1)
     days = [(start + datetime.timedelta(days=at)).isoformat() for at in range(120)]

@@ -306,9 +306,11 @@ def test_typed(type_in: TypeIn, banks: Path, tmp_path: Path) -> None:
     status, _, told = type_in("show", "script", folder)
     assert status == 2
     assert "not written as a script" in told
-    status, _, told = type_in("explain", folder, "the old bank")
-    assert status == 2
-    assert "answers each step of a row" in " ".join(told.split())
+    for words in (("the old bank",), (), ("the old bank", "--top", 2)):
+        status, _, told = type_in("explain", folder, *words)
+        assert status == 2
+        assert "answers each step of a row" in " ".join(told.split())
+        assert "leadline predict" in " ".join(told.split())
     status, said, _ = type_in("show", "summary", folder)
     assert status == 0
     assert "recurrent" in said

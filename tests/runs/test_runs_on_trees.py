@@ -204,6 +204,22 @@ def test_a_node_of_too_many_children_costs_its_own_tree_alone(run: Run, tmp_path
     assert (tmp_path / "f.parquet").is_file()
 
 
+def test_trees_that_are_too_wide_are_named_with_their_lines_and_not_judged(run: Run, tmp_path: Path, type_in: TypeIn) -> None:
+    wide, lines = "(2 (1 film) (2 good) (0 bad))", negations(9, 40)
+    (tmp_path / "some.txt").write_text("\n".join([*lines[:6], wide, *lines[6:]]))
+    judged = run.evaluate(tmp_path / "some.txt")
+    assert judged["rows"] == 40
+    assert "1 tree was left out: some.txt:7: a node has 3 children, and the network takes 2 (" in judged["note"]
+    (tmp_path / "some.txt").write_text("\n".join([*lines[:6], wide, wide]))
+    status, out, err = type_in("evaluate", run.folder, tmp_path / "some.txt")
+    assert status == 2
+    assert "Accuracy" not in out
+    said = " ".join(err.split())
+    assert "2 of 8 trees cannot be used" in said
+    assert "some.txt:7: a node has 3 children, and the network takes 2 (" in said
+    assert "some.txt:8: a node has 3" in said
+
+
 def test_the_report_draws_trees(run: Run, drawn: None) -> None:
     page = run.report().read_text(encoding="utf-8")
     assert 'id="trees"' in page

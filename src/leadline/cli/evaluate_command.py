@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leadline.cli.printing import labelled, number, opening, printable
+from leadline.errors import DataError
 
 if TYPE_CHECKING:
     from leadline.language import NGramModel
     from leadline.runs.run import Run
+
+
+_NOTHING = 0.005  # a weight below it is 0 in two digits
 
 
 @click.command("evaluate", short_help="How well a network does on other data.", no_args_is_help=True)
@@ -70,7 +74,18 @@ def _other(opened: Run, path: str) -> Run | NGramModel:
     from leadline.language import read_arpa
     from leadline.runs.tokens import tokens_of
 
-    return read_arpa(path, tokens_of(opened.schema).vocabulary).model
+    tokens = tokens_of(opened.schema)
+    try:
+        return read_arpa(path, tokens.vocabulary).model
+    except DataError as error:
+        if "is no ARPA file" not in error.what:
+            raise
+        raise DataError(
+            f"{printable(path)} is no language model to be mixed in",
+            expected="a Run of the task tokens or ngram (its folder), or an ARPA file",
+            got="a file of another kind",
+            do="To count one in a text: leadline train TEXT --task ngram.",
+        ) from error
 
 
 def _lines(result: dict[str, Any]) -> Iterator[str]:
@@ -79,6 +94,8 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
         if "unit" in result
         else labelled("rows", f"{result['rows']:,}")
     )
+    if mixtures := result.get("mixtures", []):
+        yield labelled("alone", mixtures[0]["names"][0])
     known = {metric: score for metric, score in result["scores"].items() if score["value"] is not None}
     column = max((len(score["title"]) for score in known.values()), default=0)
     for metric, score in known.items():
@@ -89,7 +106,7 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
         from leadline.runs.reconstructing.finishing_rows import oddness_sentence
 
         yield labelled("odd", oddness_sentence(result))
-    for row in result.get("mixtures", [])[1:]:
+    for row in mixtures[1:]:
         yield labelled("mixed" if len(row["names"]) > 1 else "beside it", _mixed(row, result["headline"]))
     if cache := result.get("cache"):
         yield labelled("cache", f"the last {cache['size']:,} {result['unit']}, θ = {cache['flatness']:g}")
@@ -111,8 +128,10 @@ def _mixed(row: dict[str, Any], headline: str) -> str:
     """The score of another language model, or of several together with their weights."""
     score = row["scores"][headline]
     low, high = (f"{score[end]:.4g}" if score[end] is not None else "" for end in ("low", "high"))
-    names = zip(row["names"], row["weights"], strict=True)
-    who = " + ".join(f"{weight:.2f} {name}" if len(row["names"]) > 1 else name for name, weight in names)
+    weights = dict(zip(row["names"], row["weights"], strict=True))
+    some = [f"{weight:.2f} {name}" for name, weight in weights.items() if weight >= _NOTHING]
+    none = [name for name, weight in weights.items() if weight < _NOTHING]
+    who = " + ".join(some) + (f" and nothing of {' and '.join(none)}" if none else "") if len(weights) > 1 else row["names"][0]
     return f"{who}: {score['title'].lower()} {score['value']:.4g}" + (f" ({low} to {high})" if low else "")
 
 

@@ -91,6 +91,10 @@ def command(
 
         show_codes(opened, inputs, source=source, out=out, as_json=as_json)
         return
+    if opened.schema.task == "sequence":
+        from leadline.runs.explaining_answers import answers_each_step
+
+        raise answers_each_step(opened)
     if opened.schema.inputs.kind in ("texts", "series"):
         if methods or source:
             raise click.UsageError("--method and --source are for pictures, and the network was trained on something else.")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from leadline.data.tables.frame import Frame
 
 Input = tuple[str, Any]
+_BOM = b"\xef\xbb\xbf"
 _INPUTS = ("inputs", "x", "test", "x_test", "test_inputs", "train", "x_train", "train_inputs")  # in an .npz file
 
 
@@ -48,8 +49,8 @@ def inputs_from(
     """Each input with its id; an error stands in the place of a line of a file that cannot be read.
 
     A file stands for itself, a folder for the pictures, texts or series in it, an .npy or .npz file for its rows, a .ts or
-    wide file for its series, a table of texts for its rows, `-` for standard input; after a training on texts, what is no file
-    is a text.
+    wide file for its series, a table of texts for its rows, `-` for standard input (one path or text a line, the bytes of one
+    picture, or of a .ts file); after a training on texts, what is no file is a text.
 
     Args:
         words: as they were typed.
@@ -71,7 +72,7 @@ def inputs_from(
                 "An INPUT is an empty text", expected=_expected(inputs), do='The current folder is ".".' if not texts else None
             )
         if word == "-":
-            yield from _texts_from_stream(stdin) if texts else _from_stream(stdin)
+            yield from _texts_from_stream(stdin) if texts else _from_stream(stdin, schema, notes)
         elif (found := _several(path, schema)) is not None:
             yield from _from_lines(found, notes)
         elif texts and not _exists(path):
@@ -236,9 +237,12 @@ def _from_archive(path: Path) -> Iterator[Input]:
         yield f"{path}:{row}", values
 
 
-def _from_stream(stream: IO[bytes]) -> Iterator[Input]:
-    """One picture's bytes, or one path a line."""
+def _from_stream(stream: IO[bytes], schema: Schema | None, notes: list[str] | None) -> Iterator[Input]:
+    """One picture's bytes, or one path a line; for a network on series a .ts file, too, which begins with a mark of its own."""
     start = stream.read(64)
+    if schema is not None and schema.inputs.kind == "series" and start.removeprefix(_BOM).lstrip()[:1] in (b"@", b"#", b"%"):
+        yield from _from_ts(start + stream.read(), schema, notes)
+        return
     # A path has no NUL, and no text begins as JPEG and PNG do; every other format has a NUL in its header.
     if b"\0" in start or start[:1] in (b"\x89", b"\xff"):
         yield "-", start + stream.read()
@@ -249,4 +253,24 @@ def _from_stream(stream: IO[bytes]) -> Iterator[Input]:
             given = True
             yield name, Path(name)
     if not given:
-        raise DataError("Nothing came on standard input", expected="one path a line, or the bytes of one picture")
+        series = schema is not None and schema.inputs.kind == "series"
+        what = "a .ts file" if series else "the bytes of one picture"
+        raise DataError("Nothing came on standard input", expected=f"one path a line, or {what}")
+
+
+def _from_ts(content: bytes, schema: Schema, notes: list[str] | None) -> Iterator[Input]:
+    """The series of a .ts file that came on standard input: "-:7" is that of line 7."""
+    from dataclasses import replace
+
+    from leadline.data.dataset import Excluded
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stdin.ts"
+        path.write_bytes(content)
+        found = _several(path, schema)
+    if found is None:
+        raise DataError("What came on standard input is no .ts file", expected="series behind @data; or one path a line")
+    there = f"{path}:"
+    excluded = tuple(Excluded("-:" + row.id.removeprefix(there), row.reason) for row in found.excluded)
+    ids = ["-:" + name.removeprefix(there) for name in found.ids]
+    yield from _from_lines(replace(found, ids=ids, excluded=excluded), notes)

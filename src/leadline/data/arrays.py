@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from leadline.data.maps_as_features import PICTURE_CHANNELS, rows_of_maps
 from leadline.data.pictures.pictures import whole_bytes
 from leadline.data.raw import PARTS, Raw
+from leadline.data.series.series_rows import series_from_arrays
 from leadline.errors import ArgumentError, DataError
 
 _SMALLEST = 4  # pixels a side; [N, 3, 3] is more likely a small matrix than a picture
@@ -20,7 +21,7 @@ _KEYS = (
 )
 _UNDERSTOOD = (
     "[N, D] numbers, or pictures [N, H, W], [N, H, W, C] or [N, C, H, W] with 1 to 4 channels, "
-    "or maps of features with at least 16 channels"
+    "or maps of features with at least 16 channels; series [N, T, C] with 1 to 3 channels, fewer than steps"
 )
 
 
@@ -107,6 +108,16 @@ def understand(inputs: NDArray[Any]) -> tuple[NDArray[Any], str | None]:
     return _float32(pictures), None
 
 
+def is_narrow(shape: Sequence[int]) -> bool:
+    """Whether inputs of this shape are series [N, T, C]: too narrow for pictures, and longer than they are wide.
+
+    Example:
+        >>> is_narrow((9, 50, 1)), is_narrow((9, 50, 3)), is_narrow((9, 3, 3)), is_narrow((9, 50, 4))
+        (True, True, False, False)
+    """
+    return len(shape) == 3 and 1 <= shape[2] < min(_SMALLEST, shape[1])
+
+
 def _raw(found: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], name: str) -> Raw:
     for part, (inputs, targets) in found.items():
         if inputs.ndim == 0 or targets.ndim == 0:
@@ -128,13 +139,16 @@ def _raw(found: Mapping[str, tuple[NDArray[Any], NDArray[Any]]], name: str) -> R
         ) from error
     if len(inputs) == 0:
         raise DataError("The source holds no rows", expected=_UNDERSTOOD)
-    stored, note = understand(inputs)
     parts = None if "row" in found else np.repeat(list(found), [len(pair[0]) for pair in found.values()])
+    ids = [f"{part}:{row}" for part, pair in found.items() for row in range(len(pair[0]))]
+    if is_narrow(inputs.shape) and inputs.dtype.kind in "biuf":
+        return series_from_arrays(inputs, targets, name=name, parts=None if parts is None else parts.tolist(), ids=ids)
+    stored, note = understand(inputs)
     return Raw(
         name=name,
         inputs=stored,
         targets=targets,
-        ids=[f"{part}:{row}" for part, pair in found.items() for row in range(len(pair[0]))],
+        ids=ids,
         parts=parts,
         notes=(note,) if note else (),
         bad=_not_finite(stored),

@@ -38,8 +38,8 @@ def load(
     *,
     task: str | None = None,
     target: str | None = None,
-    valid: float = 0.15,
-    test: float = 0.15,
+    valid: float | None = None,
+    test: float | None = None,
     seed: int = 0,
     columns: Mapping[str, str] | None = None,
     transform: str | None = None,
@@ -81,7 +81,8 @@ def load(
             "reconstruct": rows, with labels or without, that are told again from a short code; or "generate": pictures to learn
             to draw from, see `drawing_loading.load_drawings`. With `forecast` it is "forecast".
         target: the column to learn (several separated by commas), by its name or its number from 1.
-        valid: share of the rows (below 1) or their number, where the source does not bring its own.
+        valid: share of the rows (below 1) or their number, where the source does not bring its own; 0.15 when None, of a text
+            less, as much as suits it.
         test: likewise.
         seed: of the shuffle.
         columns: of a table: name → "number", "category", "yes/no", "date", "text" or "leave out"; the others are told from the
@@ -120,7 +121,7 @@ def load(
         >>> load("digits")
         Dataset('digits', task='classes', 1,257 + 270 + 270 rows, inputs pictures of 8 × 8 × 1)
     """
-    splits.check_shares(valid, test)
+    splits.check_shares(_share(valid), _share(test))
     check_source(source)
     choices: dict[str, Any] = {
         "targets": targets,
@@ -144,13 +145,16 @@ def load(
         "longest": longest,
         "vectors": vectors,
         "usual": usual,
+        "valid": valid,
+        "test": test,
         "name": name,
         "cache": cache,
         "progress": progress,
     }
     given = {key: value for key, value in choices.items() if value is not None}
     if (loader := loader_of(task, source, given)) is not None:
-        return loader.load(source, **loader.chosen(given | {"valid": valid, "test": test, "seed": seed}))
+        return loader.load(source, **loader.chosen(given | {"seed": seed}))
+    valid, test = _share(valid), _share(test)
     _check_photos(size, channels)
     reading = Reading(
         target=target,
@@ -202,6 +206,10 @@ def load(
         notes=tuple(note for note in (*raw.notes, meaning.note, *notes) if note),
         excluded=excluded,
     )
+
+
+def _share(chosen: float | None) -> float:
+    return splits.USUAL if chosen is None else chosen
 
 
 def _check_photos(size: int | None, channels: int | None) -> None:

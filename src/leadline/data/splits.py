@@ -11,6 +11,7 @@ from leadline.errors import ArgumentError, DataError
 from leadline.spelling import counted
 
 TRAIN, VALID, TEST = 0, 1, 2
+USUAL = 0.15  # of the rows, for validation and for the test, where nobody says otherwise
 _BINS = 10  # of the values of a number, each with the same share of train, valid and test
 _HEAVY = 0.05  # of a stratum's rows in one group of copies: too many for chance to put them into a small split
 

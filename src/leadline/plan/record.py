@@ -56,8 +56,8 @@ class DataPlan:
     hash: str = ""
     task: str = ""
     target: str = ""
-    valid: float = 0.15
-    test: float = 0.15
+    valid: float = 0.0
+    test: float = 0.0
     seed: int = 0
     size: int = 0
     channels: int = 0

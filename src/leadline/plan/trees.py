@@ -15,7 +15,7 @@ import numpy as np
 from leadline.data.dataset import Dataset
 from leadline.data.ragged import Ragged
 from leadline.data.trees.trees import Trees
-from leadline.data.words.vector_sources import vectors_from
+from leadline.data.words.vector_sources import vector_width
 from leadline.errors import PlanError
 from leadline.models import OF_TREES
 from leadline.plan.changes import numbers_chosen
@@ -92,7 +92,7 @@ def trees_arguments(name: str, dataset: Dataset, changes: Mapping[str, Any], why
     why["model.dropout"] = f"{_leaves(dataset):,} words are seen several times"
     why["model.word_dropout"] = "so that there is a vector for words that training does not have"
     if vectors := changes.get("start.vectors") or dataset.origin.options.get("vectors"):
-        embedding = vectors_from(str(vectors), most=1).width
+        embedding = vector_width(str(vectors))
         why["model.embedding"] = f"as many numbers as the vectors in {vectors} have"
     return {
         "cell": "lstm" if by_place else "child_sum",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from torch import nn
 
 from leadline.data.schema import Schema
-from leadline.data.words.vector_sources import vectors_from
+from leadline.data.words.vector_sources import vector_width, vectors_from, vectors_stamp
 from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import PlanError
 from leadline.language.words.first_layers import begin_with_vectors, rows_with_vectors
 from leadline.models import MODELS
 from leadline.plan.record import Plan
+from leadline.text.word_vectors import WordVectors
 
 _WIDTHS = ("embedding", "width")  # what builders call the numbers of a word's vector, by preference
 _SPECIAL = 2  # rows for padding and for words that are not known
@@ -39,7 +42,7 @@ def with_vector_width(plan: Plan, chosen: Collection[str]) -> Plan:
             expected="a text, and one of " + ", ".join(fitting),
             do=f"Choose one (--set model={fitting[0]}), or leave start.vectors out.",
         )
-    width, key = vectors_from(plan.start.vectors, most=1).width, f"model.{argument}"
+    width, key = vector_width(plan.start.vectors), f"model.{argument}"
     if key in chosen and plan.model.arguments.get(argument) != width:
         raise PlanError(
             f"The vectors of {plan.start.vectors} do not fit this network",
@@ -60,7 +63,7 @@ def set_word_vectors(model: nn.Module, plan: Plan, schema: Schema) -> None:
 
     Errors: `PlanError` where the network has no vectors of words of that width, or not one word is known.
     """
-    vectors, words = vectors_from(plan.start.vectors), _words_of(schema)
+    vectors, words = _vectors_of(plan, schema), _words_of(schema)
     table = next((module for module in model.modules() if isinstance(module, nn.Embedding)), None)
     if table is None or table.num_embeddings < len(words) or table.embedding_dim != vectors.width:
         raise PlanError(
@@ -71,7 +74,7 @@ def set_word_vectors(model: nn.Module, plan: Plan, schema: Schema) -> None:
     if not begin_with_vectors(table, words, vectors):
         raise PlanError(
             f"Not one word of these texts has a vector in {plan.start.vectors}",
-            got=f"{len(vectors):,} words such as {vectors.words[0]!r}",
+            got=f"words such as {vectors_from(plan.start.vectors, most=1).words[0]!r}",
             do="Give vectors of this language, or leave start.vectors out.",
         )
 
@@ -84,7 +87,7 @@ def vectors_note(plan: Plan, schema: Schema) -> str:
         schema: of the data.
     """
     words = _words_of(schema)
-    found, known = len(rows_with_vectors(words, vectors_from(plan.start.vectors))), sum(bool(word.strip()) for word in words)
+    found, known = len(rows_with_vectors(words, _vectors_of(plan, schema))), sum(bool(word.strip()) for word in words)
     if not found:
         return f"Not one of {known:,} words has a vector in {plan.start.vectors}."
     return f"{found:,} of {known:,} words begin with their vectors of {plan.start.vectors}; the others begin with drawn ones."
@@ -103,6 +106,35 @@ def _width_of(name: str) -> str:
     """The argument of a network that says how many numbers the vector of a word has; "" for one that has none."""
     wanted = inspect.signature(MODELS[name]).parameters
     return next((each for each in _WIDTHS if each in wanted), "") if "vocabulary" in wanted else ""
+
+
+class _Read(NamedTuple):
+    """What was read of some vectors, and for what."""
+
+    inputs: weakref.ref[Any]
+    source: tuple[str, tuple[int, int]]
+    vectors: WordVectors
+
+
+_last_read: list[_Read] = []  # one at most: a plan's note, its network and each restart ask for the same
+
+
+def _vectors_of(plan: Plan, schema: Schema) -> WordVectors:
+    """The vectors of those words that these texts have, from a file that is read once for them while they are there."""
+    inputs, source = schema.inputs, (plan.start.vectors, vectors_stamp(plan.start.vectors))
+    for last in _last_read:
+        if last.inputs() is inputs and last.source == source:
+            return last.vectors
+    whole = vectors_from(plan.start.vectors)
+    rows = sorted(set(rows_with_vectors(_words_of(schema), whole).values()))
+    # Their order stays, by which the first of several spellings is found.
+    vectors = WordVectors([whole.words[row] for row in rows], whole.vectors[np.array(rows, np.intp)])
+    _last_read[:] = [_Read(weakref.ref(inputs, _forget), source, vectors)]
+    return vectors
+
+
+def _forget(inputs: weakref.ref[Any]) -> None:
+    _last_read[:] = [last for last in _last_read if last.inputs is not inputs]
 
 
 def _words_of(schema: Schema) -> tuple[str, ...]:

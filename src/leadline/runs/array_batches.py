@@ -11,6 +11,8 @@ from torch import Tensor
 
 from leadline.errors import ArgumentError
 
+_ARRAYS = (Tensor, np.ndarray)
+
 
 class ArrayBatches:
     """Batches (inputs, targets) of two arrays or tensors with a row for each example, shuffled anew each epoch.
@@ -57,13 +59,35 @@ class ArrayBatches:
 
 
 def is_pair_of_arrays(given: Any) -> bool:
-    """Whether this is (inputs, targets) as arrays or tensors, rather than an iterable of batches."""
-    return isinstance(given, tuple) and len(given) == 2 and all(isinstance(part, (Tensor, np.ndarray)) for part in given)
+    """Whether this is (inputs, targets) as arrays, tensors or lists of rows and of numbers, rather than batches."""
+    if not isinstance(given, tuple) or len(given) != 2:
+        return False
+    inputs, targets = given
+    listed = isinstance(inputs, list) and bool(inputs) and all(isinstance(row, _ARRAYS) for row in inputs)
+    numbers = isinstance(targets, list) and all(map(_is_number, targets))
+    return (isinstance(inputs, _ARRAYS) or listed) and (isinstance(targets, _ARRAYS) or numbers)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) or getattr(value, "shape", None) == ()
 
 
 def _tensor(values: Any, what: str) -> Tensor:
     """As a tensor; float64, which numpy makes by itself and no layer takes, as float32."""
+    values = _stacked(values, what) if isinstance(values, list) else values
     tensor = values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(values))
     if tensor.dim() == 0:
         raise ArgumentError(f"The {what} have no rows", expected="an array with a row for each example")
     return tensor.float() if tensor.dtype == torch.float64 and not isinstance(values, Tensor) else tensor
+
+
+def _stacked(rows: list[Any], what: str) -> Any:
+    try:
+        return torch.stack(rows) if rows and all(isinstance(row, Tensor) for row in rows) else np.array(rows)
+    except (RuntimeError, ValueError) as error:
+        raise ArgumentError(
+            f"The {what} are not all of one shape",
+            expected="rows of one shape",
+            got=", ".join(sorted({str(list(np.shape(row))) for row in rows})[:4]),
+            do="Pad them, or give leadline.train the list: it takes series of different lengths.",
+        ) from error

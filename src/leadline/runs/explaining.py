@@ -25,7 +25,7 @@ from leadline.explain.overlays import Bytes, shown_picture
 from leadline.explain.passes import map_layer, map_layers
 from leadline.explain.saliencies import saliency
 from leadline.models import Ensemble
-from leadline.runs.explaining_answers import Asked, score_of
+from leadline.runs.explaining_answers import Asked, answers_each_step, score_of
 from leadline.runs.predicting import Prediction, prediction
 from leadline.runs.run import Run
 
@@ -272,10 +272,7 @@ def pictures_of(run: Run) -> Pictures:
             do=f"See what it draws: leadline generate {run.folder}.",
         )
     if run.schema.task == "sequence":
-        raise ArgumentError(
-            f"The network in {run.folder} answers each step of a row, and has no one answer that could be traced to its parts",
-            do=f"See what it makes of one: leadline predict {run.folder} INPUT.",
-        )
+        raise answers_each_step(run)
     if not isinstance(inputs, Pictures):
         raise ArgumentError(
             f"The network in {run.folder} was not trained on pictures, so there are no places to show",

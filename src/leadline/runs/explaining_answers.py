@@ -82,6 +82,8 @@ def judged_answers(run: Run) -> Answers:
 
     Errors: `ArgumentError` for one that forecasts, writes, or answers at every step.
     """
+    if run.schema.task == "sequence":
+        raise answers_each_step(run)
     if not isinstance(answers := run.schema.answers, (Classes, Labels, Numbers)):
         raise ArgumentError(
             f"The network in {run.folder} has no one answer that could be traced to parts of its input",
@@ -89,6 +91,19 @@ def judged_answers(run: Run) -> Answers:
             got=f"the task {run.schema.task!r}",
         )
     return answers
+
+
+def answers_each_step(run: Run) -> ArgumentError:
+    """What is said of a Run with an answer for each step where one answer was to be explained.
+
+    Args:
+        run: of the task sequence.
+    """
+    return ArgumentError(
+        f"The network in {run.folder} answers each step of a row, and has no one answer that could be traced to its parts",
+        do=f"See how sure it is of each step: leadline predict {run.folder} INPUT. Which steps of test rows it had wrong, and "
+        f"what it took them for, stands in {run.folder / 'report.html'}.",
+    )
 
 
 def as_odds(worth: float, *, numbers: bool) -> str:

@@ -45,8 +45,8 @@ def fit(
 
     Args:
         model: is trained in place; with `valid`, its best weights are put back at the end.
-        train: a tuple (inputs, targets) of arrays or tensors, shuffled each epoch; or batches, iterated once an epoch, for
-            instance a `DataLoader` or a list.
+        train: a tuple (inputs, targets) of arrays, tensors or lists of rows, shuffled each epoch; or batches, iterated once an
+            epoch, for instance a `DataLoader` or a list.
         valid: held-out arrays or batches, judged after each epoch by the same loss and measures.
         loss: (outputs, targets) → scalar mean over rows.
         optimizer: of torch; AdamW at 0.001 when left out.

@@ -75,6 +75,8 @@ def evaluate_mixed(run: Run, others: Sequence[Run | Foretelling], source: Any, *
 
     Source: `language.fit_mixture` and `language.fit_cache`.
     """
+    for each in (run, *others):
+        _check_foretells(each)
     tokens, names = tokens_of(run.schema), _names([run, *others])
     for name, other in zip(names[1:], others, strict=True):
         _check_alike(run, names[0], name, other)
@@ -170,6 +172,17 @@ def _kind(model: Run | Foretelling) -> str:
     if isinstance(model, Run):
         return model.plan.model.name
     return f"{model.order}-gram model" if isinstance(model, NGramModel) else type(model).__name__
+
+
+def _check_foretells(model: Run | Foretelling) -> None:
+    """Refuse a Run of another kind, naming it: there are several."""
+    if isinstance(model, Run) and not isinstance(model.schema.inputs, Tokens):
+        raise ArgumentError(
+            f"The network in {model.folder} was not trained to foretell a text, so that it cannot be mixed",
+            expected="Runs of the task tokens or ngram",
+            got=f"the task {model.schema.task}, on {model.schema.inputs.describe()}",
+            do="Train one: leadline train TEXT.txt.",
+        )
 
 
 def _check_alike(run: Run, first: str, name: str, other: Run | Foretelling) -> None:

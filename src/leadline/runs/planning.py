@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leadline.data.dataset import Dataset
-from leadline.data.words.vector_sources import vectors_from
+from leadline.data.words.vector_sources import vector_width
 from leadline.errors import PlanError
 from leadline.plan import Plan, propose
 from leadline.plan.changes import early, spelled_out
@@ -105,7 +105,7 @@ def _with_vectors(known: Plan) -> Plan:
     """The Plan with the path of its word vectors, of which a first one was read, so that a wrong path is told at once."""
     if known.start.vectors == "last" and not Path("last").exists():
         known = known.but({"start.vectors": str(folders.locate("last"))}, why=known.why.get("start.vectors", CHOSEN))
-    vectors_from(known.start.vectors, most=1)
+    vector_width(known.start.vectors)
     return known
 
 

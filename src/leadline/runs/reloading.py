@@ -30,9 +30,9 @@ def load_for(plan: Plan, source: Any = None, targets: Any = None, observer: Obse
         raise ArgumentError("The network was trained on arrays, which no name leads to", do="Give the same arrays again.")
     of_forecasts, of_texts = ("forecast", "lookback", "series", "known"), ("unit", "vocabulary", "min_count", "longest")
     of_tables = ("transform", "group", "time", "encoding", "usual")
-    names = ("task", "target", "size", "channels", "upscale", *of_texts, *of_tables, *of_forecasts)
+    names = ("task", "target", "valid", "test", "size", "channels", "upscale", *of_texts, *of_tables, *of_forecasts)
     options: dict[str, Any] = {name: getattr(plan.data, name) or None for name in names}
-    options |= {"valid": plan.data.valid, "test": plan.data.test, "seed": plan.data.seed}
+    options["seed"] = plan.data.seed
     if plan.start.vectors:
         options["vectors"] = plan.start.vectors
     options["header"] = {"yes": True, "no": False}.get(plan.data.header)

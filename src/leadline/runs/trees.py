@@ -22,6 +22,7 @@ from leadline.plan.record import Plan
 from leadline.report.sentences import better_baseline
 from leadline.runs import results as judging
 from leadline.runs.drawn_trees import shown_trees
+from leadline.runs.node_labels import most_children
 from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
 from leadline.runs.restarts import Trained
@@ -40,7 +41,7 @@ def evaluate(model: nn.Module, schema: Schema, device: torch.device, plan: Plan,
     if _same(source, plan.data.source) and (dataset := load_for(plan)).fingerprint() == plan.data.hash:
         split, note = dataset.test, _OWN
     else:
-        split = read_trees(source, schema)
+        split = read_trees(source, schema, most_children=most_children(model))
         note = " ".join(split.notes)
     outputs = tree_outputs(model.eval(), TreeBatches(split, schema, _AT_ONCE, device=device)).cpu()
     return {"note": note, "rows": len(split), **judge_trees(schema, outputs, split)}

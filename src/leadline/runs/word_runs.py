@@ -127,7 +127,10 @@ def finish_words(path: Path, plan: Plan, dataset: Dataset, trained: Trained, obs
         "baselines": [],
         "name": dataset.name,
         "noun": "words",
-        "rows": {part: len(stream_of(getattr(dataset, part))) for part in ("train", "valid", "test")},
+        "rows": {
+            part: int(np.count_nonzero(stream_of(getattr(dataset, part)) != words.boundary))
+            for part in ("train", "valid", "test")
+        },
         "vocabulary": len(vectors),
         "words_per_second": float(np.median(rates)) if rates else None,
         "epochs": plan.training.epochs,

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from leadline.data.forecasts.forecast_tables import Covariate, find_columns, learn_covariate, series_names
+from leadline.data.forecasts.forecast_tables import Covariate, check_moments, find_columns, learn_covariate, series_names
 from leadline.data.tables.cells import Cells
 from leadline.errors import DataError
 
@@ -64,6 +64,19 @@ def test_repeated_moments_that_nothing_explains_are_refused():
     frame = shops().with_columns(pl.Series("shop", ["same"] * 30))
     with pytest.raises(DataError, match=r"20 of 30 rows have the moment of another row.*--series COLUMN"):
         find_columns(frame)
+
+
+def test_rows_that_share_their_moments_are_refused_for_a_training_that_exists() -> None:
+    three = shops()
+    alone = find_columns(three.head(10).drop("shop"))[0]
+    check_moments(three.head(10), alone)
+    with pytest.raises(DataError, match=r"20 of 30 rows have the moment of another row, and the training had a single series"):
+        check_moments(three, alone)
+    by_shop = find_columns(three)[0]
+    check_moments(three, by_shop)
+    with pytest.raises(DataError, match=r"30 of 60 rows have the moment of another row of their series, as 'shop' tells"):
+        check_moments(pl.concat([three, three]), by_shop)
+    check_moments(pl.concat([three, three.head(1)]), by_shop)  # one of 31
 
 
 def test_columns_known_beforehand_are_neither_targets_nor_series():

@@ -50,6 +50,10 @@ def test_lists_of_words_are_told_by_their_targets() -> None:
     again = data.load((WORDS, TAGS))
     assert again.fingerprint() == dataset.fingerprint()
     assert data.load(WORDS, TAGS, seed=1).fingerprint() != dataset.fingerprint()
+    columns = [np.zeros((4, 1)), np.ones((4, 1))]
+    assert is_step_source(columns, [[0, 1, 1, 0], [0, 0, 1, 1]])  # of one length, and too narrow for pictures
+    assert not is_step_source(columns, [0, 1])
+    assert not is_step_source([np.zeros((4, 4))] * 2, [[0, 1, 1, 0], [0, 0, 1, 1]])
     assert not is_step_source(["a text", "another"], ["x", "y"])
 
 

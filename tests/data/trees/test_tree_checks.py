@@ -64,6 +64,15 @@ def test_reasons_stand_by_the_trees() -> None:
     ]
 
 
+def test_a_node_with_more_children_than_the_network_takes_is_a_reason() -> None:
+    rows = TreeRows()
+    for line, text in enumerate(("(1 (0 a) (1 b))", "(1 (0 a) (1 (0 a) (1 b) (0 c) (1 d)) (0 e))", "(1 a)"), start=1):
+        rows.add(tree_from_brackets(text), f"a.txt:{line}")
+    reason = "a node has 4 children, and the network takes 2 (with model.cell=child_sum it would take any number)"
+    assert unusable(rows, most_children=2) == {1: reason}
+    assert unusable(rows, most_children=4) == unusable(rows) == {}
+
+
 def test_more_than_one_in_twenty_is_a_mistake() -> None:
     one = Excluded("a", "a: why")
     check_few([one], 20)

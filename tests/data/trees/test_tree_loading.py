@@ -335,9 +335,12 @@ def test_what_a_trained_network_is_given() -> None:
 
 
 def test_words_without_brackets_of_their_own_are_told_and_not_taken_for_labels() -> None:
-    trees = Trees(("", "<unk>", "not", "very", "good", "2"), labels=("0", "1"))
-    for raw in ("(not (very good))", "(NOT ((very) (good)))", tree_from_brackets("(1 (2 good) (0 very))")):
-        with pytest.raises(DataError, match="stands where a tree has its labels, and is a word"):
+    trees = Trees(("", "<unk>", "not", "very", "good", "in", "2"), labels=("0", "1"))
+    # A word may be one that training did not have, and its letters may have no capitals.
+    for raw in ("(not (very good))", "(NOT ((very) (good)))", "(NOT (VERY GOOD))", "(is (so good))", "(1 (so x))", "(很 好)"):
+        with pytest.raises(DataError, match="stands where a tree has its labels, and is none of them"):
             trees.encode(raw)
-    for raw in ("((not) ((very) (good)))", "(S (RB not) (AP (RB very) (JJ good)))", "(1 (0 not) (0 (1 very) (1 good)))"):
+    with pytest.raises(DataError, match="'is' stands"):
+        trees.encode(tree_from_brackets("(is (not (very good)))"))
+    for raw in ("((not) ((very) (good)))", "(S (IN not) (AP-1 (RB very) (JJ good)))", "(1 (2 not) (0 (3 very) (-4 good)))"):
         assert trees.encode(raw)[:, 0].tolist() == [2, 3, 4, 0, 0]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from leadline.data.forecasts.forecast_answers import Forecasts
-from leadline.data.forecasts.forecast_tables import Columns, series_names
+from leadline.data.forecasts.forecast_tables import Columns, check_moments, series_names
 from leadline.data.forecasts.time_steps import calendar_features, calendar_width
 from leadline.data.forecasts.window_making import channels_of, learn_scales
 from leadline.data.forecasts.windows import Windows
@@ -167,7 +167,10 @@ def with_series(
 
 
 def usable_rows(frame: Frame, columns: Columns) -> tuple[pl.DataFrame, tuple[Any, ...]]:
-    """The rows that tell a moment and a series, and a record of each of the others."""
+    """The rows that tell a moment and a series, and a record of each of the others.
+
+    Errors: `DataError` for a column that is not there, too many rows that tell nothing, or too many at one moment.
+    """
     lacking = [name for name in (*columns.series, *columns.targets, *columns.known) if name not in frame.data.columns]
     if lacking:
         raise DataError(f"The table lacks the column {lacking[0]!r}", got=", ".join(map(repr, frame.data.columns[:10])))
@@ -176,4 +179,6 @@ def usable_rows(frame: Frame, columns: Columns) -> tuple[pl.DataFrame, tuple[Any
     bad = dict.fromkeys(np.flatnonzero(~named).tolist(), "it has no series")
     bad |= dict.fromkeys(np.flatnonzero(~timed).tolist(), "it tells no moment")
     rows, excluded = set_aside(ids_of(frame.ids, np.arange(len(frame))), bad, frame.excluded)
-    return (frame.data[rows] if bad else frame.data), excluded
+    data = frame.data[rows] if bad else frame.data
+    check_moments(data, columns)
+    return data, excluded

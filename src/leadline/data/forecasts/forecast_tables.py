@@ -200,6 +200,39 @@ def series_names(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.Series, 
     return texts.select(pl.concat_str(pl.all(), separator=" · ").alias("series"))["series"], known
 
 
+def check_moments(frame: pl.DataFrame, columns: Columns) -> None:
+    """Refuse rows of which many have the moment of another row of the same series: they are of several, or not summed up yet.
+
+    Args:
+        frame: rows that all tell a moment and a series.
+        columns: their parts.
+
+    Errors: `DataError`.
+
+    Example:
+        >>> import polars as pl
+        >>> rows = pl.DataFrame({"day": ["2024-01-01", "2024-01-02"], "sold": ["1", "2"]})
+        >>> check_moments(rows, find_columns(rows)[0])
+    """
+    import polars as pl
+
+    ticks, _ = columns.time.read(frame)
+    repeated = _repeated([pl.Series(ticks), series_names(frame, columns.series)[0]])
+    if repeated <= _REPEATED * len(frame):
+        return
+    if by := _listed(columns.series):
+        raise DataError(
+            f"{repeated:,} of {len(frame):,} rows have the moment of another row of their series, as {by} tells them apart",
+            expected="one row for each moment of a series",
+            do="Average or sum the rows first; or name all columns that tell series apart in the training: --series A,B.",
+        )
+    raise DataError(
+        f"{repeated:,} of {len(frame):,} rows have the moment of another row, and the training had a single series",
+        expected="one row for each moment",
+        do="Give the rows of one series, or average them first.",
+    )
+
+
 def _find_series(frame: pl.DataFrame, reading: TimeReading, free: Sequence[str]) -> list[str]:
     """The columns that tell series apart, where many rows have the same moment; none where few do."""
     import polars as pl

@@ -144,7 +144,14 @@ class SeriesRows:
         return notes
 
 
-def series_from_arrays(inputs: Any, targets: Any, *, name: str = "arrays", parts: Sequence[str] | None = None) -> Raw:
+def series_from_arrays(
+    inputs: Any,
+    targets: Any,
+    *,
+    name: str = "arrays",
+    parts: Sequence[str] | None = None,
+    ids: Sequence[str] | None = None,
+) -> Raw:
     """Series as arrays, a list of arrays of different lengths, or Ragged, to Raw rows; the id of a row is "row:17".
 
     In an array, NaN at the end in all channels means that a series is shorter than the others; elsewhere NaN is a gap.
@@ -154,6 +161,7 @@ def series_from_arrays(inputs: Any, targets: Any, *, name: str = "arrays", parts
         targets: [N].
         name: of the source, for people.
         parts: "train", "valid" or "test" for each row, where the caller says so.
+        ids: of the rows, in place of "row:0", …
 
     Errors: `DataError` for inputs that are no series of numbers, another number of targets, or where no series can be used.
 
@@ -183,7 +191,7 @@ def series_from_arrays(inputs: Any, targets: Any, *, name: str = "arrays", parts
         if values.ndim != 2:
             raise DataError("The inputs are no series", expected="[N, T, C] or [N, T]", got=f"shape [N, {values.shape}]")
         there = without_empty_end(values) if padded else values
-        rows.add(f"row:{number}", there if len(there) else values, labels[number], part=part)
+        rows.add(ids[number] if ids else f"row:{number}", there if len(there) else values, labels[number], part=part)
     return rows.raw()
 
 

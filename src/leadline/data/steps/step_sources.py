@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from leadline.data.arrays import is_narrow
 from leadline.data.sources import SEPARATOR, Reading, frame_of, nowhere
 from leadline.data.steps.step_arrays import step_rows_from
 from leadline.data.steps.step_rows import StepRows
@@ -30,8 +31,8 @@ def is_step_source(source: Any, targets: Any = None) -> bool:
         (True, False)
         >>> is_step_source([np.zeros((3, 2)), np.zeros((2, 2))], [[0, 1, 1], [0, 0]])
         True
-        >>> is_step_source(np.zeros((3, 3)), np.eye(3))
-        False
+        >>> is_step_source([np.zeros((3, 1))] * 2, [[0, 1, 1], [0, 0, 1]]), is_step_source(np.zeros((3, 3)), np.eye(3))
+        (True, False)
     """
     if targets is None and isinstance(source, tuple) and len(source) == 2 and not isinstance(source[0], (str, Path)):
         source, targets = source
@@ -46,7 +47,9 @@ def is_step_source(source: Any, targets: Any = None) -> bool:
     if all(isinstance(row, lists) and all(isinstance(word, str) for word in row) for row, _ in some):
         return True  # words and a list beside them are nothing else, whatever its length
     shaped = all(hasattr(row, "shape") and 1 <= len(row.shape) <= 2 for row, _ in some)
-    return shaped and len({len(row) for row, _ in some}) > 1 and all(len(row) == len(said) for row, said in some)
+    if not shaped or not all(len(row) == len(said) for row, said in some):
+        return False
+    return len({len(row) for row, _ in some}) > 1 or all(is_narrow((1, *row.shape)) for row, _ in some)
 
 
 def _has_any(row: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ PYTHON = "python"
 """The name of the source text of Python's own standard library."""
 _TEXTS = frozenset({".txt", ".text", ".md", ".rst", ".tokens", ".raw"})
 _MOST_WORDS = 50_000  # that are known, where the text was not prepared: the last layer costs as much as it has words
-_ROWS_SHARE, _TEXT_SHARE = 0.15, 0.05  # the usual share of rows; of a text, which is long and whose end is not drawn by lot
+_SHARE = 0.05  # of a text for validation and for the test: less than of rows, as it is long and its end is not drawn by lot
 _STRANGE = 0.001  # share of unknown tokens from which a person hears of it
 
 
@@ -80,8 +80,8 @@ def load_tokens(
     by_counts: bool = False,
     unit: str | None = None,
     vocabulary: int | None = None,
-    valid: float = _ROWS_SHARE,
-    test: float = _ROWS_SHARE,
+    valid: float = _SHARE,
+    test: float = _SHARE,
     name: str | None = None,
     encoding: str | None = None,
     cache: Path | str | None = None,
@@ -95,7 +95,7 @@ def load_tokens(
         by_counts: whether counts of n-grams are to foretell it, which is the task "ngram" in place of "tokens".
         unit: "characters", "words" or "spaced words"; what suits the text when None.
         vocabulary: at most so many tokens are known; None for 50,000 words, or all that a prepared text or characters have.
-        valid: share of the text; 0.15, the usual share of rows, stands for 0.05.
+        valid: share of the text.
         test: likewise.
         name: what the Dataset is called.
         encoding: of the files, where it is known.
@@ -113,7 +113,8 @@ def load_tokens(
         Dataset('rhyme', task='tokens', 1 + 1 + 1 rows, inputs characters of a text, 21 of them known)
     """
     paths, origin, called = found_texts(source)
-    shares = {part: _share(value, part) for part, value in (("valid", valid), ("test", test))}
+    shares = {"valid": valid, "test": test}
+    check_shares_of_text(shares)
     first = files_by_part(paths)["train"]
     sample, notes = sample_of_text(first[0], encoding), []
     chosen = unit
@@ -223,10 +224,17 @@ def found_texts(source: Any) -> tuple[Path | list[Path], str, str]:
     return paths[0] if len(paths) == 1 else paths, SEPARATOR.join(map(str, paths)), called
 
 
-def _share(value: float, part: str) -> float:
-    if not 0 < value < 1:
-        raise ArgumentError(f"The {part} part of a text is a share of it", expected="above 0 and below 1", got=value)
-    return _TEXT_SHARE if value == _ROWS_SHARE else value
+def check_shares_of_text(shares: Mapping[str, float]) -> None:
+    """Raise unless each is above 0 and below 1.
+
+    Args:
+        shares: by the part that they are of.
+
+    Errors: `ArgumentError`.
+    """
+    for part, share in shares.items():
+        if not 0 < share < 1:
+            raise ArgumentError(f"The {part} part of a text is a share of it", expected="above 0 and below 1", got=share)
 
 
 def _kept(paths: Path | list[Path], cache: Path | str | None, *choices: object) -> Path:

@@ -74,13 +74,16 @@ def _inside(whole: Mapping[str, int], scale: range) -> int:
     return sum(count for name, count in whole.items() if int(name) in scale)
 
 
-def unusable(rows: TreeRows, *, scale: range | None = None, answers: NodeClasses | None = None) -> dict[int, str]:
+def unusable(
+    rows: TreeRows, *, scale: range | None = None, answers: NodeClasses | None = None, most_children: int = 0
+) -> dict[int, str]:
     """The numbers of the trees that were read and cannot be used, each with the reason.
 
     Args:
         rows: the trees.
         scale: that the labels of training have; a label beyond it is a slip.
         answers: that training has; a tree with another label cannot be judged.
+        most_children: of a node that the network takes; 0 where it takes any number.
 
     Example:
         >>> from leadline.text import BracketedTree
@@ -93,6 +96,10 @@ def unusable(rows: TreeRows, *, scale: range | None = None, answers: NodeClasses
     if answers is not None:
         strange = rows.with_labels_outside(set(answers.names))
         found |= {row: f"its label {label!r} is not one of the training" for row, label in strange.items()}
+    if most_children:
+        wide = rows.wider_than(most_children)
+        takes = f"the network takes {most_children:,} (with model.cell=child_sum it would take any number)"
+        found |= {row: f"a node has {count:,} children, and {takes}" for row, count in wide.items()}
     if scale is not None:
         beyond = rows.with_labels_outside({name for name in rows.label_counts() if is_whole(name) and int(name) in scale})
         span = f"{scale[0]} to {scale[-1]}"

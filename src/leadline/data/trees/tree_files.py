@@ -91,6 +91,17 @@ class TreeRows:
         parents = (np.arange(len(distances)) + distances)[distances > 0]
         return int(np.bincount(parents).max(initial=0)) if len(parents) else 0
 
+    def wider_than(self, most: int) -> dict[int, int]:
+        """The trees with a node of more than `most` children, and how many the widest node of each has."""
+        distances = _numbers(self._distances)
+        children = np.bincount((np.arange(len(distances)) + distances)[distances > 0], minlength=len(distances))
+        nodes = np.flatnonzero(children > most)
+        trees = np.searchsorted(self.offsets, nodes, side="right") - 1
+        found: dict[int, int] = {}
+        for tree, count in zip(trees.tolist(), children[nodes].tolist(), strict=True):
+            found[tree] = max(count, found.get(tree, 0))
+        return found
+
     def without_root_label(self) -> list[int]:
         """The trees whose root has no label."""
         found: list[int] = np.flatnonzero(self.root_labels() == _NONE).tolist()

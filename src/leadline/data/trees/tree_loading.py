@@ -149,8 +149,17 @@ def load_trees(
     )
 
 
-def read_trees(source: Any, schema: Schema, *, part: str | None = None, encoding: str | None = None) -> Split:
+def read_trees(
+    source: Any, schema: Schema, *, part: str | None = None, encoding: str | None = None, most_children: int = 0
+) -> Split:
     """The labelled trees of another source, for a Schema that exists: of a folder its test part where a file says that it is.
+
+    Args:
+        source: a file, several, or a folder.
+        schema: of the training.
+        part: "train", "valid" or "test"; the test part, or what there is, when None.
+        encoding: of the files, where it is known.
+        most_children: of a node that the network takes; trees with more are set aside. 0 where it takes any number.
 
     Raises:
         DataError: there is no tree, or more than 5 % of them cannot be used.
@@ -171,7 +180,7 @@ def read_trees(source: Any, schema: Schema, *, part: str | None = None, encoding
     if chosen not in files:
         raise ArgumentError(f"The trees have no part {chosen!r}", expected="one of " + ", ".join(files))
     rows = read_tree_files(files[chosen], encoding)
-    split, strangers = _split(rows, np.arange(len(rows.ids)), trees, answers)
+    split, strangers = _split(rows, np.arange(len(rows.ids)), trees, answers, most_children)
     excluded = [*rows.lost, *strangers]
     check_few(excluded, len(rows.ids) + len(rows.lost))
     left_out = [f"{counted(len(excluded), 'tree was', 'trees were')} left out: {excluded[0].reason}."] if excluded else []
@@ -239,9 +248,11 @@ def _with_vectors(vectors: Path | str, read: dict[str, TreeRows]) -> tuple[list[
     return known, [f"{first}, and any that stands in one of these trees."]
 
 
-def _split(rows: TreeRows, numbers: Numbers, trees: Trees, answers: NodeClasses) -> tuple[Split, list[Excluded]]:
-    """Some of the trees as a Split, and those of them that training cannot judge, which are set aside."""
-    strange = unusable(rows, answers=answers)
+def _split(
+    rows: TreeRows, numbers: Numbers, trees: Trees, answers: NodeClasses, most_children: int = 0
+) -> tuple[Split, list[Excluded]]:
+    """Some of the trees as a Split, and those of them that cannot be judged, which are set aside."""
+    strange = unusable(rows, answers=answers, most_children=most_children)
     kept, others = np.setdiff1d(numbers, list(strange)), np.intersect1d(numbers, list(strange))
     split = Split(*rows.encoded(kept, trees, answers), [rows.ids[row] for row in kept.tolist()])
     return split, told(rows, {row: strange[row] for row in others.tolist()})

@@ -38,7 +38,7 @@ class Trees:
         vocabulary: every word by its number; "" and "<unk>" come first.
         arity: how many children a node has at most.
         lower: whether all letters are made lower case.
-        labels: of the training; a tree that is asked about may have others, but no words of the vocabulary in their place.
+        labels: of the training; a tree that is asked about may have others, but no words in their place.
 
     Example:
         >>> trees = Trees(("", "<unk>", "good", "film"))
@@ -130,13 +130,18 @@ class Trees:
         return self._without_bare_words(tree_from_brackets(raw, labelled=False))
 
     def _without_bare_words(self, tree: BracketedTree) -> BracketedTree:
-        """`(not (very good))` reads as labels and one word, where two words were meant to be read."""
-        given = {label for label in tree.labels if label is not None} - set(self.labels)
-        words = self._numbers if self.labels else {}
-        bare = [label for label in tree.labels if label in given and (label.lower() if self.lower else label) in words]
-        if bare:
+        """`(not (very good))` reads as labels and one word, where two words were meant to be read.
+
+        Labels that training did not have may be those of another treebank, whose tags have no small letters: `NP`, `-LRB-`.
+        That some of them are words as well (`IN`, `TO`) says nothing, unless all of them are: `(NOT (VERY GOOD))`.
+        """
+        strange = [label for label in tree.labels if label is not None and label not in self.labels and not is_whole(label)]
+        if not strange or not self.labels:
+            return tree
+        known = all((label.lower() if self.lower else label) in self._numbers for label in strange)
+        if bare := strange if known else [label for label in strange if _has_small_letters(label)]:
             raise DataError(
-                f"{bare[-1]!r} stands where a tree has its labels, and is a word",
+                f"{bare[-1]!r} stands where a tree has its labels, and is none of them",
                 expected=f"a label ({', '.join(self.labels[:5])}), or none, and brackets of its own around each word",
                 got=tree.in_brackets()[:80],
                 do="Write ((not) ((very) (good))) in place of (not (very good)).",
@@ -235,6 +240,11 @@ def is_whole(label: str) -> bool:
         (True, False, False)
     """
     return _WHOLE.fullmatch(label) is not None
+
+
+def _has_small_letters(label: str) -> bool:
+    """Letters without capitals, such as Chinese ones, are small."""
+    return any(mark.isalpha() and not mark.isupper() for mark in label)
 
 
 def unpadded(rows: NDArray[Any]) -> Ragged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,47 @@ from leadline.data.words.word_answers import CorpusWords
 from leadline.errors import RunError
 from leadline.text.vector_files import read_vectors
 from leadline.text.word_vectors import WordVectors
+
+
+def vector_width(source: Path | str) -> int:
+    """How many numbers each vector of a source has, of which a first one is read once; again where the file has changed.
+
+    Args:
+        source: as `vectors_from` takes it.
+
+    Errors: as `vectors_from`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "two.txt"
+        >>> _ = path.write_text("a 1 0 0\\nb 0 1 0\\n")
+        >>> vector_width(path)
+        3
+    """
+    return _width(str(source), vectors_stamp(source))
+
+
+def vectors_stamp(source: Path | str) -> tuple[int, int]:
+    """Size and time of the file that the vectors of a source are in, which tell whether it has changed; zeros where none is.
+
+    Args:
+        source: as `vectors_from` takes it.
+
+    Example:
+        >>> vectors_stamp("nowhere")
+        (0, 0)
+    """
+    path = Path(source).expanduser()
+    try:
+        found = (path / "model.safetensors" if path.is_dir() else path).stat()
+    except OSError:  # told where it is read
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
+
+
+@functools.lru_cache(maxsize=8)
+def _width(source: str, stamp: tuple[int, int]) -> int:
+    return vectors_from(source, most=1).width
 
 
 def vectors_from(source: Path | str, *, most: int | None = None) -> WordVectors:

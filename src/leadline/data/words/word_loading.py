@@ -12,7 +12,7 @@ import numpy as np
 from leadline.data.caching import cache_folder
 from leadline.data.dataset import Dataset, Origin
 from leadline.data.schema import Schema
-from leadline.data.tokens.token_loading import found_texts, one_stream
+from leadline.data.tokens.token_loading import check_shares_of_text, found_texts, one_stream
 from leadline.data.tokens.token_sources import files_by_part, read_token_parts
 from leadline.data.words.word_answers import CorpusWords, Neighbors
 from leadline.data.words.word_tables import tables_by_part, write_texts
@@ -22,7 +22,7 @@ from leadline.text.reading_text import sample_of_text
 from leadline.text.tokenizers import CharacterTokenizer, SpacedTokenizer, WordTokenizer, is_unspaced
 from leadline.text.units import suggested_unit
 
-_ROWS_SHARE, _TEXT_SHARE = 0.15, 0.02  # the usual share of rows; of a text, whose end only tells whether its loss still falls
+_SHARE = 0.02  # of a text for validation and for the test: its end only tells whether its loss still falls
 _SHORT, _SHORT_SHARE = 50_000, 0.1  # of a text of fewer words
 _ENDLESS, _MOST_ENDLESS = 60, 0.5  # characters of what is no word, and the share of a text that may be such
 _OFTEN = ((1_000_000, 2), (100_000_000, 5))  # that a word must come, in texts of fewer words than these
@@ -37,8 +37,8 @@ def load_words(
     min_count: int | None = None,
     columns: Mapping[str, str] | None = None,
     header: bool | None = None,
-    valid: float = _ROWS_SHARE,
-    test: float = _ROWS_SHARE,
+    valid: float | None = None,
+    test: float | None = None,
     name: str | None = None,
     encoding: str | None = None,
     cache: Path | str | None = None,
@@ -57,7 +57,7 @@ def load_words(
             when None.
         columns: of tables: column name → "text" or "leave out".
         header: of tables: whether a csv has one; told from its rows when None.
-        valid: share of the text; 0.15, the usual share of rows, stands for 0.02, and 0.1 of a short text.
+        valid: share of the text; 0.02, and 0.1 of a short text, when None.
         test: likewise.
         name: what the Dataset is called.
         encoding: of the files, where it is known.
@@ -88,8 +88,9 @@ def load_words(
     sample = sample_of_text(first[0], encoding_of_texts)
     size = sum(path.stat().st_size for path in first)
     words = int(size / max(1.0, len(sample.encode()) / max(1, len(sample.split()))))
-    usual = _TEXT_SHARE if words > _SHORT else _SHORT_SHARE
-    shares = {part: _share(value, part, usual) for part, value in (("valid", valid), ("test", test))}
+    usual = _SHARE if words > _SHORT else _SHORT_SHARE
+    shares = {part: usual if share is None else share for part, share in (("valid", valid), ("test", test))}
+    check_shares_of_text(shares)
     if not unit:
         unit, reason = _unit(sample, size)
         notes.append(f"The text is read by {unit}: {reason}.")
@@ -202,12 +203,6 @@ def _none_left(least: int) -> DataError:
 def _hashed(choices: str) -> str:
     """A short name for what was chosen."""
     return hashlib.sha256(choices.encode()).hexdigest()[:16]
-
-
-def _share(value: float, part: str, usual: float) -> float:
-    if not 0 < value < 1:
-        raise ArgumentError(f"The {part} part of a text is a share of it", expected="above 0 and below 1", got=value)
-    return usual if value == _ROWS_SHARE else value
 
 
 def _about(number: int) -> str:

@@ -66,6 +66,20 @@ def store(typing: Any, array: Any, at: Any, lanes: Any) -> Any:
 
 
 @_generated
+def fetch_ahead(typing: Any, array: Any, at: Any) -> Any:
+    """Ask for the cache line of number `at` of a flat array, which is to be written soon; nothing waits for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, given: Sequence[Any]) -> Any:
+        place = _place(context, builder, signature, given, ir.IntType(8))
+        kind = ir.FunctionType(ir.VoidType(), [place.type, _INDEX, _INDEX, _INDEX])
+        fetch = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+        builder.call(fetch, [place, *(ir.Constant(_INDEX, number) for number in (1, 3, 1))])  # to write, to keep, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+@_generated
 def splat(typing: Any, value: Any) -> Any:
     """One float32 number, eight times."""
 

@@ -4,7 +4,7 @@ The words around a centre word share its targets: the centre word and its negati
 the tree. Six targets at a time, one pass over a context row keeps six sums in registers, and one pass over the features adds
 up what the targets gain from all context rows before it is written. Rows are padded to whole `Lanes`.
 
-D features, padded; C context words.
+D features, padded; C context words; M words whose means are told apart from the same samples.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadline.language.words.vector_lanes import WIDTH, load, minus, multiply_add, plus, sigmoid, six_sums, splat, store, times
-from leadline.language.words.word2vec_draws import ONE, ZERO, Matrices, compiled
+from leadline.language.words.word2vec_draws import ONE, ZERO, compiled
+from leadline.language.words.word2vec_rows import Matrices
+from leadline.language.words.word2vec_targets import OWN, Targets
 
 
 @compiled
@@ -21,9 +23,7 @@ def learn_each(
     matrices: Matrices,
     contexts: NDArray[np.int64],
     count: int,
-    rows: NDArray[np.int64],
-    labels: NDArray[np.float32],
-    scales: NDArray[np.float32],
+    targets: Targets,
     blocks: int,
     rate: np.float32,
     gains: NDArray[np.float32],
@@ -38,18 +38,19 @@ def learn_each(
         matrices: changed.
         contexts: where the context rows begin, [C].
         count: C.
-        rows: of the targets, as `targets_of` gives them; labels, scales: likewise.
+        targets: of the word in the middle.
         blocks: of six targets.
         rate: of learning.
         gains: room for [C 8].
         errors: zeros [C D], and zeros again afterwards.
     """
-    inputs, outputs, width = matrices
+    inputs, outputs, width = matrices.inputs, matrices.outputs, matrices.width
+    rows, labels, counted = targets.rows, targets.labels, targets.counted
     zero = splat(ZERO)
     for block in range(blocks):
         at = block * WIDTH
         a, b, c, d, e, f = rows[at], rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4], rows[at + 5]
-        label, scale = load(labels, at), times(load(scales, at), splat(rate))
+        label, scale = load(labels, at), times(load(counted, at), splat(rate))
         for context in range(count):
             row = contexts[context]
             sum_a, sum_b, sum_c, sum_d, sum_e, sum_f = zero, zero, zero, zero, zero, zero
@@ -98,13 +99,12 @@ def learn_each(
 
 
 @compiled
-def learn_mean(
+def learn_means(
     matrices: Matrices,
     contexts: NDArray[np.int64],
-    count: int,
-    rows: NDArray[np.int64],
-    labels: NDArray[np.float32],
-    scales: NDArray[np.float32],
+    counts: NDArray[np.int64],
+    size: int,
+    targets: Targets,
     blocks: int,
     rate: np.float32,
     gains: NDArray[np.float32],
@@ -114,61 +114,82 @@ def learn_mean(
 
     The gradient for a context row is a C-th of that: C words share what the mean would be moved by. But with that share alone
     nothing was learned in five epochs of 16 million words, from first vectors as small as these are. So each row's rate is C
-    times as high, as it is in the authors' program. The arguments are those of `learn_each`; `errors` is room for [2 D].
+    times as high, as it is in the authors' program.
+
+    A few words in a row are learned at once, from rows as they were before the first of them: negative samples that they share
+    are read and written once.
+
+    Args:
+        matrices: changed.
+        contexts: where the context rows of each word begin, [M C].
+        counts: C of each word.
+        size: how many words there are.
+        targets: of these words.
+        blocks: of six targets.
+        rate: of learning.
+        gains: room for [M 8].
+        errors: room for [2 M D].
     """
-    inputs, outputs, width = matrices
-    zero, share = splat(ZERO), splat(ONE / np.float32(count))
-    for place in range(0, width, WIDTH):
-        total = zero
-        for context in range(count):
-            total = plus(total, load(inputs, contexts[context] + place))
-        store(errors, width + place, times(total, share))
-        store(errors, place, zero)
+    inputs, outputs, width = matrices.inputs, matrices.outputs, matrices.width
+    rows, own, labels, counted = targets
+    members, most, zero = counts.size, labels.size // WIDTH, splat(ZERO)
+    reach = contexts.size // members
+    for member in range(size):
+        share = splat(ONE / np.float32(counts[member]))
+        for place in range(0, width, WIDTH):
+            total = zero
+            for context in range(member * reach, member * reach + counts[member]):
+                total = plus(total, load(inputs, contexts[context] + place))
+            store(errors, (members + member) * width + place, times(total, share))
     for block in range(blocks):
         at = block * WIDTH
-        a, b, c, d, e, f = rows[at], rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4], rows[at + 5]
-        sum_a, sum_b, sum_c, sum_d, sum_e, sum_f = zero, zero, zero, zero, zero, zero
+        a, b, c, d, e = rows[at], rows[at + 1], rows[at + 2], rows[at + 3], rows[at + 4]
+        label = load(labels, at)
+        for member in range(size):
+            f, mean = own[member * most + block], (members + member) * width
+            sum_a, sum_b, sum_c, sum_d, sum_e, sum_f = zero, zero, zero, zero, zero, zero
+            for place in range(0, width, WIDTH):
+                x = load(errors, mean + place)
+                sum_a = multiply_add(x, load(outputs, a + place), sum_a)
+                sum_b = multiply_add(x, load(outputs, b + place), sum_b)
+                sum_c = multiply_add(x, load(outputs, c + place), sum_c)
+                sum_d = multiply_add(x, load(outputs, d + place), sum_d)
+                sum_e = multiply_add(x, load(outputs, e + place), sum_e)
+                sum_f = multiply_add(x, load(outputs, f + place), sum_f)
+            expected = sigmoid(six_sums(sum_a, sum_b, sum_c, sum_d, sum_e, sum_f))
+            scale = times(load(counted, (member * most + block) * WIDTH), splat(rate))
+            store(gains, member * WIDTH, times(minus(label, expected), scale))
         for place in range(0, width, WIDTH):
-            x = load(errors, width + place)
-            sum_a = multiply_add(x, load(outputs, a + place), sum_a)
-            sum_b = multiply_add(x, load(outputs, b + place), sum_b)
-            sum_c = multiply_add(x, load(outputs, c + place), sum_c)
-            sum_d = multiply_add(x, load(outputs, d + place), sum_d)
-            sum_e = multiply_add(x, load(outputs, e + place), sum_e)
-            sum_f = multiply_add(x, load(outputs, f + place), sum_f)
-        expected = sigmoid(six_sums(sum_a, sum_b, sum_c, sum_d, sum_e, sum_f))
-        store(gains, 0, times(minus(load(labels, at), expected), times(load(scales, at), splat(rate))))
-        by_a, by_b, by_c, by_d, by_e, by_f = (
-            splat(gains[0]),
-            splat(gains[1]),
-            splat(gains[2]),
-            splat(gains[3]),
-            splat(gains[4]),
-            splat(gains[5]),
-        )
+            to_a, to_b, to_c = load(outputs, a + place), load(outputs, b + place), load(outputs, c + place)
+            to_d, to_e = load(outputs, d + place), load(outputs, e + place)
+            more_a, more_b, more_c, more_d, more_e = zero, zero, zero, zero, zero
+            for member in range(size):
+                gain, error = member * WIDTH, member * width + place
+                x = load(errors, members * width + error)
+                moved = load(errors, error) if block else zero
+                by = splat(gains[gain])
+                moved, more_a = multiply_add(by, to_a, moved), multiply_add(by, x, more_a)
+                by = splat(gains[gain + 1])
+                moved, more_b = multiply_add(by, to_b, moved), multiply_add(by, x, more_b)
+                by = splat(gains[gain + 2])
+                moved, more_c = multiply_add(by, to_c, moved), multiply_add(by, x, more_c)
+                by = splat(gains[gain + 3])
+                moved, more_d = multiply_add(by, to_d, moved), multiply_add(by, x, more_d)
+                by = splat(gains[gain + 4])
+                moved, more_e = multiply_add(by, to_e, moved), multiply_add(by, x, more_e)
+                by, f = splat(gains[gain + OWN]), own[member * most + block] + place
+                row = load(outputs, f)
+                store(errors, error, multiply_add(by, row, moved))
+                store(outputs, f, multiply_add(by, x, row))
+            # As in `learn_each`: added to what is there now.
+            store(outputs, a + place, plus(load(outputs, a + place), more_a))
+            store(outputs, b + place, plus(load(outputs, b + place), more_b))
+            store(outputs, c + place, plus(load(outputs, c + place), more_c))
+            store(outputs, d + place, plus(load(outputs, d + place), more_d))
+            store(outputs, e + place, plus(load(outputs, e + place), more_e))
+    for member in range(size):
         for place in range(0, width, WIDTH):
-            x, moved = load(errors, width + place), load(errors, place)
-            row = load(outputs, a + place)
-            moved = multiply_add(by_a, row, moved)
-            store(outputs, a + place, multiply_add(by_a, x, row))
-            row = load(outputs, b + place)
-            moved = multiply_add(by_b, row, moved)
-            store(outputs, b + place, multiply_add(by_b, x, row))
-            row = load(outputs, c + place)
-            moved = multiply_add(by_c, row, moved)
-            store(outputs, c + place, multiply_add(by_c, x, row))
-            row = load(outputs, d + place)
-            moved = multiply_add(by_d, row, moved)
-            store(outputs, d + place, multiply_add(by_d, x, row))
-            row = load(outputs, e + place)
-            moved = multiply_add(by_e, row, moved)
-            store(outputs, e + place, multiply_add(by_e, x, row))
-            row = load(outputs, f + place)
-            moved = multiply_add(by_f, row, moved)
-            store(outputs, f + place, multiply_add(by_f, x, row))
-            store(errors, place, moved)
-    for place in range(0, width, WIDTH):
-        moved = load(errors, place)
-        for context in range(count):
-            row = contexts[context] + place
-            store(inputs, row, plus(load(inputs, row), moved))
+            moved = load(errors, member * width + place)
+            for context in range(member * reach, member * reach + counts[member]):
+                row = contexts[context] + place
+                store(inputs, row, plus(load(inputs, row), moved))

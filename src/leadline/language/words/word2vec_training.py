@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,11 @@ from leadline.language.words.huffman import code_tree
 from leadline.language.words.word2vec_sampling import keep_chances, unigram_table
 from leadline.language.words.word2vec_settings import Word2vecSettings, falling_rate
 
+if TYPE_CHECKING:
+    from leadline.language.words.word2vec_rows import Matrices
+
 _STRETCH = 50_000  # words that a thread takes at a time
+_COPIED = 32  # rows of which each of several threads has copies
 _MARGIN = 64  # words on each side of a stretch for each word of a window, so that enough of them are read
 _LOOK = 0.1  # seconds between two looks at how far the threads are
 _LINE = 64  # bytes of a cache line
@@ -28,7 +32,7 @@ _EPOCHS_APART = 1_000_003
 
 
 class EpochOfWords(NamedTuple):
-    """What an epoch was: `words` of the text, those of them that were `read`, and the `seconds` it took.
+    """What an epoch was: `words` of the text without the ends of sentences, those of them that were `read`, and its `seconds`.
 
     Example:
         >>> EpochOfWords(1_000_000, 700_000, 2.0).rate
@@ -50,10 +54,12 @@ class Word2vec:
 
     Negative sampling takes for each word w and word c around it a step down −log σ(v_c · u_w) − Σ_n log σ(−v_c · u_n), with n
     drawn by count^0.75; hierarchical softmax one down −Σ log σ(± v_c · u_k) over the nodes k of the path to w. CBOW has the
-    mean of all v_c of a window in the place of v_c. Negative samples are drawn once for all words around w.
+    mean of all v_c of a window in the place of v_c. Negative samples are drawn once for all words around w; in CBOW, once for
+    four words in a row, whose steps are taken together.
 
     With one thread the same seed gives the same matrices to the bit. More threads write to the same rows without locks: what
-    one of them loses now and then is little beside what both learn.
+    one of them loses now and then is little beside what both learn. Of the 32 commonest words, or the nodes next to the root,
+    each has copies, and adds up what they have learned every 64 words.
 
     Shapes: counts [V]; a text [N] of whole numbers below V; `vectors` [V, D].
 
@@ -96,7 +102,10 @@ class Word2vec:
         self._padded = -(-settings.width // 8) * 8
         tree = code_tree(table) if settings.targets == "hierarchical_softmax" else None
         self.rows = len(table) if tree is None else seen - 1
-        self._inputs, self._outputs = _zeros(len(table) * self._padded), _zeros(self.rows * self._padded)
+        # Behind the rows of all is room for the copies of each thread.
+        self._copied, self._seats = min(_COPIED, self.rows), usable_threads()
+        more = self._copied * self._seats
+        self._inputs, self._outputs = (_zeros((rows + more) * self._padded) for rows in (len(table), self.rows))
         first = np.random.default_rng(seed).random((len(table), settings.width), np.float32)
         # Twice as wide as in the authors' program: after two epochs of 400,000 words the loss was lower in every kind and seed.
         self.vectors[:] = np.where((table > 0)[:, None], (2 * first - 1) / settings.width, 0)
@@ -112,12 +121,12 @@ class Word2vec:
     @property
     def vectors(self) -> NDArray[np.float32]:
         """The vectors of words as context, [V, D]: what word vectors usually are. What is written there is trained on."""
-        return self._inputs.reshape(-1, self._padded)[:, : self.settings.width]
+        return self._inputs.reshape(-1, self._padded)[: len(self.counts), : self.settings.width]
 
     @property
     def targets(self) -> NDArray[np.float32]:
         """The vectors of targets: of words [V, D], or of the nodes of the tree, one fewer than words were seen."""
-        return self._outputs.reshape(-1, self._padded)[:, : self.settings.width]
+        return self._outputs.reshape(-1, self._padded)[: self.rows, : self.settings.width]
 
     def train(
         self,
@@ -140,13 +149,13 @@ class Word2vec:
             epochs: how many there are.
             learning_rate: at the very first word; the usual one when 0.
             threads: at a time.
-            told: how many words of this epoch are done, a few times a second.
+            told: how far into the text this epoch is, a few times a second.
             stopped: whether to stop, asked as often.
 
         Errors: `ArgumentError` for an epoch that is none of them, a learning rate below 0, or numbers that are no words of this
         vocabulary; `TrainingError` where the vectors are no longer numbers.
         """
-        from leadline.language.words.word2vec_draws import Matrices, Reading, Sampling
+        from leadline.language.words.word2vec_draws import Reading, Sampling
         from leadline.language.words.word2vec_stretches import train_stretch
 
         if not 0 <= epoch < epochs or not 0 <= learning_rate < np.inf:
@@ -156,15 +165,18 @@ class Word2vec:
                 got=f"epoch {epoch}, and {learning_rate:g}",
             )
         first, total = learning_rate or self.settings.usual_rate, len(text)
-        matrices = Matrices(self._inputs, self._outputs, self._padded)
+        workers = max(1, min(threads, -(-total // _STRETCH)))
+        seats = iter(range(workers))
         sampling, reading = Sampling(*self._sampling), Reading(*self._reading(epoch + 1))
         begins, lock, halt = iter(range(0, total, _STRETCH)), threading.Lock(), threading.Event()
-        margin, done = _MARGIN * self.settings.window, [0, 0]
+        margin, done = _MARGIN * self.settings.window, [0, 0, 0]
 
         def rate(place: int) -> float:
             return falling_rate(first, (epoch + place / total) / epochs)
 
         def work() -> None:
+            with lock:
+                matrices = self._matrices(next(seats), workers)
             while not halt.is_set():
                 with lock:
                     begin = next(begins, None)
@@ -175,11 +187,11 @@ class Word2vec:
                 read = train_stretch(
                     ids, place, begin - place, end - place, matrices, sampling, reading, (rate(begin), rate(end))
                 )
+                words = int(np.count_nonzero(ids[begin - place : end - place] != self.boundary))
                 with lock:
-                    done[0], done[1] = done[0] + end - begin, done[1] + read
+                    done[:] = done[0] + end - begin, done[1] + words, done[2] + read
 
         began = time.perf_counter()
-        workers = max(1, min(threads, -(-total // _STRETCH)))
         with ThreadPoolExecutor(workers) as pool:
             jobs = [pool.submit(work) for _ in range(workers)]
             try:
@@ -195,7 +207,7 @@ class Word2vec:
             job.result()
         if done[0] < total:
             return None
-        if not np.isfinite(self._inputs).all():
+        if not (np.isfinite(self._inputs).all() and np.isfinite(self._outputs).all()):
             raise TrainingError(
                 "The vectors of words are no longer numbers",
                 got=f"in epoch {epoch + 1}",
@@ -203,7 +215,7 @@ class Word2vec:
             )
         if told is not None:
             told(total)
-        return EpochOfWords(total, done[1], time.perf_counter() - began)
+        return EpochOfWords(done[1], done[2], time.perf_counter() - began)
 
     def loss(self, text: NDArray[Any]) -> float:
         """The mean loss over the contexts of a text (CBOW: over its words), always with the same draws.
@@ -215,10 +227,10 @@ class Word2vec:
 
         Errors: `DataError` where no two words that are read stand together.
         """
-        from leadline.language.words.word2vec_draws import Matrices, Reading, Sampling
+        from leadline.language.words.word2vec_draws import Reading, Sampling
         from leadline.language.words.word2vec_stretches import stretch_loss
 
-        matrices = Matrices(self._inputs, self._outputs, self._padded)
+        matrices = self._matrices(0, 1)
         ids = self._checked(np.asarray(text))
         total, count = stretch_loss(ids, 0, matrices, Sampling(*self._sampling), Reading(*self._reading(0)))
         if not count:
@@ -242,6 +254,16 @@ class Word2vec:
                 got=(vectors.shape, targets.shape),
             )
         self.vectors[:], self.targets[:] = vectors, targets
+
+    def _matrices(self, seat: int, workers: int) -> Matrices:
+        """What one thread of several sees; more of them than there are processors have no copies."""
+        from leadline.language.words.word2vec_rows import Matrices
+
+        copied = self._copied if 1 < workers <= self._seats else 0
+        # Words come by falling counts, and so do the inner nodes of a Huffman tree from its last one, the root, on.
+        first = self.rows - copied if self.settings.targets == "hierarchical_softmax" else 0
+        copies = (rows + seat * copied for rows in (len(self.counts), self.rows))
+        return Matrices(self._inputs, self._outputs, self._padded, copied, first, *copies)
 
     def _reading(self, epoch: int) -> tuple[int, int, int, bool, int]:
         settings = self.settings
