@@ -40,6 +40,14 @@ class DataError(LeadlineError, ValueError):
     """The data themselves cannot be used as they are."""
 
 
+class EmptyTextError(DataError):
+    """A text holds nothing, or nothing but white space."""
+
+
+class NoTokenError(DataError):
+    """Of all tokens of a text none comes often enough to be known."""
+
+
 class SourceNotFoundError(LeadlineError, FileNotFoundError):
     """A path or a name leads nowhere."""
 

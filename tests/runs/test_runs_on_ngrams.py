@@ -195,6 +195,27 @@ def test_texts_too_short_to_count_are_refused(tmp_path: Path, content: str) -> N
         leadline.train(tmp_path / "short.txt", changes={"data.task": "ngram"}, folder=tmp_path / "run")
 
 
+@pytest.mark.parametrize("unit", ["words", "spaced words"])
+def test_one_endless_line_is_counted_by_word(unit: str, tmp_path: Path) -> None:
+    line = rhymes(3000).replace("\n", " ")
+    (tmp_path / "line.txt").write_text(line)
+    run = leadline.train(
+        tmp_path / "line.txt", changes={"data.task": "ngram", "data.unit": unit, "model.order": 3}, folder=tmp_path / "run"
+    )
+    assert sum(run.results["rows"].values()) == len(line.split())
+    assert run.score < 2
+    assert run.predict("the cat").answer in DOES
+    assert len("".join(run.write("the", length=50, seed=1)).replace(".", " ").split()) > 40
+
+
+def test_one_endless_run_without_a_space_is_cut(tmp_path: Path) -> None:
+    (tmp_path / "run.txt").write_text("abc" * 200_000)
+    changes = {"data.task": "ngram", "data.unit": "spaced words", "model.order": 2}
+    run = leadline.train(tmp_path / "run.txt", changes=changes, folder=tmp_path / "run")
+    assert sum(run.results["rows"].values()) == 600  # of 1,000 characters each, of three kinds
+    assert len(run.schema.inputs.vocabulary) == 2 + 3
+
+
 def test_a_text_of_one_word_is_learned(tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("word\n" * 200)
     run = leadline.train(

@@ -169,6 +169,17 @@ def test_the_command_line(run: Run, folder: Path, tmp_path: Path, type_in: TypeI
     assert "Traceback" not in err
 
 
+def test_trained_from_the_command_line(folder: Path, type_in: TypeIn, workplace: Path) -> None:
+    sets = ("model.hidden=4", "model.embedding=4", "training.epochs=1", "training.threads=1", "training.device=cpu")
+    status, out, err = type_in("train", folder, "--task", "trees", *(part for each in sets for part in ("--set", each)))
+    assert status == 0, err
+    assert "leadline predict" in out
+    assert leadline.open("last").results["rows"] == {"train": 500, "valid": 120, "test": 160}
+    status, _, err = type_in("train", folder, "--task", "wood")
+    assert status == 2
+    assert "trees" in err
+
+
 def test_a_node_of_too_many_children_costs_its_own_tree_alone(run: Run, tmp_path: Path, type_in: TypeIn) -> None:
     wide = "((film) (good) (bad))"
     (tmp_path / "some.txt").write_text(f"((film) (good))\n{wide}\n((plot) ((not) (good)))\n")

@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,38 @@ def test_the_history_tells_a_loss_that_falls_and_the_speed(run: Run) -> None:
     results = run.results
     assert (results["headline"], results["noun"], results["vocabulary"]) == ("loss", "words", 17)
     assert results["scores"]["loss"]["value"] == pytest.approx(run.history["valid_loss"][-1], rel=0.1)
+
+
+def test_compiling_is_told_apart_and_counted_nowhere(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hearing(Observer):
+        def __init__(self) -> None:
+            self.notes: dict[str, str] = {}
+            self.units: list[str] = []
+
+        def note(self, label: str, text: str) -> None:
+            self.notes[label] = text
+
+        def count_in(self, unit: str) -> None:
+            self.units.append(unit)
+
+    now = itertools.count()  # a clock that goes on by a second whenever somebody looks
+
+    def compiling() -> float:
+        for _ in range(1000):
+            next(now)
+        return 1000.0
+
+    monkeypatch.setattr("leadline.runs.word_runs.compile_word2vec", compiling)
+    monkeypatch.setattr("leadline.runs.word_runs.time", SimpleNamespace(perf_counter=lambda: float(next(now))))
+    heard = Hearing()
+    run = leadline.train(text, changes={**QUICK, "training.epochs": 2}, folder=tmp_path / "r", observer=heard)
+    assert heard.notes["compiling"] == "1000.0 s, which is not counted below"
+    assert run.history["seconds"] == [1, 2]
+    assert run.results["seconds"]["training"] == 2
+    assert heard.units == ["words"]
+    rates = run.history["words_per_second"]
+    assert run.results["words_per_second"] == np.median(rates) > 0
+    assert heard.notes["result"].endswith(f"learned at {np.median(rates):,.0f} words of text a second")
 
 
 def test_it_opens_with_the_same_vectors_and_reports(run: Run, drawn: None) -> None:
@@ -167,6 +200,7 @@ def test_a_score_comes_with_an_interval(run: Run, tmp_path: Path) -> None:
     score = result["scores"]["accuracy"]
     known = binomtest(round(score["value"] * len(lines)), len(lines)).proportion_ci(method="wilson")
     assert (score["low"], score["high"]) == pytest.approx((known.low, known.high), abs=1e-4)
+    assert result["note"] == "144 of 144 have only words that are known and among the 30,000 commonest."
     assert result["sections"] == {"animals": (round(score["value"] * len(lines)), len(lines))}
     pairs = [(a, b, 9 - (a in ANIMALS) - (b in FRUITS)) for a, b in itertools.combinations(ANIMALS + FRUITS, 2)]
     (tmp_path / "pairs.txt").write_text("\n".join(f"{a} {b} {score}" for a, b, score in pairs))
@@ -205,6 +239,17 @@ def test_a_table_of_texts_is_learned_from_and_resumed(tmp_path: Path) -> None:
     assert resumed.history["epoch"] == [1, 2]
     assert "stars" not in resumed.word_vectors
     assert "plum" in resumed.word_vectors
+
+
+def test_trained_from_the_command_line(text: Path, type_in: TypeIn, workplace: Path) -> None:
+    sets = ("model.width=8", "training.epochs=2", "training.threads=1")
+    status, out, err = type_in("train", text, "--task", "words", *(part for each in sets for part in ("--set", each)))
+    said = " ".join((out + err).split())
+    assert status == 0, said
+    assert "which is not counted below" in said
+    assert "words of text a second" in said
+    assert leadline.open("last").results["task"] == "words"
+    assert type_in("similar", "last", "cat")[0] == 0
 
 
 def test_on_the_command_line(run: Run, type_in: TypeIn, tmp_path: Path) -> None:
@@ -299,14 +344,16 @@ def test_vectors_are_the_first_layer_of_a_network(model: str, run: Run, tmp_path
     assert plan_notes(plan, dataset.schema)[0].startswith(f"{len(rows)} of ")
 
 
-def test_a_language_model_begins_with_vectors_of_a_file(run: Run, text: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["recurrent_language", "window_language", "small_transformer"])
+def test_a_language_model_begins_with_vectors_of_a_file(model: str, run: Run, text: Path, tmp_path: Path) -> None:
     path = write_vectors(run.word_vectors, tmp_path / "farm.bin")
     dataset = load(text, unit="words")
-    plan = propose(dataset, {"start.vectors": str(path), "training.device": "cpu"})
-    assert (plan.model.name, plan.model.arguments["embedding"]) == ("recurrent_language", 12)
-    network: Any = build(plan, dataset).model
+    plan = propose(dataset, {"model": model, "start.vectors": str(path), "training.device": "cpu"})
+    network = build(plan, dataset).model
     row = dataset.schema.inputs.vocabulary.numbers["cow"]
-    found = network.embedding.weight[row].detach().numpy()
+    table = next(module for module in network.modules() if isinstance(module, torch.nn.Embedding))
+    assert table.embedding_dim == 12
+    found = table.weight[row].detach().numpy()
     own = read_vectors(path)["cow"]
     assert float(found @ own / np.linalg.norm(found) / np.linalg.norm(own)) == pytest.approx(1, abs=1e-5)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from leadline.errors import ArgumentError, DataError, RunError
 from leadline.text.reading_text import TextReader
 from leadline.text.token_files import open_tokens, write_tokens
 from leadline.text.tokenizers import CharacterTokenizer, SpacedTokenizer, Tokenizer, WordTokenizer
-from leadline.text.vocabularies import END, UNKNOWN, Vocabulary
+from leadline.text.vocabularies import END, UNKNOWN, Vocabulary, count_tokens
 
 TEXTS = ("To be, or not to be:\nthat is the question.\n", "Whether 'tis nobler in the mind to suffer\n")
 ALL = [
@@ -53,13 +54,13 @@ def test_the_numbers_are_those_of_the_whole_texts(tokenizer: Tokenizer, end: boo
 
 @pytest.mark.parametrize("tokenizer", ALL, ids=repr)
 @pytest.mark.parametrize("end", [False, True])
-@pytest.mark.parametrize("share", [0.01, 0.5, 0.9])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_the_vocabulary_of_the_first_tokens(
     tokenizer: Tokenizer, end: bool, share: float, files: list[Path], tmp_path: Path
 ) -> None:
     tokens = [token for text in TEXTS for token in [*tokenizer.split(text), *(["<end>"] if end else [])]]
-    first = tokens[: max(1, int(share * len(tokens)))]
-    found = write_tokens(files, tmp_path / "a.npy", tokenizer, end=end, learn_from=share)
+    first = tokens[: int(share * len(tokens))]
+    found = write_tokens(files, tmp_path / "a.npy", tokenizer, end=end, learn_from=lambda count: int(share * count))
     assert found.vocabulary == Vocabulary.from_counts(Counter(first), end=end)
     assert len(found) == len(tokens)
 
@@ -155,10 +156,22 @@ def test_files_that_cannot_be_used(files: list[Path], tmp_path: Path) -> None:
         open_tokens(tmp_path / "a.npy")
 
 
-@pytest.mark.parametrize("share", [0, -1, 1.5])
-def test_careless_arguments(share: float, files: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="share"):
-        write_tokens(files, tmp_path / "a.npy", WordTokenizer(), learn_from=share)
+def test_what_is_forgotten_in_counting_counts_as_unknown_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_text("the of " * 50 + " ".join(f"w{number}" for number in range(30)))
+    whole = write_tokens(tmp_path / "a.txt", tmp_path / "a.npy", WordTokenizer())
+    assert not whole.notes
+    monkeypatch.setattr("leadline.text.token_files.count_tokens", partial(count_tokens, most_held=10))
+    found = write_tokens(tmp_path / "a.txt", tmp_path / "b.npy", WordTokenizer())
+    assert found.vocabulary.words == ("", "<unk>", "of", "the", "w29")  # the last one is in a piece of its own
+    assert found.vocabulary.counts == (0, 29, 50, 50, 1)
+    assert found.vocabulary.coverage == pytest.approx(101 / 130)
+    assert "29 in all count as unknown" in found.notes[0]
+
+
+@pytest.mark.parametrize("first", [0, -1, 10_000])
+def test_careless_arguments(first: int, files: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="cannot be learned so"):
+        write_tokens(files, tmp_path / "a.npy", WordTokenizer(), learn_from=lambda _: first)
     with pytest.raises(ArgumentError, match="at least one file"):
         write_tokens([], tmp_path / "a.npy", WordTokenizer())
     with pytest.raises(ArgumentError, match=r"\.npy file"):

@@ -128,11 +128,16 @@ def test_running_text_comes_back_as_it_was(text: str) -> None:
     assert words.join(words.split(text)) == text
 
 
-@pytest.mark.parametrize("tokenizer", [WordTokenizer(), SpacedTokenizer()])
-def test_a_run_without_spaces_is_no_single_token(tokenizer: WordTokenizer | SpacedTokenizer) -> None:
-    tokens = tokenizer.split("x" * 1000 + " " + "7" * 1000)
-    assert max(map(len, tokens)) == 64
-    assert "".join(tokens) == "x" * 1000 + "7" * 1000
+@pytest.mark.parametrize(("tokenizer", "most"), [(WordTokenizer(), 64), (SpacedTokenizer(), 1000)])
+def test_a_run_without_spaces_is_no_single_token(tokenizer: WordTokenizer | SpacedTokenizer, most: int) -> None:
+    tokens = tokenizer.split("x" * 5000 + " " + "7" * 5000)
+    assert max(map(len, tokens)) == most
+    assert "".join(tokens) == "x" * 5000 + "7" * 5000
+
+
+def test_spaces_alone_divide_words_that_are_long() -> None:
+    unspaced = "https://example.org/" + "a/b-c?d=" * 40
+    assert SpacedTokenizer().split(f"see {unspaced} there") == ["see", unspaced, "there"]
 
 
 def test_a_long_run_takes_no_longer_than_its_length() -> None:

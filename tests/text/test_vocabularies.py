@@ -117,9 +117,22 @@ def test_many_characters_at_once_are_counted_alike() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 30).map(str), max_size=30), max_size=10), st.integers(1, 10))
 def test_counting_holds_no_more_than_it_may(pieces: list[list[str]], most: int) -> None:
-    counts, whole = count_tokens(pieces, most_held=most), Counter(token for piece in pieces for token in piece)
+    told: list[int] = []
+    counts = count_tokens(pieces, most_held=most, told=told.append)
+    whole = Counter(token for piece in pieces for token in piece)
+    assert counts.total() == whole.total()  # what was forgotten is counted as unknown
+    assert counts.pop("<unk>", 0) == sum(told)
+    assert bool(told) == (counts != whole)
     assert len(counts) <= most
     assert all(count <= whole[token] for token, count in counts.items())
+
+
+def test_of_long_tokens_fewer_are_held() -> None:
+    pieces = [[f"{'x' * 999}{number}" for number in range(at, at + 10)] + ["the"] * 9 for at in range(0, 1000, 10)]
+    counts = count_tokens(pieces, most_held=100)
+    assert sum(map(len, counts)) <= 6400 + 5
+    assert counts["the"] == 900
+    assert counts.total() == 1900
 
 
 def test_what_is_forgotten_is_rare() -> None:

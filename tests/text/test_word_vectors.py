@@ -56,6 +56,23 @@ def test_what_is_written_is_read_to_the_bit(name: str, tmp_path: Path) -> None:
     assert read_vectors(tmp_path / name, most=4).words == vectors.words[:4]
 
 
+@pytest.mark.parametrize("word", ["\u3000", "\xa0", "\u200b", "\xad", "\u2028", "a\u3000b", "\x7f"])
+@pytest.mark.parametrize("name", ["v.txt", "v.bin"])
+def test_a_word_may_be_what_cannot_be_seen(name: str, word: str, tmp_path: Path) -> None:
+    vectors = WordVectors([word, *(f"word{number}" for number in range(20)), f"{word}last"], drawn(22, 3).vectors)
+    again = read_vectors(write_vectors(vectors, tmp_path / name))
+    assert again.words == vectors.words
+    assert np.array_equal(again.vectors, vectors.vectors)
+    if name == "v.txt":
+        (tmp_path / "glove.txt").write_bytes((tmp_path / name).read_bytes().split(b"\n", 1)[1])
+        assert read_vectors(tmp_path / "glove.txt").words == vectors.words
+
+
+def test_blanks_in_a_word_are_written_as_others_can_read_them(tmp_path: Path) -> None:
+    vectors = WordVectors(["new york", "\n", "tab\there"], np.eye(3))
+    assert read_vectors(write_vectors(vectors, tmp_path / "v.txt")).words == ("new_york", "_", "tab_here")
+
+
 def test_the_binary_format_is_the_one_of_word2vec(tmp_path: Path) -> None:
     """Bytes put together by hand, as the authors' program writes them (a line feed behind each row) and as others do (none)."""
     for behind in (b"\n", b""):
@@ -93,6 +110,9 @@ def test_text_without_a_first_line_is_read_as_glove_writes_it(tmp_path: Path) ->
         (b"2 2\na 1 2\nb nan 4\n", "the word 'b' is wrong"),
         (b"2 3\nto " + struct.pack("<3f", 1, 2, 3) + b"\nbe " + struct.pack("<2f", 1, 2), "its end is wrong|word 2 is wrong"),
         (gzip.compress(b"3 2\na 1 2\n", mtime=0), "its end is wrong"),
+        (b"1 1\n\na 2\n", "line 2 is wrong. Expected a word and 1 numbers"),
+        (b"1 2\n\na 1 2\n", "line 2 is wrong"),
+        (b"1 2\nto " + struct.pack("<2f", 1, 2) + b"\nbe " + struct.pack("<2f", 1, 2), "its first line is wrong"),
     ],
 )
 def test_a_damaged_file_is_told_where_it_is_damaged(content: bytes, says: str, tmp_path: Path) -> None:
@@ -116,3 +136,30 @@ def test_a_file_that_ends_too_early_is_refused_wherever_it_ends(name: str, tmp_p
         (tmp_path / "cut").write_bytes(content[:end])
         with pytest.raises(DataError, match="is no file of word vectors that can be used"):
             read_vectors(tmp_path / "cut")
+
+
+# Written by gensim 4.4.0: KeyedVectors.save_word2vec_format(path, binary=False) and the same with binary=True.
+_OF_GENSIM = {
+    "v.txt": "4 3\nthe 0.5 -1.0 0.1\nsüß 1e-07 2.0 3.0\n\u3000 0.33333334 -0.25 7.0\nnew_york 4.0 5.0 -6.0\n".encode(),
+    "v.bin": b"4 3\nthe \x00\x00\x00?\x00\x00\x80\xbf\xcd\xcc\xcc=s\xc3\xbc\xc3\x9f \x95\xbf\xd63\x00\x00\x00@\x00\x00@@"
+    b"\xe3\x80\x80 \xab\xaa\xaa>\x00\x00\x80\xbe\x00\x00\xe0@new_york \x00\x00\x80@\x00\x00\xa0@\x00\x00\xc0\xc0",
+}
+
+
+@pytest.mark.parametrize("name", _OF_GENSIM)
+def test_what_gensim_wrote_is_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(_OF_GENSIM[name])
+    vectors = read_vectors(tmp_path / name)
+    wanted = [[0.5, -1, 0.1], [1e-7, 2, 3], [1 / 3, -0.25, 7], [4, 5, -6]]
+    assert vectors.words == ("the", "süß", "\u3000", "new_york")
+    assert np.array_equal(vectors.vectors, np.array(wanted, np.float32))
+
+
+@pytest.mark.parametrize("name", ["v.txt", "v.bin"])
+def test_gensim_reads_what_was_written(name: str, tmp_path: Path) -> None:
+    models = pytest.importorskip("gensim.models", reason="gensim is not installed")
+    vectors = WordVectors(["the", "süß", "\u3000", "\u2028", "new_york"], drawn(5, 4).vectors)
+    write_vectors(vectors, tmp_path / name)
+    read = models.KeyedVectors.load_word2vec_format(str(tmp_path / name), binary=name == "v.bin")
+    assert tuple(read.index_to_key) == vectors.words
+    assert np.array_equal(read.vectors, vectors.vectors)

@@ -1,8 +1,9 @@
 """The loops over the levels of trees, forward and backward, written out.
 
-Each level is one gather of what its children came to, one matrix product, and what is done to its single numbers. Backward, a
-child has one parent alone, so its gradient is looked up where that parent left it: nothing is ever scattered. The gradients of
-the weights are one product for all levels. Differentiable once.
+Each level is one gather of the hidden states of its children (in a Tree-LSTM another of their cells), one matrix product (two
+where children are summed, as each has a forget gate of its own), and what is done to its single numbers. Backward, a child has
+one parent alone, so its gradient is looked up where that parent left it: nothing is ever scattered. The gradients of the
+weights are one product for all levels. Differentiable once.
 
 B trees of N nodes together, L of them leaves, I inner ones, E children of others, A children of a node at most, H hidden units.
 """

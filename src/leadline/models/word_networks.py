@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from leadline.errors import ArgumentError
+from leadline.errors import ArgumentError, unknown
 from leadline.layers.arguments import check_whole
 
 WORD_METHODS = ("skip_gram", "cbow")
 WORD_TARGETS = ("negative_sampling", "hierarchical_softmax")
+_MOST = 10_000  # of width, window and negatives; samples in a row must not reach around the whole table that they come from
 
 
 class WordNetwork(nn.Module):
@@ -73,10 +74,25 @@ def word2vec(
         >>> sum(p.numel() for p in word2vec(vocabulary=1000, width=10).parameters())
         20000
     """
-    check_whole("word2vec", {"window": window, "negatives": negatives})
-    for name, value, choices in (("method", method, WORD_METHODS), ("targets", targets, WORD_TARGETS)):
-        if value not in choices:
-            raise ArgumentError(f"{name} of word2vec is unknown", expected=" or ".join(choices), got=value)
+    check_word_settings(method=method, targets=targets, width=width, window=window, negatives=negatives, subsample=subsample)
+    return WordNetwork(vocabulary, width)
+
+
+def check_word_settings(*, method: str, targets: str, width: int, window: int, negatives: int, subsample: float) -> None:
+    """Refuse settings of word2vec that it cannot learn by; for the arguments see `word2vec`.
+
+    Errors: `ArgumentError` that names the first that is out of range.
+
+    Example:
+        >>> check_word_settings(method="cbow", targets="negative_sampling", width=9, window=5, negatives=5, subsample=0)
+    """
+    if method not in WORD_METHODS:
+        unknown("method of word2vec", str(method), WORD_METHODS)
+    if targets not in WORD_TARGETS:
+        unknown("kind of targets of word2vec", str(targets), WORD_TARGETS)
+    for name, value in {"width": width, "window": window, "negatives": negatives}.items():
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST:
+            expected = f"a whole number from 1 to {_MOST:,}"
+            raise ArgumentError(f"{name} of word2vec is out of range", expected=expected, got=repr(value))
     if not 0 <= subsample < 1:
         raise ArgumentError("subsample of word2vec is out of range", expected="a share in [0, 1)", got=subsample)
-    return WordNetwork(vocabulary, width)

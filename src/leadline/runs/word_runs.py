@@ -22,7 +22,7 @@ from leadline.errors import ArgumentError, DataError
 from leadline.explain.word_maps import word_map_png, words_to_map
 from leadline.language.words.word2vec_settings import Word2vecSettings, falling_rate
 from leadline.language.words.word2vec_training import Word2vec, compile_word2vec
-from leadline.language.words.word_tests import judge_words
+from leadline.language.words.word_tests import COMMON, judge_words
 from leadline.plan import Built, Plan
 from leadline.plan.network_building import network
 from leadline.runs.observer import Observer
@@ -205,14 +205,16 @@ def evaluate_words(vectors: WordVectors, source: Any) -> dict[str, Any]:
         raise DataError(
             f"{judged.name} asks nothing that these word vectors could answer",
             expected="words that come in the text that was learned from",
-            got=f"{judged.asked} of {judged.total} lines with words that are all known",
+            got=f"{judged.asked} of {judged.total} lines with words that are all known"
+            + (f" and among the {COMMON:,} commonest" if judged.kind == "analogies" else ""),
         )
     analogies = judged.kind == "analogies"
     metric = "accuracy" if analogies else "rank_correlation"
     low, high = _interval(judged.score, judged.asked, of_ranks=not analogies)
     score: dict[str, Any] = {"value": judged.score, "low": low, "high": high, "higher_is_better": True}
     score["title"] = "Right analogies" if analogies else "Rank correlation"
-    known = f"{judged.asked:,} of {judged.total:,} have only words that are known."
+    among = f" and among the {COMMON:,} commonest" if analogies else ""
+    known = f"{judged.asked:,} of {judged.total:,} have only words that are known{among}."
     return {
         "task": "words",
         "headline": metric,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Protocol
 
-from leadline.errors import ArgumentError, DataError, SourceNotFoundError
+from leadline.errors import ArgumentError, DataError, EmptyTextError, SourceNotFoundError
 from leadline.spelling import counted
 
 PIECE = 1 << 20  # bytes read at a time
@@ -63,8 +63,8 @@ class TextReader:
         characters: how many characters it has given.
         digest: SHA-256 of the bytes as they lie in the file, once it was read to its end.
 
-    Errors: `SourceNotFoundError` where there is no such file; `DataError` where it is a folder, empty, binary or no whole gzip
-    file; `ArgumentError` for an encoding that there is not.
+    Errors: `SourceNotFoundError` where there is no such file; `DataError` where it is a folder, binary or no whole gzip file,
+    `EmptyTextError` where it is empty; `ArgumentError` for an encoding that there is not.
 
     Example:
         >>> import pathlib, tempfile
@@ -97,7 +97,7 @@ class TextReader:
                 yield held[:cut]
                 held = held[cut:]
         if blank:
-            raise DataError(f"{self.path} is empty", expected="a text", got="nothing but white space" if held else None)
+            raise EmptyTextError(f"{self.path} is empty", expected="a text", got="nothing but white space" if held else None)
         if held:
             self.characters += len(held)
             yield held

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -65,7 +65,7 @@ def write_tokens(
     min_count: int = 1,
     most: int | None = None,
     end: bool = False,
-    learn_from: float = 1.0,
+    learn_from: Callable[[int], int] | None = None,
     always: Collection[str] = (),
     encoding: str | None = None,
 ) -> TokenFile:
@@ -82,13 +82,13 @@ def write_tokens(
         min_count: tokens seen less often are not known.
         most: at most so many tokens are known.
         end: whether a mark stands behind each text.
-        learn_from: the share of the tokens, from the first on, that teaches the vocabulary: the first ⌊share · T⌋ of them.
-            Below 1 the texts are read once more.
+        learn_from: from the number of all tokens to how many of them, from the first on, teach the vocabulary; all when None.
+            The texts are then read once more.
         always: tokens that are known however seldom they were seen.
         encoding: of the texts, where it is known.
 
-    Errors: `DataError` where a text is empty or no text; `StorageError` where there is no room; `ArgumentError` for a share
-    that is none.
+    Errors: `DataError` where a text is empty or no text; `StorageError` where there is no room; `ArgumentError` where no token,
+    or more than there are, would teach the vocabulary.
 
     Example:
         >>> import pathlib, tempfile
@@ -105,15 +105,16 @@ def write_tokens(
         raise ArgumentError("There is no text to encode", expected="at least one file")
     if target.suffix != ".npy":
         raise ArgumentError("The numbers are kept in a .npy file", got=str(target))
-    if not 0 < learn_from <= 1:
-        raise ArgumentError("The share to learn the vocabulary from is none", expected="above 0, up to 1", got=learn_from)
     if vocabulary is not None and end and not vocabulary.end:
         raise ArgumentError("The vocabulary has no mark for the end of a text", do="Make it with end=True.")
     texts = _Texts(paths, tokenizer, encoding, end=end)
     if vocabulary is None:
         counts = texts.counted()
-        if learn_from < 1:
-            counts = texts.counted(max(1, int(texts.seen * learn_from)))
+        if learn_from is not None:
+            first = learn_from(texts.seen)
+            if not 1 <= first <= texts.seen:
+                raise ArgumentError("The vocabulary cannot be learned so", expected=f"1 to {texts.seen:,} tokens", got=first)
+            counts = texts.counted(first)
         vocabulary = Vocabulary.from_counts(counts, min_count=min_count, most=most, end=end, always=always)
     with storage(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -168,7 +169,7 @@ class _Texts:
     def __init__(self, paths: Sequence[Path], tokenizer: Tokenizer, encoding: str | None, *, end: bool) -> None:
         self.readers = [TextReader(path, encoding) for path in paths]
         self.tokenizer, self.end = tokenizer, end
-        self.seen = 0  # tokens, in the last counting
+        self.seen = self.forgotten = 0  # tokens, in the last counting
         # Whole characters need no lists of tokens, which would take a hundred times as long.
         self.by_code = isinstance(tokenizer, CharacterTokenizer)
 
@@ -186,13 +187,20 @@ class _Texts:
 
     @property
     def notes(self) -> list[str]:
-        return [note for reader in self.readers for note in reader.notes()]
+        notes = [note for reader in self.readers for note in reader.notes()]
+        if self.forgotten:
+            held = "so many different tokens that the rarest were forgotten in counting"
+            notes.append(
+                f"The text has {held}: {self.forgotten:,} in all count as unknown; other counts may be too small by a few."
+            )
+        return notes
 
     def counted(self, first: int | None = None) -> Counter[str]:
         """How often each token comes, the marks of ends too, among the `first` ones, or all."""
         pieces = self._first(first)
+        self.forgotten = 0
         if not self.by_code:
-            return count_tokens(pieces)
+            return count_tokens(pieces, told=self._forgot)
         ends = 0
 
         def characters() -> Iterator[str]:
@@ -205,6 +213,9 @@ class _Texts:
 
         counts = count_characters(characters())
         return counts + Counter({END_WORD: ends})
+
+    def _forgot(self, count: int) -> None:
+        self.forgotten = count
 
     def encoded(self, vocabulary: Vocabulary) -> Iterator[NDArray[np.int32]]:
         """The numbers of all tokens, piece by piece."""

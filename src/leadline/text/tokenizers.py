@@ -13,6 +13,7 @@ from leadline.errors import ArgumentError, unknown
 
 UNKNOWN_WORD = "<unk>"
 _LONGEST = 64  # characters of a word: a gigabyte without a space must not be a single token
+_LONGEST_SPACED = 1000  # where spaces alone divide; more than any address, and in UTF-8 no more than files of vectors may have
 
 # Scripts that put no spaces between words: ideographs, kana; Thai, Lao, Burmese, Khmer.
 _UNSPACED = (
@@ -100,6 +101,8 @@ class WordTokenizer:
 @dataclass(frozen=True)
 class SpacedTokenizer:
     """What white space divides is a token, as in text whose words and marks were set apart before (Penn Treebank, WikiText).
+
+    A token has at most 1,000 characters: a longer run, such as an endless line without a space, is cut.
 
     Args:
         lower: whether all letters are made lower case.
@@ -214,7 +217,7 @@ def _is_mark(token: str) -> bool:
 
 @cache
 def _spaced(*, lines: bool) -> re.Pattern[str]:
-    return re.compile(rf"\S{{1,{_LONGEST}}}" + (r"|\n" if lines else ""))
+    return re.compile(rf"\S{{1,{_LONGEST_SPACED}}}" + (r"|\n" if lines else ""))
 
 
 @cache

@@ -24,8 +24,8 @@ _SHOWN = 60
 def write_vectors(vectors: WordVectors, path: Path | str, *, binary: bool | None = None) -> Path:
     """Write vectors in word2vec's format: a line "V D", then for each word it and its D numbers.
 
-    In text a number has as many digits as it takes to read the same float32 again; a word is divided by spaces from what
-    follows, so white space in a word becomes "_".
+    In text a number has as many digits as it takes to read the same float32 again; a word is divided by a blank from what
+    follows, so blanks and ends of lines in a word become "_"; other white space of Unicode stays.
 
     Args:
         vectors: to be written.
@@ -48,7 +48,7 @@ def write_vectors(vectors: WordVectors, path: Path | str, *, binary: bool | None
         file: IO[bytes] = gzip.GzipFile(fileobj=raw, mode="wb") if path.suffix == ".gz" else raw  # type: ignore[assignment]
         file.write(f"{len(vectors)} {vectors.width}\n".encode())
         for word, row in zip(vectors.words, vectors.vectors, strict=True):
-            name = "_".join(word.split()).encode(errors="replace") or b"_"
+            name = b"_".join(word.encode(errors="replace").split()) or b"_"  # bytes know ASCII's blanks alone
             numbers = row.astype("<f4").tobytes() if binary else " ".join(map(str, row)).encode()
             file.write(name + b" " + numbers + b"\n")
         if file is not raw:
@@ -112,14 +112,19 @@ def _read(content: Any, path: Path, most: int | None) -> WordVectors:
 
 
 def _is_text(content: Any, start: int, width: int) -> bool:
-    """Whether the row that begins here is text: a word and numbers, up to the end of its line."""
+    """Whether the row that begins here is text: a word and numbers up to the end of its line, or what was meant to be."""
     end = content.find(b"\n", start)
     row = bytes(content[start : end if end >= 0 else len(content)])
+    _, *numbers = row.rsplit(None, width) or [b""]
+    if len(numbers) == width and all(map(_number, numbers)):
+        return True
     try:
         text = row.decode()
     except UnicodeDecodeError:
         return False
-    return all(letter.isprintable() or letter in "\t\r" for letter in text) and (len(text.split()) > 2 or width == 1)
+    return not row.strip() or (
+        all(letter.isprintable() or letter in "\t\r" for letter in text) and (len(row.split()) > 2 or width == 1)
+    )
 
 
 def _from_text(content: Any, start: int, path: Path, size: tuple[int, int] | None, most: int | None) -> WordVectors:
@@ -128,22 +133,24 @@ def _from_text(content: Any, start: int, path: Path, size: tuple[int, int] | Non
     width, line = (size[1] if size else 0), (1 if size else 0)
     for row in _lines(content, start):
         line += 1
-        text = row.decode("utf-8", "replace").rstrip("\r\n \t")
-        if not text.strip() and rows:
+        if not row.strip() and rows:
             continue  # an empty line at the end
         if not width:
-            width = len(text.split()) - 1
+            width = len(row.split()) - 1
             if width < 2:
                 _wrong(path, f"line {line}", "a word and its numbers, or the line “V D” before them", row)
-        word, *numbers = text.rsplit(None, width)
-        if len(numbers) != width or not word:
+        # Bytes are divided at ASCII's blanks alone: what else Unicode calls white space may be a word.
+        name, *numbers = row.rsplit(None, width) or [b""]
+        if len(numbers) != width:
             _wrong(path, f"line {line}", f"a word and {width} numbers", row)
         try:
             values = np.array(numbers, np.float32)
         except ValueError:
             _wrong(path, f"line {line}", f"a word and {width} numbers", row)
-        if len(word.split()) > 1 and _number(word.split()[-1]):
+        parts = name.split()
+        if len(parts) > 1 and _number(parts[-1]):
             _wrong(path, f"line {line}", f"a word and {width} numbers", row)
+        word = name.strip().decode("utf-8", "replace")
         if word not in words:  # the first is the commoner one
             words[word] = None
             rows.append(values)
@@ -181,6 +188,8 @@ def _from_binary(content: Any, start: int, path: Path, size: tuple[int, int], mo
             vectors[len(words)] = np.frombuffer(content[end + 1 : end + 1 + 4 * width], "<f4")
             words[word] = None
         at = end + 1 + 4 * width
+    if wanted == count and bytes(content[at : at + _SHOWN]).strip():
+        _wrong(path, "its first line", f"more than {count:,} words, or other ones", f"{count:,} words of {width} numbers")
     return _checked(path, list(words), vectors[: len(words)])
 
 
@@ -199,7 +208,7 @@ def _lines(content: Any, start: int) -> Iterator[bytes]:
         start = end + 1
 
 
-def _number(text: str) -> bool:
+def _number(text: bytes) -> bool:
     try:
         float(text)
     except ValueError:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leadline.errors import ArgumentError, DataError
+from leadline.errors import ArgumentError, NoTokenError
 from leadline.text.tokenizers import UNKNOWN_WORD
 
 PADDING, UNKNOWN, END = 0, 1, 2
 END_WORD = "<end>"
 _CODES = 0x110000  # how many characters Unicode has room for
 _MOST_HELD = 5_000_000  # different tokens that are counted at a time: about 0.7 GB
+_HELD_EACH = 64  # characters of each
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Vocabulary:
             end: whether the end of a text has a number.
             always: tokens that are known however seldom they were seen, and do not count among `most`.
 
-        Errors: `ArgumentError` for bounds below 1; `DataError` where no token is left.
+        Errors: `ArgumentError` for bounds below 1; `NoTokenError` where no token is left.
 
         Example:
             >>> Vocabulary.from_counts({"a": 3, "b": 3, "c": 5}, most=2).words
@@ -91,7 +92,9 @@ class Vocabulary:
         kept = heapq.nsmallest(len(kept) if most is None else most, kept, key=lambda item: (-item[1], item[0]))
         if not kept:
             seen = f"{len(counts):,} different tokens, the commonest {max(counts.values(), default=0):,} times"
-            raise DataError("No token is left for the vocabulary", expected=f"tokens seen at least {min_count} times", got=seen)
+            raise NoTokenError(
+                "No token is left for the vocabulary", expected=f"tokens seen at least {min_count} times", got=seen
+            )
         more = [(word, counts[word]) for word in always if counts.get(word)]
         kept = sorted(kept + more, key=lambda item: (-item[1], item[0]))
         marks = counts.get(END_WORD, 0) if end else 0
@@ -183,15 +186,19 @@ def special_words(*, end: bool) -> tuple[str, ...]:
     return ("", UNKNOWN_WORD, END_WORD) if end else ("", UNKNOWN_WORD)
 
 
-def count_tokens(pieces: Iterable[Sequence[str]], *, most_held: int = _MOST_HELD) -> Counter[str]:
+def count_tokens(
+    pieces: Iterable[Sequence[str]], *, most_held: int = _MOST_HELD, told: Callable[[int], None] | None = None
+) -> Counter[str]:
     """How often each token comes in all pieces together, in bounded memory.
 
     Where more than `most_held` different ones come together, those seen least so far are forgotten, and a token that comes
-    again begins anew: its count is then too small by the few that it had. With fewer different tokens all counts are exact.
+    again begins anew: its count is then too small by the few that it had. What was forgotten is counted as "<unk>", so that
+    the sum is that of all tokens. With fewer different tokens all counts are exact.
 
     Args:
         pieces: lists of tokens.
-        most_held: different tokens that are held at a time.
+        most_held: different tokens that are held at a time, of up to 64 characters each; fewer of longer ones.
+        told: told how many of all tokens were forgotten, if any were.
 
     Example:
         >>> count_tokens([["to", "be"], ["or", "not", "to", "be"]])
@@ -200,12 +207,22 @@ def count_tokens(pieces: Iterable[Sequence[str]], *, most_held: int = _MOST_HELD
     if most_held < 1:
         raise ArgumentError("Nothing could be counted", expected="most_held ≥ 1", got=most_held)
     counts: Counter[str] = Counter()
+    characters = forgotten = 0
     for piece in pieces:
+        before = len(counts)
         counts.update(piece)
+        characters += sum(map(len, islice(reversed(counts), len(counts) - before)))  # what is new stands last
         least = 1
-        while len(counts) > most_held:
+        while len(counts) > most_held or characters > _HELD_EACH * most_held:
             least += 1
+            whole = counts.total()
             counts = Counter({word: count for word, count in counts.items() if count >= least})
+            characters = sum(map(len, counts))
+            forgotten += whole - counts.total()
+    if forgotten:
+        counts[UNKNOWN_WORD] += forgotten
+        if told is not None:
+            told(forgotten)
     return counts
 
 

@@ -26,6 +26,19 @@ def test_one_file_is_cut_in_three(tmp_path: Path) -> None:
     assert any("lacks 20 % of the tokens" in note for note in parts.notes)
 
 
+@pytest.mark.parametrize("count", [6, 7, 19, 23, 50, 110, 130, 137])
+@pytest.mark.parametrize("beside", [False, True])
+def test_the_vocabulary_is_of_the_very_tokens_that_are_trained_on(count: int, beside: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.train.txt"
+    path.write_text(" ".join(f"w{number}" for number in range(count)))
+    if beside:
+        (tmp_path / "a.valid.txt").write_text("w0 w1 w2\n")
+    parts = read_token_parts(path, tmp_path / "kept", by="spaced words")
+    assert len(parts.train) + len(parts.test) + (0 if beside else len(parts.valid)) == count
+    assert set(parts.tokens.vocabulary.words[2:]) == {f"w{number}" for number in range(len(parts.train))}
+    assert (parts.test == 1).all()
+
+
 def test_a_folder_that_says_its_parts(tmp_path: Path) -> None:
     for part, times in {"train": 30, "valid": 5, "test": 7}.items():
         (tmp_path / f"x.{part}.txt").write_text(LINE * times)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leadline.data.dataset import Excluded
-from leadline.data.trees.tree_checks import check_few, label_scale, told, unusable
+from leadline.data.trees.tree_checks import check_few, label_note, label_scale, told, unusable
 from leadline.data.trees.tree_files import TreeRows
 from leadline.data.trees.trees import NodeClasses
 from leadline.errors import DataError
@@ -27,6 +27,25 @@ from leadline.text.brackets import tree_from_brackets
 )
 def test_what_lies_beyond_a_scale_is_a_slip(counts: dict[str, int], scale: range | None) -> None:
     assert label_scale(counts) == scale
+
+
+@pytest.mark.parametrize(
+    ("counts", "says"),
+    [
+        ({"0": 500, "1": 700, "2": 300}, ""),
+        ({"0": 8_000, "1": 34_000, "2": 220_000, "3": 45_000, "4": 11_000}, ""),  # about those of the Stanford treebank
+        ({"-1": 500, "1": 700}, ""),
+        ({"NP": 500, "S": 100}, ""),
+        ({}, ""),
+        ({"0": 500, "1": 700, "2": 300, "27": 100}, "The label '27' (100 nodes) hardly"),
+        ({"0": 500, "1": 700, "x": 60, "9": 1}, "The labels '9' (1 node), 'x' (60 nodes) hardly"),
+        ({"NP": 5000, "S": 1000, "A": 2, "B": 2, "C": 2, "D": 1}, "'C' (2 nodes) and 1 more hardly"),
+    ],
+)
+def test_labels_that_hardly_come_are_named(counts: dict[str, int], says: str) -> None:
+    notes = label_note(counts)
+    assert len(notes) == bool(says)
+    assert says in "".join(notes)
 
 
 def test_reasons_stand_by_the_trees() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from leadline import data
 from leadline.data.schema import Schema
@@ -90,6 +91,19 @@ def test_a_single_file_is_divided_and_sentences_that_are_alike_stay_together(tmp
     assert other.fingerprint() != dataset.fingerprint()
 
 
+def test_the_same_words_in_other_brackets_stay_together(tmp_path: Path) -> None:
+    lines = [f"({n % 2} ({n % 2} (0 a{n}) (1 b)) (1 c))\n({n % 2} (0 a{n}) ({n % 2} (1 b) (1 c)))\n" for n in range(60)]
+    (tmp_path / "films.txt").write_text("".join(lines))
+    dataset = load_trees(tmp_path / "films.txt")
+    parts = [
+        {(int(name.removeprefix("films.txt:")) - 1) // 2 for name in split.ids}
+        for split in (dataset.train, dataset.valid, dataset.test)
+    ]
+    assert not parts[0] & parts[1]
+    assert not parts[0] & parts[2]
+    assert not parts[1] & parts[2]
+
+
 def test_bad_trees_are_set_aside_with_their_lines(folder: Path) -> None:
     lines = (folder / "train.txt").read_text().splitlines()
     lines[4] = "(3 (2 a (2 b))"
@@ -105,6 +119,23 @@ def test_bad_trees_are_set_aside_with_their_lines(folder: Path) -> None:
         "train.txt:51": "train.txt: line 51, column 2: the tree is empty",
         "train.txt:78": "train.txt:78: the label '27' is out of the range of the others, 0 to 4",
     }
+
+
+def test_labels_out_of_range_that_are_no_slips_become_classes_and_are_named(folder: Path) -> None:
+    lines = (folder / "train.txt").read_text().splitlines()
+    (folder / "train.txt").write_text("\n".join(lines + ["(9 (9 good) (2 film))"] * 15))
+    dataset = data.load(folder)
+    assert dataset.schema.answers.names[-1] == "9"
+    (note,) = [note for note in dataset.notes if "hardly come" in note]
+    assert "'9' (30 nodes)" in note
+    assert not dataset.excluded
+
+
+def test_a_file_without_a_tree_beside_others_is_passed_over(tmp_path: Path) -> None:
+    lines = treebank(5, 60)
+    (tmp_path / "a.mrg").write_text("\n".join(lines))
+    (tmp_path / "b.mrg").write_text(" \n")
+    assert sum(map(len, (data.load(tmp_path).train, data.load(tmp_path).valid, data.load(tmp_path).test))) == 60
 
 
 def test_too_many_bad_trees_are_a_mistake(folder: Path) -> None:
@@ -212,6 +243,22 @@ def test_words_of_a_file_of_vectors_are_known_too(folder: Path, tmp_path: Path) 
     assert dataset.fingerprint() != plain.fingerprint()
 
 
+def test_of_many_vectors_those_of_words_in_any_tree_are_kept(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (folder / "test.txt").open("a") as file:
+        file.write("(3 (2 Late) (3 good))\n")
+    (tmp_path / "vectors.vec").write_text("first 1 2\nsecond 1 3\nthird 3 4\nlate 5 6\nGOOD 7 8\n")
+    assert not any("vectors.vec" in note for note in data.load(folder, vectors=tmp_path / "vectors.vec").notes)
+    monkeypatch.setattr("leadline.data.trees.tree_loading._MOST_VECTORS", 2)
+    dataset = data.load(folder, vectors=tmp_path / "vectors.vec")
+    added = set(dataset.schema.inputs.vocabulary) - set(data.load(folder).schema.inputs.vocabulary)  # type: ignore[union-attr]
+    assert added == {"first", "second", "late"}
+    (note,) = [note for note in dataset.notes if "vectors.vec" in note]
+    assert note.startswith("Of the 5 words of ")
+    assert note.endswith("the first 2 are known, and any that stands in one of these trees.")
+
+
 def test_padded_rows_are_read_as_they_were(folder: Path) -> None:
     inputs = data.load(folder).test.inputs
     padded = inputs.padded(0)  # type: ignore[union-attr]
@@ -240,6 +287,30 @@ def test_batches_are_the_levels_of_their_trees_in_a_new_order_each_epoch(folder:
     assert batches.depths.tolist() == tall
     nodes = [places for places, _, _ in batches.by_height()]
     assert sorted(place for each in nodes for place in each.tolist()) == list(range(len(split.targets.values)))
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_batches_that_are_always_the_same_are_put_together_once(
+    folder: Path, small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    monkeypatch.setattr(
+        "leadline.data.trees.tree_batches.tree_levels", lambda *given, **more: made.append(1) or tree_levels(*given, **more)
+    )
+    monkeypatch.setattr("leadline.data.trees.tree_batches._MOST_KEPT", 100_000 if small else 10)
+    dataset = data.load(folder)
+    batches = TreeBatches(dataset.valid, dataset.schema, 8)
+    with torch.inference_mode():
+        next(batches.by_height())  # whoever stops early leaves nothing behind
+        first = list(batches.by_height())
+    assert len(first) == 4
+    again = list(batches.by_height())
+    assert len(made) == (5 if small else 9)
+    for (places, levels, targets), (places_again, levels_again, targets_again) in zip(first, again, strict=True):
+        assert torch.equal(places, places_again)
+        assert torch.equal(levels.children, levels_again.children)
+        assert torch.equal(targets, targets_again)
+        assert not levels.words.is_inference()
 
 
 def test_label_names_and_their_middle() -> None:

@@ -31,6 +31,8 @@ def test_words_are_small_and_marks_are_words(tmp_path: Path) -> None:
     assert words.known[0] in ("the", ",")
     assert words.vocabulary.words[words.boundary] == "\n"
     assert words.counts[words.boundary] == 0
+    assert words.counts is words.counts  # as long as the vocabulary: made once
+    assert words.known is words.known
     assert words.encode("The") == words.encode("the") != words.encode("nowhere")
     again = Schema.from_json(Schema(words, load(tmp_path / "a.txt", task="words").schema.answers).to_json()).inputs
     assert again == words

@@ -58,7 +58,7 @@ def test_analogies_are_asked_as_they_are_defined(tmp_path: Path) -> None:
 
 def test_similarities_skip_what_is_not_known_and_say_how_many(tmp_path: Path) -> None:
     vectors = drawn(10)
-    lines = ["word 1\tword 2\tscore".replace("word ", "Word"), "# a remark"]
+    lines = ["Word 1\tWord 2\tHuman (mean)", "# a remark"]
     pairs = [(one, other) for one in range(5) for other in range(one)]
     lines += [f"word{one}\tword{other}\t{one * other % 7}" for one, other in pairs] + ["word1\tnever\t3"]
     (tmp_path / "s.tsv").write_text("\n".join(lines))
@@ -95,6 +95,43 @@ def test_the_number_may_stand_behind_other_columns(header: str, tmp_path: Path) 
     cosines = [vectors.similarity(one, other) for one, other, _ in rows]
     assert judged.score == pytest.approx(float(spearmanr(cosines, [score for *_, score in rows]).statistic))
     assert (judged.kind, judged.asked) == ("similarity", 3)
+
+
+@pytest.mark.parametrize(
+    ("divider", "header", "behind"),
+    [
+        (",", "Word 1,Word 2,Human (mean)", ""),  # combined.csv of WordSim-353
+        ("\t", "Word 1\tWord 2\tHuman (mean)", ""),  # combined.tab
+        (",", "Word 1,Word 2,Human (mean),1,2,3", ",9,8,7"),  # set1.csv, with the judgement of each person
+        (";", "one; other; mean", ""),
+        ("; ", "", ""),
+        (" ", "", ""),
+    ],
+)
+def test_files_of_pairs_are_read_as_they_are_published(divider: str, header: str, behind: str, tmp_path: Path) -> None:
+    vectors = WordVectors(["Word", "1", *(f"word{number}" for number in range(6))], drawn(8).vectors)
+    rows = [("word1", "word2", 5.5), ("word3", "word4", 1.5), ("word5", "word0", 8.0)]
+    lines = [divider.join((one, other, f"{score}")) + behind for one, other, score in rows]
+    (tmp_path / "s.csv").write_text("\n".join([header, *lines]))
+    judged = judge_words(vectors, tmp_path / "s.csv")
+    cosines = [vectors.similarity(one, other) for one, other, _ in rows]
+    assert judged.score == pytest.approx(float(spearmanr(cosines, [score for *_, score in rows]).statistic))
+    assert (judged.kind, judged.asked, judged.total) == ("similarity", 3, 3)
+
+
+def test_a_number_behind_a_tab_and_two_words_of_one_column(tmp_path: Path) -> None:
+    (tmp_path / "s.tsv").write_text("word1 word2\t5.5\nword3 word4\t1.5\n")
+    assert judge_words(drawn(10), tmp_path / "s.tsv").asked == 2
+    (tmp_path / "s.tsv").write_text("word1\tword2\t5.5\nword3\tword4\t1.5\nword1 word2\tword3\t2\n")
+    judged = judge_words(drawn(10), tmp_path / "s.tsv")
+    assert (judged.asked, judged.total) == (2, 3)  # "word1 word2" is no known word
+
+
+def test_analogies_are_asked_among_the_commonest_words_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leadline.language.words.word_tests.COMMON", 6)
+    (tmp_path / "q.txt").write_text("word0 word1 word2 word3\nword0 word1 word2 word6\n")
+    judged = judge_words(drawn(10), tmp_path / "q.txt")
+    assert (judged.asked, judged.total) == (1, 2)
 
 
 def test_a_mark_of_byte_order_is_no_part_of_the_first_line_and_nan_is_a_word(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from leadline.data.tokens.tokens import Tokens, tokenizer_of
 from leadline.errors import DataError, SourceNotFoundError
 from leadline.spelling import counted
 from leadline.text.reading_text import sample_of_text
-from leadline.text.token_files import TokenFile, write_tokens
+from leadline.text.token_files import write_tokens
 from leadline.text.units import suggested_unit
 from leadline.text.vocabularies import UNKNOWN
 
@@ -106,7 +106,7 @@ def read_token_parts(
         tokenizer,
         min_count=min_count,
         most=most,
-        learn_from=1 - sum(shares.values()),
+        learn_from=(lambda count: _parts(count, shares)["train"].stop) if any(shares.values()) else None,
         always=always,
         encoding=encoding,
     )
@@ -115,7 +115,8 @@ def read_token_parts(
         for part in ("valid", "test")
         if part in files
     }
-    arrays = {part: file.numbers for part, file in written.items()} | _cut(whole, shares)
+    arrays = {part: file.numbers for part, file in written.items()}
+    arrays |= {part: whole.numbers[place] for part, place in _parts(len(whole), shares).items()}
     for part, array in arrays.items():
         if len(array) < 2:
             raise DataError(
@@ -151,17 +152,17 @@ def python_sources() -> list[Path]:
     return found
 
 
-def _cut(whole: TokenFile, shares: dict[str, float]) -> dict[str, NDArray[Any]]:
-    """The training text without what its end has to serve for."""
+def _parts(count: int, shares: dict[str, float]) -> dict[str, slice]:
+    """Which tokens of the training text are training, and which of its end has to serve for the parts that have a share."""
     cut = [part for part, share in shares.items() if share]
     if len(cut) == 2:
-        return {part: whole.numbers[place] for part, place in contiguous_parts(len(whole), **shares).items()}
+        return contiguous_parts(count, **shares)
     if not cut:
-        return {}
-    at = len(whole) - max(2, round(len(whole) * shares[cut[0]]))
+        return {"train": slice(0, count)}
+    at = count - max(2, round(count * shares[cut[0]]))
     if at < 2:
-        raise DataError("The text is too short to be divided", expected="at least 4 tokens", got=len(whole))
-    return {"train": whole.numbers[:at], cut[0]: whole.numbers[at:]}
+        raise DataError("The text is too short to be divided", expected="at least 4 tokens", got=count)
+    return {"train": slice(0, at), cut[0]: slice(at, count)}
 
 
 def files_by_part(source: Path | str | Sequence[Path | str]) -> dict[str, list[Path]]:

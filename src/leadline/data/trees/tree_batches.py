@@ -15,6 +15,9 @@ from leadline.data.schema import Schema
 from leadline.errors import ArgumentError
 from leadline.layers.level_arrays import TreeLevels, node_heights, node_slots, tree_levels
 
+_Batch = tuple[Tensor, TreeLevels, Tensor]
+_MOST_KEPT = 500_000  # nodes of batches that are always the same: about 40 MB
+
 
 class TreeBatches:
     """Batches `(levels, targets)` of a split of trees: `TreeLevels` of B trees, and the class of each node in their order.
@@ -68,6 +71,7 @@ class TreeBatches:
         self.targets: Tensor = schema.answers.prepare(torch.from_numpy(np.ascontiguousarray(targets.values)))
         self.root_places = torch.from_numpy(self._offsets[1:] - 1)
         self.depths = torch.from_numpy(self._heights)[self.root_places]
+        self._kept: list[_Batch] = []
 
     def __len__(self) -> int:
         return -(-self.rows // self.batch_size)
@@ -97,13 +101,24 @@ class TreeBatches:
         _, levels, targets = self._put_together(trees)
         return levels, targets
 
-    def by_height(self) -> Iterator[tuple[Tensor, TreeLevels, Tensor]]:
-        """All trees, those of like height together: of each batch the numbers of its nodes among all, levels and targets."""
-        order = self.depths.argsort(stable=True)
-        for at in range(0, self.rows, self.batch_size):
-            yield self._put_together(order[at : at + self.batch_size])
+    def by_height(self) -> Iterator[_Batch]:
+        """All trees, those of like height together: of each batch the numbers of its nodes among all, levels and targets.
 
-    def _put_together(self, trees: Tensor) -> tuple[Tensor, TreeLevels, Tensor]:
+        These are the same every time, so those of a split of up to 500,000 nodes are kept from the first time on.
+        """
+        if self._kept:
+            yield from self._kept
+            return
+        order, kept = self.depths.argsort(stable=True), list[_Batch]()
+        for at in range(0, self.rows, self.batch_size):
+            with torch.inference_mode(mode=False):  # what is kept must serve a training as well
+                batch = self._put_together(order[at : at + self.batch_size])
+            if len(self._words) <= _MOST_KEPT:
+                kept.append(batch)
+            yield batch
+        self._kept = kept
+
+    def _put_together(self, trees: Tensor) -> _Batch:
         rows = trees.numpy()
         starts, lengths = self._offsets[rows], self._lengths[rows]
         ends = np.cumsum(lengths)

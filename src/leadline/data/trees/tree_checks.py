@@ -8,10 +8,12 @@ from leadline.data.dataset import Excluded
 from leadline.data.trees.tree_files import TreeRows
 from leadline.data.trees.trees import NodeClasses, is_whole
 from leadline.errors import DataError
+from leadline.spelling import counted
 
 _TOLERATED = 0.05  # of the trees may be unusable; more than that is a mistake in the data, not an accident
 _NUMERIC, _STRAY = 0.99, 0.01  # share of whole numbers that makes a scale; of the labels that lie outside of it
-_TOLD = 3  # reasons
+_RARE, _APART = 1 / 20, 0.1  # of an even share of the nodes; share of all nodes whose labels may lie apart from a scale
+_TOLD, _WIDEST = 3, 40  # reasons, or labels; characters of one
 
 
 def label_scale(counts: dict[str, int]) -> range | None:
@@ -28,14 +30,48 @@ def label_scale(counts: dict[str, int]) -> range | None:
     total = sum(counts.values())
     if not total or sum(whole.values()) < _NUMERIC * total:
         return None
+    scale = _around_the_commonest(whole)
+    return scale if 0 < total - _inside(whole, scale) < _STRAY * total else None
+
+
+def label_note(counts: Mapping[str, int]) -> list[str]:
+    """Which labels hardly come, or lie apart from the whole numbers that most labels are; each is a class, but may be a slip.
+
+    Args:
+        counts: how often each label stands in the trees that are learned from.
+
+    Example:
+        >>> label_note({"0": 500, "1": 700, "2": 300, "27": 20})
+        ["The label '27' (20 nodes) hardly comes or lies apart from the others; it is a class all the same. Is it a slip?"]
+    """
+    total = sum(counts.values())
+    whole = {name: count for name, count in counts.items() if is_whole(name)}
+    odd = [name for name, count in counts.items() if count * len(counts) < _RARE * total]
+    scale = _around_the_commonest(whole) if whole else range(0)
+    if len(scale) > 1 and total - _inside(whole, scale) < _APART * total:
+        odd += [name for name in counts if name not in odd and not (is_whole(name) and int(name) in scale)]
+    if not odd:
+        return []
+    names = [f"{name[:_WIDEST]!r} ({counted(counts[name], 'node')})" for name in odd[:_TOLD]]
+    shown = ", ".join(names) + (f" and {len(odd) - _TOLD:,} more" if len(odd) > _TOLD else "")
+    if len(odd) == 1:
+        return [f"The label {shown} hardly comes or lies apart from the others; it is a class all the same. Is it a slip?"]
+    return [f"The labels {shown} hardly come or lie apart from the others; each is a class all the same. Are they slips?"]
+
+
+def _around_the_commonest(whole: Mapping[str, int]) -> range:
+    """The whole numbers without a hole around the commonest one."""
     low = high = int(max(whole, key=lambda name: whole[name]))
     values = {int(name) for name in whole}
     while low - 1 in values:
         low -= 1
     while high + 1 in values:
         high += 1
-    inside = sum(count for name, count in whole.items() if low <= int(name) <= high)
-    return range(low, high + 1) if 0 < total - inside < _STRAY * total else None
+    return range(low, high + 1)
+
+
+def _inside(whole: Mapping[str, int], scale: range) -> int:
+    return sum(count for name, count in whole.items() if int(name) in scale)
 
 
 def unusable(

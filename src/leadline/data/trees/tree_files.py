@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from leadline.data.dataset import Excluded
 from leadline.data.ragged import Ragged
 from leadline.data.trees.trees import NO_CLASS, NodeClasses, Trees
-from leadline.errors import DataError, LeadlineError
+from leadline.errors import DataError, EmptyTextError
 from leadline.text.bracketed_trees import BracketedTree
 from leadline.text.brackets import BracketReader
 from leadline.text.reading_text import TextReader
@@ -65,9 +65,9 @@ class TreeRows:
         counts = np.bincount(self._chosen(self._words, rows).values, minlength=len(self._word_numbers) + 1)
         return {word: int(counts[number]) for word, number in self._word_numbers.items() if counts[number]}
 
-    def label_counts(self) -> dict[str, int]:
-        """How many nodes of all trees have each label."""
-        labels = _numbers(self._labels)
+    def label_counts(self, rows: NDArray[np.int64] | None = None) -> dict[str, int]:
+        """How many nodes of some of the trees, or of all, have each label."""
+        labels = _numbers(self._labels) if rows is None else self._chosen(self._labels, rows).values
         counts = np.bincount(labels[labels >= 0], minlength=len(self._label_numbers))
         return {label: int(counts[number]) for label, number in self._label_numbers.items()}
 
@@ -75,6 +75,11 @@ class TreeRows:
         """The labels of some of the trees."""
         found = set(np.unique(self._chosen(self._labels, rows).values).tolist())
         return {label for label, number in self._label_numbers.items() if number in found}
+
+    @property
+    def words(self) -> Collection[str]:
+        """The words of all trees."""
+        return self._word_numbers.keys()
 
     def root_labels(self) -> NDArray[np.int64]:
         """The number of the label of each root."""
@@ -115,10 +120,10 @@ class TreeRows:
         return found
 
     def first_copies(self) -> NDArray[np.int64]:
-        """For each tree the number of the first one with the same words."""
+        """For each tree the number of the first one with the same words, however these are bracketed."""
         first: dict[bytes, int] = {}
         words = Ragged(_numbers(self._words), self.offsets)
-        return np.array([first.setdefault(row.tobytes(), number) for number, row in enumerate(words)], np.int64)
+        return np.array([first.setdefault(row[row > 0].tobytes(), number) for number, row in enumerate(words)], np.int64)
 
     def sentences(self, rows: NDArray[np.int64]) -> set[tuple[str, ...]]:
         """The words of some of the trees."""
@@ -169,9 +174,8 @@ def read_tree_files(paths: Sequence[Path], encoding: str | None = None) -> TreeR
         try:
             for tree in reader:
                 rows.add(tree, f"{path.name}:{tree.line}")
-        except LeadlineError as error:
-            if "is empty" not in str(error):
-                raise
+        except EmptyTextError:
+            pass  # another file may have trees
         rows.lost += [Excluded(f"{path.name}:{each.line}", f"{path.name}: {each.reason}") for each in reader.malformed]
         rows.notes += text.notes()
     if not rows.ids and not rows.lost:

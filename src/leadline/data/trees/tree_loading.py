@@ -17,7 +17,7 @@ from leadline.data.schema import Schema
 from leadline.data.sources import SEPARATOR, nowhere
 from leadline.data.tokens.token_sources import files_by_part
 from leadline.data.tokens.token_streams import named_parts
-from leadline.data.trees.tree_checks import check_few, label_scale, told, unusable
+from leadline.data.trees.tree_checks import check_few, label_note, label_scale, told, unusable
 from leadline.data.trees.tree_files import TreeRows, read_tree_files
 from leadline.data.trees.trees import NodeClasses, Trees, label_names
 from leadline.data.words.vector_sources import vectors_from
@@ -29,7 +29,7 @@ from leadline.text.vocabularies import UNKNOWN
 Numbers = NDArray[np.int64]
 _PARTS = ("train", "valid", "test")
 _TEXTS = frozenset({".txt", ".text", ".ptb", ".mrg", ".tree", ".trees", ".brackets", ".gz"})
-_MOST_VECTORS = 100_000  # words of a file of vectors that are known besides those of the trees
+_MOST_VECTORS = 100_000  # words of a file of vectors that are known though they stand in no tree
 _STRANGE = 0.01  # share of unknown words from which a person hears of it
 
 
@@ -78,7 +78,8 @@ def load_trees(
     Args:
         source: a file, several, or a folder.
         vocabulary: at most so many words of the trees are known; None for all.
-        vectors: a file of word vectors, whose words are known as well.
+        vectors: a file of word vectors or a Run of them, whose words are known as well: the first 100,000, and any that stands
+            in one of the trees.
         valid: share of the trees, or their number.
         test: likewise.
         seed: of the shuffle.
@@ -114,7 +115,7 @@ def load_trees(
     check_few(excluded, sum(len(rows.ids) + len(rows.lost) for rows in read.values()))
     divided, notes = _divided(read, sound, valid=valid, test=test, seed=seed)
     train, chosen = divided["train"]
-    more = vectors_from(vectors, most=_MOST_VECTORS).words if vectors else ()
+    more, cut = _with_vectors(vectors, read) if vectors else ((), [])
     arity = max(rows.arity(numbers) for rows, numbers in divided.values())  # or the first evaluation would end the training
     answers = NodeClasses(label_names(train.labels_of(chosen)))
     trees = Trees.learn(train.word_counts(chosen), arity, most=vocabulary, more=more, labels=answers.names)
@@ -126,7 +127,8 @@ def load_trees(
         excluded += strangers
         if not len(made[part]):
             raise DataError(f"No tree is left for {part}", expected="more trees")
-    notes += _about_words(made["test"]) + _about_copies(read, sound)
+    notes += label_note({name: count for name, count in train.label_counts(chosen).items() if count})
+    notes += cut + _about_words(made["test"]) + _about_copies(read, sound)
     digest = hashlib.sha256()
     for part in _PARTS:
         for ragged in (made[part].inputs, made[part].targets):
@@ -232,6 +234,18 @@ def _divided(
             divided[part] = (rows, pool[parts == number])
     cut = " and ".join({"valid": "validation", "test": "test"}[part] for part in lacking)
     return divided, [f"The files have no part for {cut}: trees were drawn for it, trees that are alike together."]
+
+
+def _with_vectors(vectors: Path | str, read: dict[str, TreeRows]) -> tuple[list[str], list[str]]:
+    """Words that are known as there are vectors of them: the first in the file, and all that stand in a tree; and a note."""
+    words = vectors_from(vectors).words
+    rest = words[_MOST_VECTORS:]
+    if not rest:
+        return list(words), []
+    standing = set[str]().union(*(rows.words for rows in read.values()))
+    known = [*words[:_MOST_VECTORS], *(word for word in rest if word.lower() in standing)]
+    first = f"Of the {len(words):,} words of {vectors} the first {_MOST_VECTORS:,} are known"
+    return known, [f"{first}, and any that stands in one of these trees."]
 
 
 def _split(

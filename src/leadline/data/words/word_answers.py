@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,7 +48,7 @@ class CorpusWords:
         """The number of the end of a line, which no window reaches across; −1 where there is none."""
         return self.vocabulary.numbers.get("\n", -1)
 
-    @property
+    @cached_property
     def counts(self) -> NDArray[np.int64]:
         """How often each number came in training, 0 for what is no word, int64 [V]."""
         counts = np.array(self.vocabulary.counts, np.int64)
@@ -55,7 +56,7 @@ class CorpusWords:
         counts[[number for number, word in enumerate(self.vocabulary.words) if not word.strip()]] = 0
         return counts
 
-    @property
+    @cached_property
     def known(self) -> tuple[str, ...]:
         """All that are words, by falling frequency."""
         return tuple(self.vocabulary.words[row] for row in np.flatnonzero(self.counts).tolist())

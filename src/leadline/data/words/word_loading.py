@@ -16,7 +16,7 @@ from leadline.data.tokens.token_loading import check_shares_of_text, found_texts
 from leadline.data.tokens.token_sources import files_by_part, read_token_parts
 from leadline.data.words.word_answers import CorpusWords, Neighbors
 from leadline.data.words.word_tables import tables_by_part, write_texts
-from leadline.errors import ArgumentError, DataError
+from leadline.errors import ArgumentError, DataError, NoTokenError
 from leadline.files import storage
 from leadline.text.reading_text import sample_of_text
 from leadline.text.tokenizers import CharacterTokenizer, SpacedTokenizer, WordTokenizer, is_unspaced
@@ -113,9 +113,7 @@ def load_words(
             valid=shares["valid"],
             test=shares["test"],
         )
-    except DataError as error:
-        if "No token is left" not in error.what:
-            raise
+    except NoTokenError as error:
         raise _none_left(least) from error
     inputs = CorpusWords(parts.tokens.vocabulary, unit, lower=True)
     _check_known(inputs, least)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-import numpy as np
-
-from leadline.errors import ArgumentError, unknown
-from leadline.language.words.word2vec_sampling import keep_chances
-from leadline.models.word_networks import WORD_METHODS, WORD_TARGETS
+from leadline.models.word_networks import check_word_settings
 
 LAST_RATE = 1 / 250
 """The learning rate at the last word, of that at the first."""
-_MOST = 10_000  # of width, window and negatives; samples in a row must not reach around the whole table that they come from
 
 
 @dataclass(frozen=True)
@@ -42,15 +37,7 @@ class Word2vecSettings:
     subsample: float = 1e-3
 
     def __post_init__(self) -> None:
-        if self.method not in WORD_METHODS:
-            unknown("method of word2vec", str(self.method), WORD_METHODS)
-        if self.targets not in WORD_TARGETS:
-            unknown("kind of targets of word2vec", str(self.targets), WORD_TARGETS)
-        for name in ("width", "window", "negatives"):
-            if not isinstance(value := getattr(self, name), int) or not 1 <= value <= _MOST:
-                expected = f"a whole number from 1 to {_MOST:,}"
-                raise ArgumentError(f"{name} of word2vec is out of range", expected=expected, got=repr(value))
-        keep_chances(np.ones(1, np.int64), self.subsample)
+        check_word_settings(**asdict(self))
 
     @property
     def usual_rate(self) -> float:

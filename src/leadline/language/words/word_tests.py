@@ -15,7 +15,8 @@ from leadline.errors import ArgumentError, DataError, SourceNotFoundError
 from leadline.text.word_vectors import WordVectors
 
 _AT_ONCE = 1024  # questions
-_COMMON = 30_000  # words among which an answer is looked for
+COMMON = 30_000
+"""The commonest words: an analogy is asked and its answer looked for among them."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class WordTest:
         name: of the file.
         kind: "analogies" or "similarity".
         score: the share of right answers, or the rank correlation; None where nothing could be asked.
-        asked: of how many questions or pairs all words are known.
+        asked: of how many pairs all words are known, or of how many questions all are among the 30,000 commonest.
         total: of the file.
         sections: of analogies: name → (right, asked).
 
@@ -52,14 +53,14 @@ def judge_words(vectors: WordVectors, path: Path | str) -> WordTest:
     """Ask word vectors what a file asks: analogies (four words a line) or similarities (two words and a number a line).
 
     An analogy a : b = c : ? is right where the word nearest to b − a + c is the fourth, those three left out, among the 30,000
-    commonest words. Similarities are judged by Spearman's rank correlation of the cosines with the numbers. What has a word
-    that is not known is passed over and counted.
+    commonest words; a question with a rarer word is not asked. Similarities are judged by Spearman's rank correlation of the
+    cosines with the numbers. What has a word that is not known is passed over. How many were asked is told.
 
     Args:
         vectors: to be tested.
-        path: of the file. Lines that begin with # are passed over, and those with : name a section of analogies; the first line
-            may name the columns. What else stands in the line of a pair, such as a part of speech before the number, does not
-            count.
+        path: of the file, in columns divided by tabs, semicolons or commas, or by blanks. Lines that begin with # are passed
+            over, and those with : name a section of analogies; the first line may name the columns. What else stands in the
+            line of a pair, such as a part of speech before the number, does not count.
 
     Errors: `SourceNotFoundError` where there is no file; `DataError` for lines that are neither, with their number.
 
@@ -111,6 +112,7 @@ def _rows(path: Path) -> _Rows:
         raise SourceNotFoundError(f"There is no file {path} to test words by", do="Check the path.")
     fields: list[list[str]] = []
     sections: list[str] = []
+    places: list[int | None] = []  # of the number in each line
     section, headed = "", False
     for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -118,20 +120,22 @@ def _rows(path: Path) -> _Rows:
         if line.startswith(":"):
             section = line[1:].strip()
             continue
-        parts = line.replace(",", " ").replace(";", " ").split()
-        number_of_pair = next((part for part in parts[2:] if _numeric(part)), None)
-        if not fields and not headed and number_of_pair is None and len(parts) >= 3 and len(parts) != 4:
+        parts = _parts(line)
+        place = next((at for at, part in enumerate(parts) if at > 1 and _numeric(part)), None)
+        if not fields and not headed and place is None and len(parts) >= 3 and len(parts) != 4:
             headed = True
             continue  # the names of the columns
-        if number_of_pair is None and len(parts) != 4:
+        if place is None and len(parts) != 4:
             raise DataError(
                 f"Line {number} of {path} asks nothing about words",
                 expected="two words and a number, or four words",
                 got=repr(line[:60]),
             )
-        fields.append(parts if number_of_pair is None else [*parts[:2], number_of_pair])
+        fields.append(parts if place is None else [*parts[:2], parts[place]])
         sections.append(section)
-    if [len(row) for row in fields[:2]] == [4, 3]:  # the names of four columns, of which one is not used
+        places.append(place)
+    first, second = [*places, None, None][:2]
+    if second is not None and (first is None or first > second):  # the names of columns: four, or some that are numbers
         fields, sections = fields[1:], sections[1:]
     widths = {len(row) for row in fields}
     if len(widths) != 1:
@@ -140,6 +144,15 @@ def _rows(path: Path) -> _Rows:
             f"{path} cannot be used to test words", expected="pairs with a number each, or four words a line", got=what
         )
     return _Rows(fields, sections, widths)
+
+
+def _parts(line: str) -> list[str]:
+    """The columns of a line, by what divides them: a name such as "Word 1" is one where there are tabs or commas."""
+    divider = next((each for each in "\t;," if each in line), None)
+    parts = [part.strip() for part in line.split(divider)]
+    if len(parts) < 3:
+        parts = line.replace(divider, " ").split() if divider else parts
+    return [part for part in parts if part]
 
 
 def _similarity(vectors: WordVectors, name: str, rows: _Rows) -> WordTest:
@@ -152,10 +165,8 @@ def _similarity(vectors: WordVectors, name: str, rows: _Rows) -> WordTest:
 
 
 def _analogies(vectors: WordVectors, name: str, rows: _Rows) -> WordTest:
-    common = vectors.directions[:_COMMON]
-    asked = [
-        at for at, row in enumerate(rows.fields) if all(word in vectors and vectors.number(word) < _COMMON for word in row)
-    ]
+    common = vectors.directions[:COMMON]
+    asked = [at for at, row in enumerate(rows.fields) if all(word in vectors and vectors.number(word) < COMMON for word in row)]
     numbers = np.array([[vectors.number(word) for word in rows.fields[at]] for at in asked], np.int64).reshape(-1, 4)
     right = np.zeros(len(asked), bool)
     for start in range(0, len(asked), _AT_ONCE):
