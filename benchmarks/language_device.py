@@ -44,7 +44,7 @@ PUBLISHED = {
         # The paper sums the loss over the steps of a window; ours is their mean, so its rate of 1 is LENGTH here, and its
         # bound of 5 on the gradient 5 / LENGTH.
         Setting(
-            embedding=650, hidden=650, layers=2, tied=False, dropout=0.5, between_dropout=0.5, word_dropout=0.0,
+            vectors=0, embedding=650, hidden=650, layers=2, tied=False, dropout=0.5, between_dropout=0.5, word_dropout=0.0,
             weight_drop=0.0, samples=0, batch=20, length=LENGTH, variable=False, optimizer="sgd",
             learning_rate=float(LENGTH), momentum=0.0, weight_decay=0.0, schedule="as published", clip=str(5 / LENGTH),
             average="", precision="float32",
@@ -56,8 +56,8 @@ PUBLISHED = {
     ),
     "AWD-LSTM": Published(
         Setting(
-            embedding=400, hidden=1150, layers=3, dropout=0.4, between_dropout=0.25, word_dropout=0.1, weight_drop=0.5,
-            penalties=(2.0, 1.0), samples=0, batch=20, length=70, optimizer="sgd", learning_rate=30.0, momentum=0.0,
+            vectors=0, embedding=400, hidden=1150, layers=3, dropout=0.4, between_dropout=0.25, word_dropout=0.1,
+            weight_drop=0.5, penalties=(2.0, 1.0), samples=0, batch=20, length=70, optimizer="sgd", learning_rate=30.0, momentum=0.0,
             weight_decay=1.2e-6, schedule="held for half of the time, then falling to 0", clip="0.25", average="ema(0.999)",
             precision="float32",
         ),

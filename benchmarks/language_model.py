@@ -1,16 +1,11 @@
-"""Language models on a CPU: Penn Treebank by word in a given time, and Shakespeare by character against others in equal time.
+"""A language model on a CPU: the Penn Treebank by word in a given time, alone, mixed with n-grams, and with a cache.
 
-`python language_model.py ptb [MINUTES [name=value …]]` trains on ptb.train.txt for so many minutes (30), all but the last, in
-which 5-grams are counted and all is judged, and tells the perplexity on test: alone, and mixed with the 5-gram, by weights
-chosen on validation; after that, apart, with a cache. `name=value` changes a setting: what was tried to find the proposed ones.
-A setting is chosen by validation alone.
+`python language_model.py [MINUTES [name=value …]]` trains on ptb.train.txt for so many minutes (30), all but the last, in which
+5-grams are counted and all is judged, and tells the perplexity on test: alone, and mixed with the 5-gram, by weights chosen on
+validation; after that, apart, with a cache. `name=value` changes a setting: what was tried to find the proposed ones. A setting
+is chosen by validation alone.
 
-`python language_model.py shakespeare [MINUTES]` trains the same LSTM for so many minutes (5) with Leadline, with a plain
-PyTorch script and with Keras on torch and on JAX, one after another, and a transformer with Leadline beside them: bits per
-character on the last 5 % of the text.
-
-The texts lie in the folder that LEADLINE_TEXTS names: ptb.train.txt, ptb.valid.txt, ptb.test.txt and shakespeare.txt. Keras
-must be installed where the script runs.
+The texts lie in the folder that LEADLINE_TEXTS names: ptb.train.txt, ptb.valid.txt and ptb.test.txt.
 """
 
 from __future__ import annotations
@@ -19,7 +14,6 @@ import ast
 import json
 import math
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,12 +26,14 @@ import numpy as np
 import torch
 from machine import machine, write
 from torch import nn
-from torch.nn import functional as F
 
 from leadline.data.tokens.token_sources import TokenParts, read_token_parts
 from leadline.data.tokens.token_streams import TokenStreams
 from leadline.language import (
     NetworkForetelling,
+    Word2vec,
+    Word2vecSettings,
+    begin_with_vectors,
     cache_surprises,
     fit_cache,
     fit_gate,
@@ -48,8 +44,8 @@ from leadline.language import (
 )
 from leadline.models.language_networks import recurrent_language
 from leadline.models.language_steps import LanguageStep, StreamEvaluation, as_language_model
-from leadline.models.small_transformers import small_transformer
 from leadline.optim import make_average, make_clip, make_optimizer, make_schedule
+from leadline.text import WordVectors
 from leadline.training import Callback, run_loop
 
 TEXTS = Path(os.environ.get("LEADLINE_TEXTS", "texts"))
@@ -62,7 +58,8 @@ class Setting:
     """What is trained, and how."""
 
     cell: str = "lstm"
-    embedding: int = 650
+    vectors: int = 10  # epochs of word2vec on the same text, with whose vectors the network begins; 0 for none
+    embedding: int = 400
     hidden: int = 650
     layers: int = 2
     dropout: float = 0.45
@@ -72,7 +69,7 @@ class Setting:
     penalties: tuple[float, float] = (0.0, 0.0)
     samples: int = 1000
     full: float = 0.7  # from this share of the time on, the loss is that of all words
-    batch: int = 32
+    batch: int = 20
     length: int = 35
     variable: bool = True
     tied: bool = True
@@ -84,12 +81,6 @@ class Setting:
     clip: str = "1.0"
     average: str = "ema"
     precision: str = "auto"  # half where the processor has it: a step of the LSTM of 512 units is 1.6 times as fast, sampled
-
-
-SHAKESPEARE = Setting(
-    embedding=256, hidden=256, layers=2, dropout=0.1, between_dropout=0.1, word_dropout=0.0, weight_drop=0.0,
-    samples=0, batch=32, length=64, learning_rate=0.004, average="",
-)  # fmt: skip
 
 
 class Clock(Callback):
@@ -214,11 +205,29 @@ def with_cache(model: nn.Module, valid: Read, test: Read) -> dict[str, Any]:
 
 
 def recurrent(parts: TokenParts, setting: Setting) -> nn.Module:
-    return recurrent_language(
+    model = recurrent_language(
         len(parts.tokens.vocabulary), cell=setting.cell, embedding=setting.embedding, hidden=setting.hidden,
         layers=setting.layers, tied=setting.tied, dropout=setting.dropout, between_dropout=setting.between_dropout,
         word_dropout=setting.word_dropout, weight_drop=setting.weight_drop,
     )  # fmt: skip
+    if setting.vectors:
+        begin_by_counts(model, parts, setting)
+    return model
+
+
+def begin_by_counts(model: nn.Module, parts: TokenParts, setting: Setting) -> None:
+    """Begin with what is known of single words in seconds: vectors by word2vec, around their mean, and how often each comes."""
+    text, words = np.asarray(parts.train), parts.tokens.vocabulary.words
+    counts = np.bincount(text, minlength=len(words))
+    learner = Word2vec(counts, Word2vecSettings(width=setting.embedding))
+    for epoch in range(setting.vectors):
+        learner.train(text, epoch, epochs=setting.vectors, threads=torch.get_num_threads())
+    known = np.flatnonzero(counts)
+    vectors = learner.vectors[known] - learner.vectors[known].mean(axis=0)
+    table = next(module for module in model.modules() if isinstance(module, nn.Embedding))
+    begin_with_vectors(table, words, WordVectors([words[number] for number in known], vectors))
+    with torch.no_grad():
+        as_language_model(model).head.bias.copy_(torch.from_numpy(np.log((counts + 0.5) / counts.sum())))
 
 
 def ptb_parts(folder: Path) -> TokenParts:
@@ -248,157 +257,10 @@ def ptb(minutes: float, changes: dict[str, Any]) -> None:
             write("language_model_ptb", {"machine": machine(), **record})
 
 
-def plain(parts: TokenParts, setting: Setting, seconds: float) -> tuple[nn.Module, int]:
-    """What a person writes with PyTorch alone: the same layers, batches and clipping, Adam at a constant rate."""
-
-    class Network(nn.Module):
-        def __init__(self, vocabulary: int) -> None:
-            super().__init__()
-            self.embedding = nn.Embedding(vocabulary, setting.embedding)
-            self.lstm = nn.LSTM(setting.embedding, setting.hidden, setting.layers, batch_first=True, dropout=setting.dropout)
-            self.head = nn.Linear(setting.hidden, vocabulary)
-
-        def forward(self, ids: Any, state: Any = None) -> Any:
-            outputs, state = self.lstm(self.embedding(ids), state)
-            return self.head(outputs), state
-
-    model = Network(len(parts.tokens.vocabulary))
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.002)
-    usable = (len(parts.train) - 1) // setting.batch * setting.batch
-    text = torch.from_numpy(np.asarray(parts.train).astype(np.int64))
-    inputs, targets = text[:usable].view(setting.batch, -1), text[1 : usable + 1].view(setting.batch, -1)
-    began, steps = time.perf_counter(), 0
-    while True:
-        state = None
-        for at in range(0, inputs.shape[1], setting.length):
-            optimizer.zero_grad()
-            logits, state = model(inputs[:, at : at + setting.length], state)
-            state = tuple(part.detach() for part in state)
-            loss = F.cross_entropy(logits.flatten(0, 1), targets[:, at : at + setting.length].flatten())
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            steps += 1
-            if time.perf_counter() - began > seconds:
-                return model.eval(), steps
-
-
-def plain_bits(model: nn.Module, ids: Any) -> float:
-    text = torch.from_numpy(np.asarray(ids).astype(np.int64))
-    with torch.inference_mode():
-        logits, _ = model(text[None, :-1])
-        return F.cross_entropy(logits[0], text[1:]).item() / math.log(2)
-
-
-def keras_worker(kept: str, seconds: float) -> None:
-    """The same in Keras, with the state carried on (`stateful`); prints bits per character and steps.
-
-    On torch a stateful layer cannot be trained (Keras 3.15 changes its state in place while the gradient still needs it), so
-    there each window of the training begins without a state.
-    """
-    import keras
-
-    setting, record = SHAKESPEARE, json.loads((Path(kept) / "sizes.json").read_text())
-    train, test = np.load(Path(kept) / "parts.npz")["train"], np.load(Path(kept) / "parts.npz")["test"]
-
-    def build(batch: int, length: int, *, carried: bool) -> Any:
-        x = inputs = keras.Input((length,), batch_size=batch, dtype="int32")
-        x = keras.layers.Embedding(record["vocabulary"], setting.embedding)(x)
-        for layer in range(setting.layers):
-            x = keras.layers.LSTM(setting.hidden, return_sequences=True, stateful=carried)(x)
-            x = keras.layers.Dropout(setting.dropout)(x) if layer + 1 < setting.layers else x
-        return keras.Model(inputs, keras.layers.Dense(record["vocabulary"])(x))
-
-    model = build(setting.batch, setting.length, carried=keras.backend.backend() != "torch")
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.002, clipnorm=1.0), loss)
-    usable = (len(train) - 1) // (setting.batch * setting.length) * setting.length
-    windows = [
-        np.stack([train[shift + row * usable : shift + (row + 1) * usable] for row in range(setting.batch)]) for shift in (0, 1)
-    ]
-    # Batch k holds window k of each stream.
-    x, y = (part.reshape(setting.batch, -1, setting.length).swapaxes(0, 1).reshape(-1, setting.length) for part in windows)
-    model.train_on_batch(x[: setting.batch], y[: setting.batch])  # what is compiled is not in the time
-    model.reset_states() if hasattr(model, "reset_states") else None
-
-    class Stop(keras.callbacks.Callback):
-        steps, began = 0, time.perf_counter()
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            self.steps += 1
-            if time.perf_counter() - self.began > seconds:
-                self.model.stop_training = True
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            for layer in self.model.layers:
-                if hasattr(layer, "reset_state"):
-                    layer.reset_state()
-
-    stop = Stop()
-    while not getattr(model, "stop_training", False):
-        model.fit(x, y, batch_size=setting.batch, epochs=1, shuffle=False, verbose=0, callbacks=[stop])
-    judge = build(1, 100, carried=True)
-    judge.set_weights(model.get_weights())
-    total = count = 0.0
-    for at in range(0, len(test) - 101, 100):
-        logits = np.asarray(judge.predict_on_batch(test[None, at : at + 100]))[0].astype(np.float64)
-        log_p = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-        total -= log_p[np.arange(100), test[at + 1 : at + 101]].sum()
-        count += 100
-    print(json.dumps({"bits": total / count / math.log(2), "steps": stop.steps}))
-
-
-def shakespeare(minutes: float) -> None:
-    setting, seconds = SHAKESPEARE, 60 * minutes
-    found: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        parts = read_token_parts(TEXTS / "shakespeare.txt", Path(folder) / "kept", by="characters")
-        networks = {
-            "leadline LSTM": recurrent(parts, setting),
-            "leadline transformer": small_transformer(len(parts.tokens.vocabulary), width=192, heads=6, blocks=4, context=192),
-        }
-        for name, model in networks.items():
-            chosen = (
-                setting if "LSTM" in name else replace(setting, length=128, learning_rate=0.002, optimizer="adamw(beta2=0.99)")
-            )
-            told = trained(model, parts, chosen, seconds)
-            found[name] = {"bits": judged(model, parts)["test_bits"], "steps": told["steps"]}
-            print(name, found[name], flush=True)
-        network, steps = plain(parts, setting, seconds)
-        found["plain PyTorch"] = {"bits": plain_bits(network, parts.test), "steps": steps}
-        print("plain PyTorch", found["plain PyTorch"], flush=True)
-        np.savez(Path(folder) / "parts.npz", train=np.asarray(parts.train, np.int32), test=np.asarray(parts.test, np.int32))
-        (Path(folder) / "sizes.json").write_text(json.dumps({"vocabulary": len(parts.tokens.vocabulary)}))
-        for backend in ("jax", "torch"):
-            ran = subprocess.run(
-                [sys.executable, __file__, "--keras", folder, str(seconds)],
-                env={**os.environ, "KERAS_BACKEND": backend},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            lines = ran.stdout.strip().splitlines()
-            found[f"keras on {backend}"] = json.loads(lines[-1]) if ran.returncode == 0 else {"failed": ran.stderr[-500:]}
-            print(f"keras on {backend}", found[f"keras on {backend}"], flush=True)
-    write(
-        "language_model_shakespeare",
-        {"machine": machine("keras", "jax"), "minutes": minutes, "setting": asdict(setting), "bits_per_character": found},
-    )
-
-
 def main() -> None:
-    verb, *rest = sys.argv[1:] or ["ptb"]
-    if verb == "--keras":
-        keras_worker(rest[0], float(rest[1]))
-        return
-    changes = dict(pair.split("=", 1) for pair in rest if "=" in pair)
-    minutes = [float(word) for word in rest if "=" not in word]
-    if verb == "ptb":
-        ptb(minutes[0] if minutes else 30.0, {name: _value(text) for name, text in changes.items()})
-    elif verb == "shakespeare":
-        shakespeare(minutes[0] if minutes else 5.0)
-    else:
-        sys.exit(__doc__)
+    changes = dict(pair.split("=", 1) for pair in sys.argv[1:] if "=" in pair)
+    minutes = [float(word) for word in sys.argv[1:] if "=" not in word]
+    ptb(minutes[0] if minutes else 30.0, {name: _value(text) for name, text in changes.items()})
 
 
 def _value(text: str) -> Any:
