@@ -57,9 +57,9 @@ PUBLISHED = {
     "AWD-LSTM": Published(
         Setting(
             vectors=0, embedding=400, hidden=1150, layers=3, dropout=0.4, between_dropout=0.25, word_dropout=0.1,
-            weight_drop=0.5, penalties=(2.0, 1.0), samples=0, batch=20, length=70, optimizer="sgd", learning_rate=30.0, momentum=0.0,
-            weight_decay=1.2e-6, schedule="held for half of the time, then falling to 0", clip="0.25", average="ema(0.999)",
-            precision="float32",
+            weight_drop=0.5, penalties=(2.0, 1.0), samples=0, batch=20, length=70, optimizer="sgd", learning_rate=30.0,
+            momentum=0.0, weight_decay=1.2e-6, schedule="held for half of the time, then falling to 0", clip="0.25",
+            average="ema(0.999)", precision="float32",
         ),
         lambda share: min(1.0, 2 * (1 - share)) + 1e-3,
         57.3,
