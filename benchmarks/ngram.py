@@ -29,6 +29,7 @@ import torch
 from machine import machine, spread, write
 
 from leadline.data.tokens.token_loading import load_tokens, stream_of
+from leadline.data.tokens.tokens import Tokens
 from leadline.language import NGramModel, NGramSettings, fit_ngrams, open_ngrams, perplexities, save_ngrams, write_arpa
 
 ORDER, PUBLISHED = 5, 141.2  # Mikolov et al. (2011), KN5
@@ -126,7 +127,7 @@ def beside_query(arpa: Path, lines: list[str], place: Path) -> dict[str, Any] | 
     return {"perplexity": float(told.split()[-1]), "tokens_per_second": round(tokens / (taken[1] - taken[0]))}
 
 
-def beside_nltk(train: list[str], test: list[str]) -> dict[str, Any] | str:
+def beside_nltk(train: list[str], test: list[str], tokens: Tokens) -> dict[str, Any] | str:
     """NLTK's interpolated Kneser–Ney of order 3 on a part of the text, and ours on the same part."""
     try:
         from nltk.lm import KneserNeyInterpolated
@@ -144,11 +145,21 @@ def beside_nltk(train: list[str], test: list[str]) -> dict[str, Any] | str:
     start = time.perf_counter()
     for word, past in contexts:
         model.logscore(word, past)
+    asked_for = time.perf_counter() - start
+    part, other = (tokens.encode("\n".join(lines) + "\n") for lines in (train[:NLTK_LINES], test))
+    chosen, some = NGramSettings(3, "kneser_ney"), other[:NLTK_ASKED].tolist()
+
+    def build() -> NGramModel:
+        return fit_ngrams(part, len(tokens.vocabulary), boundary=tokens.start, settings=chosen).model
+
+    ours = build()
     return {
         "order": 3,
         "lines": NLTK_LINES,
         "build_seconds": built,
-        "single_per_second": round(len(contexts) / (time.perf_counter() - start)),
+        "single_per_second": round(len(contexts) / asked_for),
+        "our_build_seconds": seconds(build)["median"],
+        "our_single_per_second": rate(len(some), seconds(lambda: step_through(ours, some))),
     }
 
 
@@ -203,7 +214,7 @@ def main() -> None:
             model.surprises(tokens.encode((folder / "ptb.test.txt").read_text()))
 
         from_text = seconds(with_reading)
-        nltk = beside_nltk((folder / "ptb.train.txt").read_text().splitlines(), lines)
+        nltk = beside_nltk((folder / "ptb.train.txt").read_text().splitlines(), lines, tokens)
         print(f"KenLM: {kenlm}\nits query: {program}\nNLTK: {nltk}")
         record = {
             "what": "modified Kneser–Ney 5-gram on the Penn Treebank, one core",

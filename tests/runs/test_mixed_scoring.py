@@ -72,10 +72,13 @@ def test_each_model_and_each_mixture_stands_apart(found: dict[str, Any], network
         ["recurrent_language"],
         ["ngram"],
         ["recurrent_language", "ngram"],
+        ["recurrent_language", "ngram"],
         ["recurrent_language", "cache"],
         ["recurrent_language", "ngram", "cache"],
     ]
+    assert [bool(row.get("gated")) for row in rows] == [False, False, False, True, False, False]
     perplexities = [row["scores"]["perplexity"]["value"] for row in rows]
+    assert perplexities[3] == pytest.approx(perplexities[2], rel=0.01)  # so weak a network is asked nowhere
     assert perplexities[:2] == pytest.approx([network.score, counted.score], rel=1e-5)
     assert found["scores"] == network.evaluate(text)["scores"]
     assert rows[0]["difference"]["value"] == 0
@@ -121,6 +124,29 @@ def test_an_arpa_file_is_mixed_in(network: Run, counted: Run, text: Path, tmp_pa
     assert "trained on other data" not in found["note"]
 
 
+def test_a_file_that_lacks_words_is_infinitely_surprised_alone_and_mixed_all_the_same(
+    network: Run, text: Path, tmp_path: Path, type_in: Any
+) -> None:
+    path, told = tmp_path / "few.arpa", tmp_path / "told.txt"
+    vocabulary = network.schema.inputs.vocabulary
+    words = ["<s>", "</s>", "<unk>", *(word for word in vocabulary.words if word.isalnum() and word != "cat")]
+    singles = "".join(f"-1.6\t{word}\n" for word in words)
+    path.write_text(f"\\data\\\nngram 1={len(words)}\n\n\\1-grams:\n{singles}\n\\end\\\n")
+    told.write_text(tales(1, 40))
+    rows = evaluate_mixed(network, [read_arpa(path, vocabulary).model], told)["mixtures"]
+    alone = {"value": None, "low": None, "high": None}
+    cats = tales(1, 40).count("cat")
+    assert [row["ruled_out"] for row in rows] == [0, cats, 0, 0]
+    assert {key: rows[1]["scores"]["perplexity"][key] for key in alone} == alone == rows[1]["difference"]
+    assert rows[1]["weights"] == [1.0]
+    assert math.isfinite(rows[2]["scores"]["perplexity"]["value"])
+    status, out, err = type_in("evaluate", network.folder, told, "--mix", path)
+    assert status == 0, err
+    assert f"beside it 1-gram model: perplexity infinite, as it rules out {cats} tokens of the text" in " ".join(out.split())
+    status, out, _ = type_in("evaluate", network.folder, told, "--mix", path, "--json")
+    json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
 def test_another_text_is_judged(network: Run, counted: Run, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text(tales(5, 60))
@@ -137,7 +163,7 @@ def test_the_command_line_prints_each_in_its_line(network: Run, counted: Run, te
     assert status == 0, err
     assert max(map(len, out.splitlines())) <= 80
     labels = [line[:10].strip() for line in out.splitlines()]
-    assert [labels.count(label) for label in ("alone", "beside it", "mixed", "cache", "note")] == [1, 1, 3, 1, 1]
+    assert [labels.count(label) for label in ("alone", "beside it", "mixed", "cache", "note")] == [1, 1, 4, 1, 1]
     assert "alone     recurrent_language\nPerplexity" in out
     assert " ngram + " in " ".join(out.split())
     status, out, _ = type_in("evaluate", network.folder, text, "--mix", counted.folder, "--json")

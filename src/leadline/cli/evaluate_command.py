@@ -127,6 +127,9 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
 def _mixed(row: dict[str, Any], headline: str) -> str:
     """The score of another language model, or of several together with their weights."""
     score = row["scores"][headline]
+    if row["ruled_out"]:
+        tokens = "a token" if row["ruled_out"] == 1 else f"{row['ruled_out']:,} tokens"
+        return f"{' + '.join(row['names'])}: {score['title'].lower()} infinite, as it rules out {tokens} of the text"
     low, high = (f"{score[end]:.4g}" if score[end] is not None else "" for end in ("low", "high"))
     weights = dict(zip(row["names"], row["weights"], strict=True))
     some = [f"{weight:.2f} {name}" for name, weight in weights.items() if weight >= _NOTHING]

@@ -122,7 +122,8 @@ def evaluate_mixed(run: Run, others: Sequence[Run | Foretelling], source: Any, *
 
 def _row(columns: Sequence[_Column], first: NDArray[np.float64], tokens: Tokens) -> dict[str, Any]:
     """Names, weights and scores of some models together, and how far they are from the first alone."""
-    weights = fit_mixture(np.stack([column.valid for column in columns], axis=1))
+    # One alone may rule tokens out, as a file that lacks words does, and has nothing to be weighted against.
+    weights = fit_mixture(np.stack([column.valid for column in columns], axis=1)) if len(columns) > 1 else np.ones(1)
     mixed = mixed_surprises(np.stack([column.test for column in columns], axis=1), weights)
     return _told(columns, weights, mixed, first, tokens)
 
@@ -143,11 +144,18 @@ def _told(
     first: NDArray[np.float64],
     tokens: Tokens,
 ) -> dict[str, Any]:
+    ruled_out = np.isinf(mixed)
+    finite = np.where(ruled_out, 0.0, mixed)
+    scores, difference = token_scores(finite, tokens), token_difference(finite, first, tokens)
+    if ruled_out.any():  # all of these are infinite, for which JSON has no word
+        nothing = {"value": None, "low": None, "high": None}
+        scores, difference = {name: {**score, **nothing} for name, score in scores.items()}, dict(nothing)
     return {
         "names": [column.name for column in columns],
         "weights": weights.tolist(),
-        "scores": token_scores(mixed, tokens),
-        "difference": token_difference(mixed, first, tokens),
+        "scores": scores,
+        "difference": difference,
+        "ruled_out": int(ruled_out.sum()),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,20 @@ ngram 3=1
 
 \\end\\
 """
+
+# log10 p of each word and of the end: what `kenlm.Model("scored_by_kenlm.arpa").full_scores(line, bos=True, eos=True)` gives
+# in KenLM's Python module 0.3.0. The file is `write_arpa(*counted(order=4), …)`.
+SCORED_BY_KENLM = {
+    "the cat sat on the mat": [-0.254641, -0.209908, -0.440168, -0.101841, -0.100627, -0.110674, -0.039718],
+    "a dog saw the cat on a mat": [
+        *(-0.449548, -0.499236, -0.101841, -0.100627, -0.076992, -0.212584, -0.101841, -0.106021, -0.039718)
+    ],
+    "mat mat dog the": [-2.011956, -1.437925, -1.437925, -1.08715, -1.049362],
+    "unheard the cat of": [-1.847257, -1.08715, -0.455712, -1.273226, -0.521684],
+    "the cat saw <unk>": [-0.254641, -0.209908, -0.440168, -0.097247, -0.083437],
+    "on a mat the dog sat": [-2.011956, -0.785494, -0.246582, -1.99024, -0.999232, -0.235125, -0.095566],
+    "": [-1.799484],
+}
 
 
 def counted(smoothing: str = "modified_kneser_ney", order: int = 3):  # type: ignore[no-untyped-def]
@@ -171,6 +186,29 @@ def test_what_the_form_cannot_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="vocabulary is not that of the model"):
         write_arpa(model, Vocabulary.from_counts({"a": 1}), tmp_path / "m.arpa")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("line", SCORED_BY_KENLM)
+def test_probabilities_are_those_that_kenlm_gives_for_the_same_file(line: str) -> None:
+    model, vocabulary = read_arpa(Path(__file__).with_name("scored_by_kenlm.arpa"))
+    found = -model.surprises(vocabulary.encode([*line.split(), "\n"])) / np.log(10)
+    np.testing.assert_allclose(found, SCORED_BY_KENLM[line], atol=2e-6)
+
+
+def test_rows_of_word_numbers_are_not_listed_one_by_one(tmp_path: Path) -> None:
+    words = [f"w{number}" for number in range(250)]
+    pairs = [f"-1\t{one} {other}" for one in words for other in words]
+    head = f"\\data\\\nngram 1={len(words)}\nngram 2={len(pairs)}\n\n\\1-grams:\n"
+    singles = "".join(f"-2\t{word}\t-0.1\n" for word in words)
+    (tmp_path / "m.arpa").write_text(head + singles + "\n\\2-grams:\n" + "\n".join(pairs) + "\n\n\\end\\\n")
+    tracemalloc.start()
+    try:
+        model, _ = read_arpa(tmp_path / "m.arpa")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert model.sizes[1] == len(pairs)
+    assert peak < 120 * len(pairs), f"{peak / len(pairs):.0f} bytes for each"
 
 
 def test_kenlm_gives_the_same_probabilities(tmp_path: Path) -> None:

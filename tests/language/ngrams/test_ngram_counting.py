@@ -61,9 +61,26 @@ def test_a_text_larger_than_memory_gives_the_same_model(smoothing: str, boundary
         np.testing.assert_array_equal(one.codes, other.codes)
         np.testing.assert_allclose(one.log_p, other.log_p, rtol=1e-6)
         np.testing.assert_allclose(one.back_off, other.back_off, rtol=1e-5, atol=1e-7)
+    gc.collect()
+    left = len(list(tmp_path.glob("*/*.bin")))
+    # The text, and of each length codes, counts and suffixes; of the model codes, log p and weights.
+    assert left <= 1 + 3 * 4 + 3 * 4, "files stay that nothing has hold of"
     del counts
     gc.collect()
     assert not list(tmp_path.iterdir()), "the files of the counting are left behind"
+
+
+def test_a_file_goes_when_nothing_has_hold_of_it(tmp_path: Path) -> None:
+    room = Room(10_000, memory=64, folder=tmp_path)
+    numbers = room.zeros(100, np.int64)
+    part = np.asarray(numbers)[3:9]
+    del numbers
+    gc.collect()
+    assert len(list(tmp_path.glob("*/*.bin"))) == 1
+    part[:] = 5
+    del part
+    gc.collect()
+    assert not list(tmp_path.glob("*/*.bin"))
 
 
 @given(st.lists(st.integers(0, 2**62), min_size=1, max_size=50))

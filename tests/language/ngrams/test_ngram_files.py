@@ -38,6 +38,19 @@ def test_a_model_comes_back_memory_mapped_and_the_same_to_the_bit(
     assert (tmp_path / "copy.safetensors").read_bytes() == path.read_bytes()
 
 
+def test_very_many_single_questions_are_answered_by_an_opened_model(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_ngrams(model_of(), path)
+    again = open_ngrams(path)
+    other = np.minimum(np.random.default_rng(1).zipf(1.4, 3000), 36) + 1
+    state, found = again.begin(), []
+    for word in other.tolist():
+        log_p, state = again.step(state, word)
+        found.append(log_p)
+    assert all(table.starts is not None for table in again._tables), "so many do not count as many"
+    np.testing.assert_allclose(found, -again.surprises(other), rtol=1e-6)
+
+
 def test_any_reader_of_safetensors_reads_it(tmp_path: Path) -> None:
     model, path = model_of(), tmp_path / "m.safetensors"
     save_ngrams(model, path)

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from leadline.language.ngrams.ngram_kernels import hashed_slots, level_kernel, slot_kernel
+from leadline.language.ngrams.ngram_kernels import hashed_slots, level_kernel
 
 ASKED = """
 import numpy as np
@@ -41,19 +40,6 @@ def test_code_is_kept_where_there_is_a_place_for_it(tmp_path: Path) -> None:
 
 def test_it_works_where_no_code_can_be_kept() -> None:
     asked("/dev/null/no-folder")
-
-
-def test_it_works_where_the_place_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    from numba.core import caching
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(caching.IndexDataCacheFile, "save", full)
-    monkeypatch.setattr(caching.IndexDataCacheFile, "load", lambda *_: None)
-    codes, slots = np.array([3, 8, 9]), np.full(8, -1, np.int32)
-    slot_kernel.__wrapped__()(codes, slots, 61)
-    assert sorted(slots[slots >= 0].tolist()) == [0, 1, 2]
 
 
 def test_every_code_is_found_in_its_slot() -> None:

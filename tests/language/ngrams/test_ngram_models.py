@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +17,10 @@ from ngram_references import BEGIN, END, Gram, KneserNey
 from leadline.errors import ArgumentError, DataError
 from leadline.language import Mixture, NGramModel, NGramSettings, count_ngrams, fit_mixture, fit_ngrams, perplexities, smooth
 from leadline.language.ngrams import ngram_models as module
-from leadline.language.ngrams.ngram_smoothing import SMOOTHINGS
+from leadline.language.ngrams import ngram_smoothing as smoothing_module
+from leadline.language.ngrams import ngram_training as training
+from leadline.language.ngrams.ngram_smoothing import SMOOTHINGS, added_losses
+from leadline.language.ngrams.ngram_storage import MEMORY
 
 V, END_ID = 7, 2
 texts = st.lists(st.integers(1, V - 1), min_size=8, max_size=60)
@@ -136,6 +143,27 @@ def test_add_k_is_its_formula_and_its_k_is_chosen_on_other_text() -> None:
     assert losses[-1] == min(losses) == pytest.approx(fitted.records[-1]["valid_loss"])
 
 
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize("boundary", [None, END_ID])
+@pytest.mark.parametrize("memory", [MEMORY, 64 * 300])
+def test_the_losses_by_which_k_is_chosen_are_those_of_the_models(
+    order: int, boundary: int | None, memory: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text, other, amounts = zipf(2000), np.append(zipf(300, seed=1), [39, 39, 3]), [1.0, 0.1, 1e-3]
+    counts = count_ngrams(text, 40, order=order, boundary=boundary, memory=memory, folder=tmp_path)
+    losses = [smooth(counts, "add_k", k=k).model.surprises(other).mean() for k in amounts]
+    assert added_losses(counts, other, amounts) == pytest.approx(losses, rel=1e-6)
+    monkeypatch.setattr(smoothing_module, "_SLICE", 97)
+    assert added_losses(counts, other, amounts) == pytest.approx(losses, rel=1e-6)
+
+
+def test_counts_are_smoothed_once_when_k_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    smoothed = []
+    monkeypatch.setattr(training, "smooth", lambda *given, **chosen: smoothed.append(chosen["k"]) or smooth(*given, **chosen))
+    fit = fit_ngrams(zipf(500), 40, settings=NGramSettings(2, "add_k"), valid=zipf(100, seed=1))
+    assert smoothed == [fit.records[-1]["k"]]
+
+
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
 @pytest.mark.parametrize("boundary", [None, END_ID])
 @settings(max_examples=15)
@@ -192,10 +220,16 @@ def test_many_single_questions_are_prepared_for_and_answered_alike(smoothing: st
         return found
 
     before = steps()
-    assert not model._ranges
-    monkeypatch.setattr(module, "_OFTEN", model._asked + 1)
+    assert all(table.starts is None for table in model._tables)
+    monkeypatch.setattr(module, "_SLICE", 97)
+    model._often = model._asked + 1
     assert steps() == before
-    assert model._ranges, "the ranges were not taken"
+    for table, below, level in zip(model._tables, model.levels, model.levels[1:], strict=False):
+        assert table.starts is not None, "nothing was prepared"
+        pasts = level.codes // 40
+        assert table.starts.tolist() == [int((pasts < past).sum()) for past in range(len(below.codes) + 1)]
+        assert table.starts.itemsize == 4, "what is prepared takes more memory than it has to"
+    assert steps() == before
     np.testing.assert_allclose(-model.surprises(np.array(other)), before, rtol=1e-6)
 
 
@@ -259,6 +293,25 @@ def test_a_large_model_is_not_prepared_for_few_questions(monkeypatch: pytest.Mon
             assert not model._slots, f"{name} was not kept to"
     model.surprises(other)
     assert model._slots
+
+
+def test_a_model_that_is_too_large_is_not_prepared_for_single_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, other = fit_ngrams(zipf(3000), 40, order=4).model, zipf(2100, seed=1)
+    monkeypatch.setattr(module, "MEMORY", 4 * sum(len(level.codes) for level in model.levels[:-1]))
+    state, found = model.begin(), []
+    for word in other.tolist():
+        log_p, state = model.step(state, word)
+        found.append(log_p)
+    assert all(table.starts is None for table in model._tables)
+    np.testing.assert_allclose(found, -model.surprises(other), rtol=1e-6)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_model_that_was_asked_is_copied(copied: Callable[[NGramModel], NGramModel]) -> None:
+    model = smooth(count_ngrams(zipf(3000), 40, order=3, boundary=END_ID), "add_k").model
+    again, other = copied(model), zipf(50, seed=1)
+    np.testing.assert_array_equal(again.surprises(other), model.surprises(other))
+    assert again.query(4, [END_ID, 3]) == model.query(4, [END_ID, 3])
 
 
 def test_a_batch_that_does_not_fit_its_contexts_is_refused() -> None:

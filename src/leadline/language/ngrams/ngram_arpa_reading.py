@@ -145,8 +145,10 @@ class _Reader:
                 got=f"{found:,}",
                 do="Fetch or write it again: it may have been cut.",
             )
-        words: Any = [word for part in parts for word in part.words]
-        if length > 1:
+        words: Any
+        if length == 1:
+            words = [word for part in parts for word in part.words]
+        else:
             words = np.concatenate([np.zeros((0, length), np.int64), *(part.words for part in parts)])
         log_p, back_off = (np.concatenate([np.zeros(0), *column]) for column in list(zip(*parts, strict=True))[1:] or ((), ()))
         return _Section(words, log_p, back_off)

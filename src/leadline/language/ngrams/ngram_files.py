@@ -135,8 +135,9 @@ def _level(path: Path, header: dict[str, Any], start: int, length: int, order: i
             raise ValueError(f"{length}.{name} is not of the kind it should be")
         if not size:
             return np.zeros(0, dtype)
-        # A file that is cut short cannot be mapped to its end.
-        return np.memmap(path, dtype.newbyteorder("<"), "r", offset=start + first, shape=(size,))
+        # A file that is cut short cannot be mapped to its end. The dtype by its name: where "<" is the order of the machine,
+        # single numbers can be read from the buffer only if it does not say so.
+        return np.memmap(path, dtype.newbyteorder("<").str, "r", offset=start + first, shape=(size,))
 
     log_p = array("log_p")
     codes = np.arange(vocabulary) if length == 1 else array("codes")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from leadline.language.compiling import compiled
 from leadline.text.vocabularies import PADDING
 
 Kernel = Callable[..., None]
@@ -102,7 +103,8 @@ def depths_in_rows(rows: NDArray[np.int64], order: int, boundary: int | None) ->
 @functools.cache
 def slot_kernel() -> Kernel:
     """The compiled filling of slots: codes [G], slots, shift."""
-    return _compiled(_fill, ["r int64", "w int32", "int64"])
+    kernel: Kernel = compiled(_fill, ["r int64", "w int32", "int64"])
+    return kernel
 
 
 @functools.cache
@@ -116,7 +118,8 @@ def level_kernel() -> Kernel:
     does.
     """
     texts, tables = ["w int64", "r int64", "r int64"], ["r int64", "r int32", "int64", "r float32", "r float32"]
-    return _compiled(_look_up, [*texts, "int64", "int64", "int64", *tables, "w float64", "w int16", "float64"])
+    kernel: Kernel = compiled(_look_up, [*texts, "int64", "int64", "int64", *tables, "w float64", "w int16", "float64"])
+    return kernel
 
 
 # 2⁶⁴ divided by the golden ratio, odd: neighbouring codes fall far from each other.
@@ -170,25 +173,3 @@ def _look_up(
             matched[at] = length
         else:
             log_p[at] += back_offs[context]
-
-
-def _compiled(function: Kernel, arguments: list[str]) -> Kernel:
-    """The function in machine code, kept for the next time where there is a place for it.
-
-    Args:
-        function: in Python.
-        arguments: the type of each; arrays have "r" before it where they are only read, and may then be mapped from a file.
-    """
-    from numba import njit, types
-
-    def of(spelled: str) -> Any:
-        kind, _, name = spelled.rpartition(" ")
-        return types.Array(getattr(types, name), 1, "C", readonly=kind == "r") if kind else getattr(types, name)
-
-    # Compiled here and not when it is called, so that memory and mapped files share one code, and a cache that fails is seen.
-    signature = types.void(*map(of, arguments))
-    try:
-        kernel: Kernel = njit(signature, nogil=True, cache=True)(function)
-    except (RuntimeError, OSError):  # no folder that the code could be kept in, or no room in it
-        kernel = njit(signature, nogil=True)(function)
-    return kernel

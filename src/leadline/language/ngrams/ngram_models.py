@@ -5,6 +5,7 @@ N tokens, V words, G n-grams of one length, n the order.
 
 from __future__ import annotations
 
+import functools
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -17,15 +18,17 @@ from numpy.typing import NDArray
 
 from leadline.errors import ArgumentError
 from leadline.language.ngrams.ngram_kernels import Slots, depths_in_rows, depths_in_text, hashed_slots, level_kernel
-from leadline.language.ngrams.ngram_merging import code_places
+from leadline.language.ngrams.ngram_matching import matched_lengths
 from leadline.language.ngrams.ngram_storage import MEMORY
 from leadline.text.vocabularies import PADDING
 
 _SLICE = 1 << 18  # tokens that are looked up at a time
-_OFTEN = 2_000  # single questions after which they are prepared for
+_OFTEN = 2_000  # single questions at least after which they are prepared for
+_PASTS_A_QUESTION = 64  # to find where the n-grams of so many pasts begin takes the time that it saves each question after
 _MANY = 1_500_000  # tokens in all from which it pays to compile the look-up, or to fetch what was compiled before
 _GRAMS_A_TOKEN = 16  # more n-grams than these for each token take longer to be given their slots than the tokens to be found
 _BYTES_A_GRAM = 16  # of slots at most
+_BYTES_A_PAST = 8  # of where its n-grams begin, at most
 
 
 class ModelLevel(NamedTuple):
@@ -40,6 +43,19 @@ class ModelLevel(NamedTuple):
     codes: NDArray[np.int64]
     log_p: NDArray[np.float32]
     back_off: NDArray[np.float32]
+
+
+class _Table(NamedTuple):
+    """A level as single questions read it, from buffers: Python gets a number from one in half the time that an array takes.
+
+    `starts` are where the n-grams of each past begin, of one word less, and where the last end; None as long as nobody asked
+    often. `back_off` are the weights of these pasts.
+    """
+
+    codes: memoryview
+    starts: memoryview | None
+    log_p: memoryview
+    back_off: memoryview
 
 
 class NGramModel:
@@ -83,8 +99,17 @@ class NGramModel:
             )
         self._uniform = -math.log(max(1, vocabulary - 1))
         self._slots: list[Slots] = []  # for the compiled look-up, once there is one
-        self._ranges: list[tuple[Any, Any]] = []  # for single questions, once there are many
+        self._log_p = self.levels[0].log_p.data
+        self._tables = [
+            _Table(level.codes.data, None, level.log_p.data, below.back_off.data)
+            for below, level in zip(self.levels, self.levels[1:], strict=False)
+        ]
         self._asked = self._looked_up = 0
+        self._often = max(_OFTEN, sum(lengths[:-1]) // _PASTS_A_QUESTION)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For a copy, which makes the buffers anew."""
+        return functools.partial(NGramModel, boundary=self.boundary, backs_off=self.backs_off), (self.levels, self.vocabulary)
 
     @property
     def order(self) -> int:
@@ -109,6 +134,18 @@ class NGramModel:
             [0.46, 0.92]
         """
         return self.looked_up(ids)[0]
+
+    def signs(self, ids: NDArray[Any]) -> NDArray[np.float32]:
+        """Of each past of 1 … n − 1 words of each token, whether the model has it, and its log back-off: [N, 2 (n − 1)]."""
+        self._check(ids)
+        read = np.asarray(ids).astype(np.int64)
+        signs = np.zeros((len(read), self.order - 1, 2), np.float32)
+        depths = depths_in_text(read, self.order, self.boundary, begins=True)
+        for matched in matched_lengths([level.codes for level in self.levels], self.vocabulary, read, depths, self.boundary):
+            shorter = matched.length - 2
+            signs[matched.at, shorter, 0] = 1
+            signs[matched.at, shorter, 1] = self.levels[shorter].back_off[matched.pasts]
+        return signs.reshape(len(read), -1)
 
     def looked_up(self, ids: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
         """The surprise at each token, and the length of the longest n-gram that ends there and that the model has: [N], [N].
@@ -192,9 +229,7 @@ class NGramModel:
         """
         state: tuple[int, ...] = ()
         for each in list(context)[-(self.order - 1) :] if self.order > 1 else []:
-            if not 0 < each < self.vocabulary:
-                self._check(np.array([each]))
-            state = self._after(state, each)
+            state = self.step(state, each)[1]
         return self.step(state, word)[0]
 
     def begin(self) -> tuple[int, ...]:
@@ -223,30 +258,36 @@ class NGramModel:
             >>> state, bool(np.isclose(log_p, model.query(3, [2])))
             ((3,), True)
         """
-        if not 0 < word < self.vocabulary:
+        vocabulary, backs_off = self.vocabulary, self.backs_off
+        if not 0 < word < vocabulary:
             self._check(np.array([word]))
         self._asked += 1
-        if self._asked == _OFTEN:
-            self._find_ranges()
-        levels = self.levels
-        log_p: float = levels[0].log_p.item(word)
+        if self._asked == self._often:
+            self._find_starts()
+        log_p: float = self._log_p[word]
         grams = [word]
-        for length, context in enumerate(state, 1):
-            found = -1
-            if context >= 0:
-                found = self._place(length, context, word)
-                if found >= 0:
-                    log_p = levels[length].log_p.item(found)
-                elif self.backs_off:
-                    log_p += levels[length - 1].back_off.item(context)
-                else:
-                    log_p = self._uniform + levels[length - 1].back_off.item(context)
-            elif not self.backs_off:
-                log_p = self._uniform
-            grams.append(found)
+        for context, (codes, starts, log_ps, back_offs) in zip(state, self._tables):  # noqa: B905  (to say it takes time)
+            if context < 0:
+                grams.append(-1)
+                if not backs_off:
+                    log_p = self._uniform
+                continue
+            code = context * vocabulary + word
+            if starts is None:
+                low, high = 0, len(codes)
+            else:
+                low, high = starts[context], starts[context + 1]
+            at = bisect_left(codes, code, low, high)
+            if at < high and codes[at] == code:
+                grams.append(at)
+                log_p = log_ps[at]
+            else:
+                grams.append(-1)
+                log_p = (log_p if backs_off else self._uniform) + back_offs[context]
         if word == self.boundary:
             return log_p, self.begin()
-        return log_p, tuple(grams[: self.order - 1])
+        del grams[self.order - 1 :]
+        return log_p, tuple(grams)
 
     def log_probabilities(self, context: NDArray[Any]) -> NDArray[np.float64]:
         """log p of each token of the vocabulary after some others, from the beginning of a text on: [V]; padding has −∞.
@@ -265,7 +306,7 @@ class NGramModel:
         whole = len(read) < self.order
         state = self.begin() if whole else ()
         for word in read[-(self.order - 1) :].tolist() if self.order > 1 else []:
-            state = self._after(state, word)
+            state = self.step(state, word)[1]
         log_p = self.levels[0].log_p.astype(np.float64)
         for length, gram in enumerate(state, 1):
             if not self.backs_off:
@@ -279,37 +320,21 @@ class NGramModel:
             log_p[level.codes[low:high] - code] = level.log_p[low:high]
         return log_p
 
-    def _place(self, length: int, context: int, word: int) -> int:
-        """Where in its level the n-gram is that a known one of this length and a word make; −1 for nowhere."""
-        code = context * self.vocabulary + word
-        if not self._ranges:
-            codes = self.levels[length].codes
-            at = int(codes.searchsorted(code))
-            return at if at < len(codes) and codes.item(at) == code else -1
-        # Few words follow most pasts: a search among them alone takes a tenth of the time.
-        listed, starts = self._ranges[length - 1]
-        high = starts[context + 1]
-        at = bisect_left(listed, code, starts[context], high)
-        return at if at < high and listed[at] == code else -1
+    def _find_starts(self) -> None:
+        """Where the n-grams of each past begin, once so many single questions are asked that it pays.
 
-    def _find_ranges(self) -> None:
-        """Where the n-grams of each past begin, once so many single questions are asked that it pays."""
+        Few words follow most pasts: a search among them alone takes a tenth of the time of one among all.
+        """
+        if sum(len(level.codes) + 1 for level in self.levels[:-1]) * _BYTES_A_PAST > MEMORY:
+            return
         found = []
-        for below, level in zip(self.levels, self.levels[1:], strict=False):
-            first_codes = np.arange(len(below.codes) + 1) * self.vocabulary
-            starts = np.searchsorted(level.codes, first_codes)
-            # Python reads single numbers from a memoryview in half the time that an array takes.
-            found.append((level.codes.data, starts.data))
-        self._ranges = found  # at once, as other threads may be asking
-
-    def _after(self, state: tuple[int, ...], word: int) -> tuple[int, ...]:
-        """The state after a word, whatever its probability."""
-        if word == self.boundary:
-            return self.begin()
-        grams = [word]
-        for length, context in enumerate(state[: self.order - 2], 1):
-            grams.append(self._place(length, context, word) if context >= 0 else -1)
-        return tuple(grams[: self.order - 1])
+        for table, below, level in zip(self._tables, self.levels, self.levels[1:], strict=False):
+            starts = np.empty(len(below.codes) + 1, np.int32 if len(level.codes) < 2**31 else np.int64)
+            for first in range(0, len(starts), _SLICE):
+                pasts = np.arange(first, min(first + _SLICE, len(starts)))
+                starts[pasts] = level.codes.searchsorted(pasts * self.vocabulary)
+            found.append(table._replace(starts=starts.data))
+        self._tables = found  # at once, as other threads may be asking
 
     def _each_slice(self, look_up: Callable[[int], None], count: int, step: int) -> None:
         """Look a long text up slice by slice, by compiled code where that pays, and then in as many threads as torch has."""
@@ -329,34 +354,20 @@ class NGramModel:
         return self.order > 1 and count >= max(_MANY, grams // _GRAMS_A_TOKEN) and grams * _BYTES_A_GRAM <= MEMORY
 
     def _look_up(self, read: NDArray[np.int64], depths: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
-        """log p of each token, and the length of the longest n-gram that ends there: [N] and [N].
-
-        Length by length: which n-gram ends at a token follows from which one, a word shorter, ends at the token before.
-
-        Args:
-            read: tokens [N].
-            depths: how many tokens each may know of, [N]; before the first of all stands the boundary, if anything.
-        """
+        """log p of each token, and the length of the longest n-gram that ends there, if it may know of so many before it."""
         log_p = self.levels[0].log_p[read].astype(np.float64)
         matched = np.ones(len(read), np.int16)
         if self._slots:
             self._look_up_compiled(read, depths, log_p, matched)
             return log_p, matched
-        grams = read
-        for length in range(2, self.order + 1):
-            below, level = self.levels[length - 2], self.levels[length - 1]
-            begin = self.boundary if length == 2 and self.boundary is not None else -1
-            contexts = np.concatenate([[begin], grams[:-1]])[: len(read)]
-            contexts[depths < length - 1] = -1
-            known = np.flatnonzero(contexts >= 0)
-            grams = np.full(len(read), -1)
-            at, has = code_places(level.codes, contexts[known] * self.vocabulary + read[known])
-            grams[known[has]] = at[has]
+        codes = [level.codes for level in self.levels]
+        for length, asked, at, pasts, found, places in matched_lengths(codes, self.vocabulary, read, depths, self.boundary):
+            there = at[found]
             if not self.backs_off:
-                log_p[depths >= length - 1] = self._uniform
-            log_p[known] += below.back_off[contexts[known]]
-            log_p[known[has]] = level.log_p[at[has]]
-            matched[known[has]] = length
+                log_p[asked] = self._uniform
+            log_p[at] += self.levels[length - 2].back_off[pasts]
+            log_p[there] = self.levels[length - 1].log_p[places[found]]
+            matched[there] = length
         return log_p, matched
 
     def _look_up_compiled(

@@ -20,11 +20,14 @@ from leadline.language.ngrams.ngram_discounts import (
     kneser_ney_discount,
     modified_discounts,
 )
+from leadline.language.ngrams.ngram_kernels import depths_in_text
+from leadline.language.ngrams.ngram_matching import matched_lengths
 from leadline.language.ngrams.ngram_models import ModelLevel, NGramModel
 from leadline.language.ngrams.ngram_storage import Room
 from leadline.text.vocabularies import PADDING
 
 SMOOTHINGS = ("modified_kneser_ney", "kneser_ney", "katz", "add_k")
+_SLICE = 1 << 18  # tokens that are looked up at a time
 _NOTHING = 1e-12  # a share of the probability that is a sum's rounding
 
 
@@ -130,6 +133,49 @@ def smooth(
     return Smoothed(model, records)
 
 
+def added_losses(counts: NGramCounts, ids: NDArray[Any], amounts: Sequence[float]) -> list[float]:
+    """The mean surprise of a text under add-k, in nats, for each of several k: from the counts of what comes in it alone.
+
+    Args:
+        counts: of another text.
+        ids: of the text, [N].
+        amounts: k to try.
+
+    Example:
+        >>> from leadline.language.ngrams.ngram_counting import count_ngrams
+        >>> text = np.array([3, 4, 2, 3, 3, 2])
+        >>> counts, other = count_ngrams(text, 5, order=2, boundary=2), np.array([3, 4, 2])
+        >>> [round(loss, 4) for loss in added_losses(counts, other, [0.5, 1.0])]
+        [0.789, 0.9541]
+        >>> round(float(smooth(counts, "add_k", k=0.5).model.surprises(other).mean()), 4)
+        0.789
+    """
+    order, words = counts.order, counts.vocabulary - 1
+    totals = [_Grouped(counts, length).counts() for length in range(1, order + 1)]
+    losses = np.zeros(len(amounts))
+    for start in range(0, len(ids), _SLICE):
+        first = max(0, start - order + 1)
+        read = np.asarray(ids[first : start + _SLICE]).astype(np.int64)
+        depths = depths_in_text(read, order, counts.boundary, begins=first == 0)
+        came, total = _came(counts, totals, read, depths)
+        came, total = came[start - first :], total[start - first :]
+        losses += [np.log((total + k * words) / (came + k)).sum() for k in amounts]
+    return [float(loss) / len(ids) for loss in losses]
+
+
+def _came(
+    counts: NGramCounts, totals: list[NDArray[np.float64]], read: NDArray[np.int64], depths: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How often each token came after what is before it, and how often anything did: [N], [N]."""
+    came, total = counts.levels[0].counts[read].astype(np.float64), np.full(len(read), totals[0][0])
+    codes = [level.codes for level in counts.levels]
+    for length, asked, at, pasts, found, places in matched_lengths(codes, counts.vocabulary, read, depths, counts.boundary):
+        came[asked], total[asked] = 0.0, 0.0
+        total[at] = totals[length - 1][pasts]
+        came[at[found]] = counts.levels[length - 1].counts[places[found]]
+    return came, total
+
+
 class _KneserNey:
     def __init__(self, *, modified: bool) -> None:
         self.modified = modified
@@ -163,7 +209,7 @@ class _Added:
     def __call__(self, counts: NGramCounts, length: int, kept: NDArray[np.bool_], below: NDArray[np.float64]) -> _Estimate:
         level, room, k = counts.levels[length - 1], counts.room, self.k
         grouped, words = _Grouped(counts, length), counts.vocabulary - 1
-        totals = grouped.sums(lambda part: level.counts[part])
+        totals = grouped.counts()
         p, unseen = room.empty(len(level.codes), np.float64), room.empty(len(totals), np.float64)
         for part in room.slices(len(p)):
             p[part] = (level.counts[part] + k) / (totals[grouped.pasts(part)] + k * words)
@@ -181,7 +227,7 @@ def _katz(counts: NGramCounts, length: int, kept: NDArray[np.bool_], below: NDAr
         came = level.counts[part]
         return np.where(kept[part] & (came > 0), came * ratios.of(came), 0.0)
 
-    totals = grouped.sums(lambda part: level.counts[part])
+    totals = grouped.counts()
     seen = grouped.sums(discounted)
     p = room.empty(len(level.codes), np.float64)
     for part in room.slices(len(totals)):
@@ -217,21 +263,25 @@ class _Grouped:
     """The n-grams of a level by their pasts, which stand together: sums over those that continue the same words."""
 
     def __init__(self, counts: NGramCounts, length: int) -> None:
-        self.codes, self.vocabulary, self.room = counts.levels[length - 1].codes, counts.vocabulary, counts.room
+        self.level, self.vocabulary, self.room = counts.levels[length - 1], counts.vocabulary, counts.room
         self.number = 1 if length == 1 else len(counts.levels[length - 2].codes)
 
     def pasts(self, part: slice) -> NDArray[np.int64]:
         """The place of the past of each n-gram of a slice in the level before."""
-        return np.asarray(self.codes[part]) // self.vocabulary
+        return np.asarray(self.level.codes[part]) // self.vocabulary
 
     def sums(self, values: Callable[[slice], NDArray[Any]]) -> NDArray[np.float64]:
         """For each past the sum of the values of what comes after it; 0 where nothing does."""
         found = self.room.zeros(self.number, np.float64)
-        for part in self.room.slices(len(self.codes)):
+        for part in self.room.slices(len(self.level.codes)):
             pasts = self.pasts(part)
             first, last = int(pasts[0]), int(pasts[-1]) + 1
             found[first:last] += np.bincount(pasts - first, values(part), minlength=last - first)
         return found
+
+    def counts(self) -> NDArray[np.float64]:
+        """For each past how often anything came after it."""
+        return self.sums(lambda part: self.level.counts[part])
 
 
 def _minimum(minimum_counts: Sequence[int], order: int) -> list[int]:

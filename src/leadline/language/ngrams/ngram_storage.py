@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class Room:
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def empty(self, size: int, dtype: DTypeLike) -> NDArray[Any]:
-        """An array of this length whose numbers are to be written yet.
+        """An array of this length whose numbers are to be written yet; its file goes when nothing has hold of it any more.
 
         Args:
             size: its length.
@@ -61,7 +62,9 @@ class Room:
         self._made += 1
         path = self._folder / f"{self._made}.bin"
         with files.storage(path):
-            return np.memmap(path, dtype, "w+", shape=(size,))
+            array = np.memmap(path, dtype, "w+", shape=(size,))
+        weakref.finalize(array, _remove, path)
+        return array
 
     def zeros(self, size: int, dtype: DTypeLike) -> NDArray[Any]:
         """An array of zeros; a new file is full of them.
@@ -80,3 +83,8 @@ class Room:
         """
         step = size if self.in_memory else self.rows
         return (slice(start, min(start + step, size)) for start in range(0, size, max(1, step)))
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # of a system that keeps what is mapped; it goes with the folder
+        path.unlink()

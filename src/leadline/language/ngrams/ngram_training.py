@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from leadline.errors import ArgumentError, unknown
 from leadline.language.ngrams.ngram_counting import NGramCounts, count_ngrams
 from leadline.language.ngrams.ngram_models import NGramModel
-from leadline.language.ngrams.ngram_smoothing import SMOOTHINGS, Smoothed, smooth
+from leadline.language.ngrams.ngram_smoothing import SMOOTHINGS, Smoothed, added_losses, smooth
 from leadline.language.ngrams.ngram_storage import MEMORY
 
 _ADDED = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)
@@ -136,12 +136,7 @@ def fit_ngrams(
 
 def _smoothed(counts: NGramCounts, chosen: NGramSettings, valid: NDArray[Any] | None) -> tuple[Smoothed, float]:
     """The model, with the k that foretells other text best where none was chosen."""
-    if chosen.smoothing != "add_k" or chosen.k or valid is None:
-        k = chosen.k or _ADDED[2]
-        return smooth(counts, chosen.smoothing, k=k, minimum_counts=chosen.minimum_counts), k
-    tried = []
-    for k in _ADDED:
-        smoothed = smooth(counts, chosen.smoothing, k=k)
-        tried.append((float(smoothed.model.surprises(valid).mean()), k))
-    k = min(tried)[1]
-    return smooth(counts, chosen.smoothing, k=k), k
+    k = chosen.k or _ADDED[2]
+    if chosen.smoothing == "add_k" and not chosen.k and valid is not None and len(valid):
+        k = min(zip(added_losses(counts, valid, _ADDED), _ADDED, strict=True))[1]
+    return smooth(counts, chosen.smoothing, k=k, minimum_counts=chosen.minimum_counts), k

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from leadline.language.compiling import compiled
 
 BREAK = -1  # between two sentences
 ZERO, ONE = np.float32(0), np.float32(1)
@@ -37,14 +37,6 @@ class Reading(NamedTuple):
     negatives: int
     skip_gram: bool
     seed: int
-
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """The function, compiled when it is first called, and kept for the next start where there is a place for it."""
-    try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # no folder that numba could write to
-        return numba.njit(nogil=True)(function)
 
 
 @compiled

@@ -12,8 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from leadline.language.compiling import compiled
 from leadline.language.words.vector_lanes import WIDTH, load, minus, multiply_add, plus, sigmoid, six_sums, splat, store, times
-from leadline.language.words.word2vec_draws import ONE, ZERO, compiled
+from leadline.language.words.word2vec_draws import ONE, ZERO
 from leadline.language.words.word2vec_rows import Matrices
 from leadline.language.words.word2vec_targets import OWN, Targets
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from leadline.language.compiling import compiled
 from leadline.language.words.vector_lanes import WIDTH, fetch_ahead, load, minus, plus, store
-from leadline.language.words.word2vec_draws import compiled
 
 LINE = 16  # numbers of a cache line
 

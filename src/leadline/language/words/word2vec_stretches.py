@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from leadline.language.compiling import compiled
 from leadline.language.words.vector_lanes import WIDTH
 from leadline.language.words.word2vec_draws import (
     BREAK,
@@ -12,7 +13,6 @@ from leadline.language.words.word2vec_draws import (
     ZERO,
     Reading,
     Sampling,
-    compiled,
     first_drawn,
     negative_sample,
     sub_sampled,

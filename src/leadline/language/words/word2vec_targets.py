@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from leadline.language.compiling import compiled
 from leadline.language.words.vector_lanes import WIDTH
-from leadline.language.words.word2vec_draws import BREAK, ONE, ZERO, Reading, Sampling, compiled, negative_sample
+from leadline.language.words.word2vec_draws import BREAK, ONE, ZERO, Reading, Sampling, negative_sample
 from leadline.language.words.word2vec_rows import Matrices, input_row, output_row
 
 SIX = 6  # targets of a block: as many as fit in the sixteen registers of AVX beside a row and what it gains
