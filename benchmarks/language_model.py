@@ -29,6 +29,7 @@ from torch import nn
 
 from leadline.data.tokens.token_sources import TokenParts, read_token_parts
 from leadline.data.tokens.token_streams import TokenStreams
+from leadline.initialize import set_prior_bias
 from leadline.language import (
     NetworkForetelling,
     Word2vec,
@@ -226,8 +227,7 @@ def begin_by_counts(model: nn.Module, parts: TokenParts, setting: Setting) -> No
     vectors = learner.vectors[known] - learner.vectors[known].mean(axis=0)
     table = next(module for module in model.modules() if isinstance(module, nn.Embedding))
     begin_with_vectors(table, words, WordVectors([words[number] for number in known], vectors))
-    with torch.no_grad():
-        as_language_model(model).head.bias.copy_(torch.from_numpy(np.log((counts + 0.5) / counts.sum())))
+    set_prior_bias(as_language_model(model).head, torch.from_numpy(counts / counts.sum()), task="classes")
 
 
 def ptb_parts(folder: Path) -> TokenParts:
