@@ -168,7 +168,7 @@ def test_the_command_line_prints_each_in_its_line(network: Run, counted: Run, te
     assert " ngram + " in " ".join(out.split())
     status, out, _ = type_in("evaluate", network.folder, text, "--mix", counted.folder, "--json")
     assert status == 0
-    assert len(json.loads(out)["mixtures"]) == 3
+    assert len(json.loads(out)["mixtures"]) == 4
     assert json.loads(out)["cache"] is None
     (tmp_path / "bad.arpa").write_text("\\data\\\n")
     for words, message in (
