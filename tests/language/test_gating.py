@@ -85,6 +85,13 @@ def test_the_signs_of_an_n_gram_model_are_known_before_the_token() -> None:
     assert signs[0, 2] == signs[5, 2] == 0  # before the first word of a sentence there are no two
 
 
+def test_signs_are_finite_where_nothing_is_left_for_words_that_did_not_come() -> None:
+    text = np.random.default_rng(0).integers(1, 4, 300)
+    model = language.fit_ngrams(text, 4, settings=language.NGramSettings(2, "katz")).model
+    assert np.isinf(model.levels[0].back_off).any()
+    assert np.isfinite(model.signs(text)).all()
+
+
 def test_a_gated_mixture_is_a_distribution_and_foretells_as_it_reads() -> None:
     torch.manual_seed(0)
     text = np.random.default_rng(1).integers(3, 9, 600)

@@ -28,6 +28,7 @@ _PASTS_A_QUESTION = 64  # to find where the n-grams of so many pasts begin takes
 _MANY = 1_500_000  # tokens in all from which it pays to compile the look-up, or to fetch what was compiled before
 _GRAMS_A_TOKEN = 16  # more n-grams than these for each token take longer to be given their slots than the tokens to be found
 _BYTES_A_GRAM = 16  # of slots at most
+_LEAST = -20.0  # log of a weight, as a sign: Katz has none where every word came, and signs are finite
 _BYTES_A_PAST = 8  # of where its n-grams begin, at most
 
 
@@ -144,7 +145,7 @@ class NGramModel:
         for matched in matched_lengths([level.codes for level in self.levels], self.vocabulary, read, depths, self.boundary):
             shorter = matched.length - 2
             signs[matched.at, shorter, 0] = 1
-            signs[matched.at, shorter, 1] = self.levels[shorter].back_off[matched.pasts]
+            signs[matched.at, shorter, 1] = np.maximum(self.levels[shorter].back_off[matched.pasts], _LEAST)
         return signs.reshape(len(read), -1)
 
     def looked_up(self, ids: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
