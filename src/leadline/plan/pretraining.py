@@ -1,5 +1,5 @@
-"""Pre-training: layer after layer of a network learns the inputs, as a Boltzmann machine or an autoencoder, before all of it
-learns the answers.
+"""Pre-training: layer after layer of a network learns the inputs, as a Boltzmann machine or an autoencoder, or its vectors of
+words which of them stand together, before all of it learns the answers.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from leadline.plan.network_building import started
 from leadline.plan.pretraining_texts import Pretraining, pretraining_of
 from leadline.plan.record import Plan
 from leadline.plan.training_rows import prepared_rows
+from leadline.plan.word_pretraining import pretrain_words
+from leadline.plan.word_starts import width_of
 from leadline.training import choose_device, run_loop
 from leadline.training.devices import settle
 
@@ -83,7 +85,15 @@ def check_pretraining(plan: Plan) -> None:
     if not plan.start.pretrain:
         return
     how = pretraining_of(plan.start.pretrain)
-    if plan.model.name not in _STACKED:
+    if how.kind == "word2vec":
+        if plan.data.task != "tokens" or not width_of(plan.model.name) or plan.start.vectors:
+            given = ", which begins with those of a file" if plan.start.vectors else ""
+            raise PlanError(
+                f"There are no vectors of words that could be pre-trained in {plan.model.name!r}{given}",
+                expected="a language model by word, such as recurrent_language",
+                do="Leave start.pretrain out.",
+            )
+    elif plan.model.name not in _STACKED:
         raise PlanError(
             f"The model {plan.model.name!r} is no stack of layers that could be pre-trained one by one",
             expected=f"model = {' or '.join(_STACKED)}",
@@ -126,6 +136,9 @@ def pretrained(plan: Plan, dataset: Dataset) -> Pretrained:
     device = choose_device(training.device)
     settle(device, seed=training.seed, threads=training.threads or None)
     model = started(dataclasses.replace(plan, start=dataclasses.replace(plan.start, pretrain="")), dataset)
+    if how.kind == "word2vec":
+        record = pretrain_words(model, dataset, epochs=how.epochs, learning_rate=how.learning_rate, seed=training.seed)
+        return Pretrained({name: value.cpu() for name, value in model.state_dict().items()}, [record])
     linear = _stack(model)
     sizes = (linear[0].in_features, *(layer.out_features for layer in linear))
     batches = Batches(

@@ -12,7 +12,7 @@ from leadline.spelling import make
 
 
 class Pretraining(NamedTuple):
-    """How the layers are trained beforehand: `kind` is "rbm" or "autoencoder", `epochs` those of each layer.
+    """How the layers are trained beforehand: `kind` is "rbm", "autoencoder" or "word2vec", `epochs` those of each layer.
 
     Example:
         >>> pretraining_of("autoencoder(epochs=5)").epochs
@@ -63,14 +63,36 @@ def autoencoder_layers(epochs: int = 20, *, learning_rate: float = 1e-3, corrupt
     return Pretraining("autoencoder", epochs, learning_rate, corruption)
 
 
-PRETRAININGS: dict[str, Callable[..., Pretraining]] = {"rbm": rbm_layers, "autoencoder": autoencoder_layers}
+def word2vec_layer(epochs: int = 0, *, learning_rate: float = 0.025) -> Pretraining:
+    """The vectors of words of a language model learn first, by skip-gram, which words of the same text stand together.
+
+    Args:
+        epochs: over the text; when 0, as many as read ten million words, from 1 to 10.
+        learning_rate: at the first word, falling.
+
+    Errors: `ArgumentError` for a value out of range.
+
+    Example:
+        >>> word2vec_layer().kind
+        'word2vec'
+    """
+    check_whole("The pre-training", {"epochs": epochs}, least=0)
+    check_above_zero("The pre-training", {"learning_rate": learning_rate})
+    return Pretraining("word2vec", epochs, learning_rate)
+
+
+PRETRAININGS: dict[str, Callable[..., Pretraining]] = {
+    "rbm": rbm_layers,
+    "autoencoder": autoencoder_layers,
+    "word2vec": word2vec_layer,
+}
 
 
 def pretraining_of(text: str) -> Pretraining:
     """What `start.pretrain` spells.
 
     Args:
-        text: "rbm", "autoencoder", or either with arguments.
+        text: "rbm", "autoencoder" or "word2vec", or one of them with arguments.
 
     Errors: `ArgumentError` for an unknown name, with the nearest right one, or arguments that do not fit.
 

@@ -29,8 +29,9 @@ class StartPlan:
     `vectors` is a Run of the task words, or a file of word vectors, from which the first layer of a network for texts or trees
     begins; of trees its words are known as well.
 
-    `pretrain` lets layer after layer of a network learn the inputs before anything else: "rbm", "autoencoder", or either with
-    arguments, such as "autoencoder(epochs=20, corruption='masking(0.25)')".
+    `pretrain` lets layer after layer of a network learn the inputs before anything else: "rbm", "autoencoder", or, of a
+    language model by word, "word2vec" for its vectors; each with arguments where they are wanted, such as
+    "autoencoder(epochs=20, corruption='masking(0.25)')".
 
     `initialize` draws the weights by one of `initialize.INITIALIZERS` in place of the layers' own way. `restarts` networks
     differ in their seeds; `search` gives lists of values for some choices, and every combination of them starts so many

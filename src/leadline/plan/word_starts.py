@@ -35,8 +35,8 @@ def with_vector_width(plan: Plan, chosen: Collection[str]) -> Plan:
     if not plan.start.vectors:
         return plan
     name = plan.model.name
-    if not (argument := _width_of(name)):
-        fitting = [each for each in MODELS if _width_of(each) and each != "word2vec"]
+    if not (argument := width_of(name)):
+        fitting = [each for each in MODELS if width_of(each) and each != "word2vec"]
         raise PlanError(
             f"The model {name!r} has no vectors of words to begin with",
             expected="a text, and one of " + ", ".join(fitting),
@@ -102,8 +102,16 @@ def check_vector_start(schema: Schema) -> None:
         raise PlanError("Word vectors are for networks on texts", got=schema.inputs.describe(), do="Leave start.vectors out.")
 
 
-def _width_of(name: str) -> str:
-    """The argument of a network that says how many numbers the vector of a word has; "" for one that has none."""
+def width_of(name: str) -> str:
+    """The argument of a network that says how many numbers the vector of a word has; "" for one that has none.
+
+    Args:
+        name: of the network.
+
+    Example:
+        >>> width_of("recurrent_language"), width_of("mlp")
+        ('embedding', '')
+    """
     wanted = inspect.signature(MODELS[name]).parameters
     return next((each for each in _WIDTHS if each in wanted), "") if "vocabulary" in wanted else ""
 
