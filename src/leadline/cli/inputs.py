@@ -240,7 +240,8 @@ def _from_archive(path: Path) -> Iterator[Input]:
 def _from_stream(stream: IO[bytes], schema: Schema | None, notes: list[str] | None) -> Iterator[Input]:
     """One picture's bytes, or one path a line; for a network on series a .ts file, too, which begins with a mark of its own."""
     start = stream.read(64)
-    if schema is not None and schema.inputs.kind == "series" and start.removeprefix(_BOM).lstrip()[:1] in (b"@", b"#", b"%"):
+    series = schema is not None and schema.inputs is not None and schema.inputs.kind == "series"
+    if series and schema is not None and start.removeprefix(_BOM).lstrip()[:1] in (b"@", b"#", b"%"):
         yield from _from_ts(start + stream.read(), schema, notes)
         return
     # A path has no NUL, and no text begins as JPEG and PNG do; every other format has a NUL in its header.
@@ -253,7 +254,6 @@ def _from_stream(stream: IO[bytes], schema: Schema | None, notes: list[str] | No
             given = True
             yield name, Path(name)
     if not given:
-        series = schema is not None and schema.inputs.kind == "series"
         what = "a .ts file" if series else "the bytes of one picture"
         raise DataError("Nothing came on standard input", expected=f"one path a line, or {what}")
 

@@ -72,8 +72,8 @@ def evaluate_mixed(run: Run, others: Sequence[Run | Foretelling], source: Any, *
         >>> changes = {"model": "ngram", "data.unit": "spaced words"}
         >>> runs = [leadline.train(path, changes={**changes, "model.order": n}, folder=path.parent / str(n)) for n in (1, 3)]
         >>> found = evaluate_mixed(runs[1], runs[:1], path)
-        >>> [(row["names"], row["weights"][0] > 0.9) for row in found["mixtures"]]
-        [(['3'], True), (['1'], True), (['3', '1'], True)]
+        >>> [(row["names"], row["weights"][0] > 0.9, row.get("gated", False)) for row in found["mixtures"][2:]]
+        [(['3', '1'], True, False), (['3', '1'], True, True)]
 
     Source: `language.fit_mixture`, `language.fit_gate` and `language.fit_cache`.
     """
