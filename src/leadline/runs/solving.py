@@ -14,6 +14,7 @@ from leadline.data.dataset import Dataset
 from leadline.plan import Built, Plan, build
 from leadline.plan.network_building import head_of, network
 from leadline.plan.pretraining import pretrained
+from leadline.plan.pretraining_texts import pretraining_of
 from leadline.plan.transferring import Resolved
 from leadline.runs import folder as folders
 from leadline.runs.observer import Observer
@@ -72,7 +73,8 @@ def starting_weights(path: Path, plan: Plan, dataset: Dataset, observer: Observe
 
 def _pretrain(path: Path, plan: Plan, dataset: Dataset, observer: Observer) -> None:
     """Let the layers learn the inputs, and keep what they have learned in the folder of the Run."""
-    observer.note("pretrain", f"layer after layer, {plan.start.pretrain}")
+    of_words = pretraining_of(plan.start.pretrain).kind == "word2vec"
+    observer.note("pretrain", f"{'vectors of words' if of_words else 'layer after layer'}, {plan.start.pretrain}")
     with preserved():
         found = pretrained(plan, dataset)
     for layer in found.layers:
