@@ -32,9 +32,7 @@ from leadline.data.tokens.token_streams import TokenStreams
 from leadline.initialize import set_prior_bias
 from leadline.language import (
     NetworkForetelling,
-    Word2vec,
-    Word2vecSettings,
-    begin_with_vectors,
+    begin_with_text,
     cache_surprises,
     fit_cache,
     fit_gate,
@@ -46,7 +44,6 @@ from leadline.language import (
 from leadline.models.language_networks import recurrent_language
 from leadline.models.language_steps import LanguageStep, StreamEvaluation, as_language_model
 from leadline.optim import make_average, make_clip, make_optimizer, make_schedule
-from leadline.text import WordVectors
 from leadline.training import Callback, run_loop
 
 TEXTS = Path(os.environ.get("LEADLINE_TEXTS", "texts"))
@@ -220,13 +217,8 @@ def begin_by_counts(model: nn.Module, parts: TokenParts, setting: Setting) -> No
     """Begin with what is known of single words in seconds: vectors by word2vec, around their mean, and how often each comes."""
     text, words = np.asarray(parts.train), parts.tokens.vocabulary.words
     counts = np.bincount(text, minlength=len(words))
-    learner = Word2vec(counts, Word2vecSettings(width=setting.embedding))
-    for epoch in range(setting.vectors):
-        learner.train(text, epoch, epochs=setting.vectors, threads=torch.get_num_threads())
-    known = np.flatnonzero(counts)
-    vectors = learner.vectors[known] - learner.vectors[known].mean(axis=0)
     table = next(module for module in model.modules() if isinstance(module, nn.Embedding))
-    begin_with_vectors(table, words, WordVectors([words[number] for number in known], vectors))
+    begin_with_text(table, words, text, epochs=setting.vectors, threads=torch.get_num_threads())
     set_prior_bias(as_language_model(model).head, torch.from_numpy(counts / counts.sum()), task="classes")
 
 

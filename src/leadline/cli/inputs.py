@@ -240,9 +240,9 @@ def _from_archive(path: Path) -> Iterator[Input]:
 def _from_stream(stream: IO[bytes], schema: Schema | None, notes: list[str] | None) -> Iterator[Input]:
     """One picture's bytes, or one path a line; for a network on series a .ts file, too, which begins with a mark of its own."""
     start = stream.read(64)
-    series = schema is not None and schema.inputs is not None and schema.inputs.kind == "series"
-    if series and schema is not None and start.removeprefix(_BOM).lstrip()[:1] in (b"@", b"#", b"%"):
-        yield from _from_ts(start + stream.read(), schema, notes)
+    series = schema if schema is not None and schema.inputs is not None and schema.inputs.kind == "series" else None
+    if series is not None and start.removeprefix(_BOM).lstrip()[:1] in (b"@", b"#", b"%"):
+        yield from _from_ts(start + stream.read(), series, notes)
         return
     # A path has no NUL, and no text begins as JPEG and PNG do; every other format has a NUL in its header.
     if b"\0" in start or start[:1] in (b"\x89", b"\xff"):
@@ -254,7 +254,7 @@ def _from_stream(stream: IO[bytes], schema: Schema | None, notes: list[str] | No
             given = True
             yield name, Path(name)
     if not given:
-        what = "a .ts file" if series else "the bytes of one picture"
+        what = "a .ts file" if series is not None else "the bytes of one picture"
         raise DataError("Nothing came on standard input", expected=f"one path a line, or {what}")
 
 

@@ -21,7 +21,7 @@ from leadline.language.ngrams.ngram_scores import Perplexities, perplexities
 from leadline.language.ngrams.ngram_smoothing import SMOOTHINGS, Smoothed, smooth
 from leadline.language.ngrams.ngram_training import NGramFit, NGramSettings, fit_ngrams
 from leadline.language.ngrams.ngram_writing import NGramNetwork, write_ngrams
-from leadline.language.words.first_layers import begin_with_vectors
+from leadline.language.words.first_layers import begin_with_text, begin_with_vectors
 from leadline.language.words.word2vec_settings import Word2vecSettings
 from leadline.language.words.word2vec_training import EpochOfWords, Word2vec
 from leadline.language.words.word_tests import WordTest, judge_words, rank_correlation
@@ -47,6 +47,7 @@ __all__ = [
     "Word2vec",
     "Word2vecSettings",
     "WordTest",
+    "begin_with_text",
     "begin_with_vectors",
     "cache_surprises",
     "count_ngrams",

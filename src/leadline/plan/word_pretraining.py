@@ -12,13 +12,9 @@ from leadline.data.dataset import Dataset
 from leadline.data.tokens.token_loading import stream_of
 from leadline.data.tokens.tokens import Tokens
 from leadline.errors import PlanError
-from leadline.language.words.first_layers import begin_with_vectors
-from leadline.language.words.word2vec_settings import Word2vecSettings
-from leadline.language.words.word2vec_training import Word2vec
-from leadline.text.word_vectors import WordVectors
+from leadline.language.words.first_layers import begin_with_text
 
 _WORDS, _MOST = 10_000_000, 10  # that are read in all, where nothing else is said; epochs at most
-_SAMPLE = 20_000  # words on which a loss is told
 
 
 def pretrain_words(
@@ -26,7 +22,7 @@ def pretrain_words(
 ) -> dict[str, Any]:
     """Skip-gram on the training text, whose vectors, about their mean, take the place of the first table of a network.
 
-    It is one thread's work, so that the same seed gives the same vectors.
+    It is one thread's work (`language.begin_with_text`), so that the same seed gives the same vectors.
 
     Args:
         model: a language model; its table of words is changed in place, and its last layer with it where both are one.
@@ -49,23 +45,14 @@ def pretrain_words(
         )
     table = next(module for module in model.modules() if isinstance(module, nn.Embedding))
     text, began = np.asarray(stream_of(dataset.train)), time.perf_counter()
-    counts = np.bincount(text, minlength=len(tokens.vocabulary))
-    learner = Word2vec(counts, Word2vecSettings(width=table.embedding_dim), seed=seed)
     epochs = epochs or int(np.clip(_WORDS // len(text), 1, _MOST))
-    losses = [learner.loss(text[:_SAMPLE])]
-    for epoch in range(epochs):
-        learner.train(text, epoch, epochs=epochs, learning_rate=learning_rate)
-    losses.append(learner.loss(text[:_SAMPLE]))
-    known = np.flatnonzero(counts)
-    # What all vectors have in common says nothing of a word, and would be in every logit where the last layer is this table.
-    vectors = learner.vectors[known] - learner.vectors[known].mean(axis=0)
     words = tokens.vocabulary.words
-    begin_with_vectors(table, words, WordVectors([words[number] for number in known], vectors))
+    first, last = begin_with_text(table, words, text, epochs=epochs, learning_rate=learning_rate, seed=seed)
     return {
         "layer": 1,
         "units": table.embedding_dim,
         "epochs": epochs,
-        "first_loss": losses[0],
-        "last_loss": losses[1],
+        "first_loss": first,
+        "last_loss": last,
         "seconds": round(time.perf_counter() - began, 2),
     }

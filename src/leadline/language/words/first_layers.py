@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from leadline.errors import ArgumentError
+from leadline.language.words.word2vec_settings import Word2vecSettings
+from leadline.language.words.word2vec_training import Word2vec
 from leadline.text.word_vectors import WordVectors
+
+_SAMPLE = 20_000  # words on which a loss is told
 
 
 def begin_with_vectors(table: nn.Embedding, words: Sequence[str], vectors: WordVectors) -> int:
@@ -51,6 +58,52 @@ def begin_with_vectors(table: nn.Embedding, words: Sequence[str], vectors: WordV
             size = table.weight[rows].square().mean().sqrt() / new.square().mean().sqrt().clamp(min=1e-12)
             table.weight[rows] = new * size
     return len(found)
+
+
+def begin_with_text(
+    table: nn.Embedding,
+    words: Sequence[str],
+    text: NDArray[Any],
+    *,
+    epochs: int,
+    learning_rate: float = 0.0,
+    threads: int = 1,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Put vectors that skip-gram learns from a text, about their mean, in the place of a table's first weights.
+
+    Shapes: table [V, D]; V words or fewer; a text of N numbers below V.
+
+    Args:
+        table: changed in place, as by `begin_with_vectors`.
+        words: row by row; "" is none.
+        text: numbers of words.
+        epochs: over the text.
+        learning_rate: at the first word; the usual one when 0.
+        threads: at a time; with one the same seed gives the same vectors.
+        seed: of draws.
+
+    Returns:
+        The loss on the first 20,000 words, before and after.
+
+    Errors: as `Word2vec` and `begin_with_vectors`.
+
+    Example:
+        >>> text = np.random.default_rng(0).integers(2, 6, 400)
+        >>> before, after = begin_with_text(nn.Embedding(6, 8), ["", "<unk>", "a", "b", "c", "d"], text, epochs=3)
+        >>> after < before
+        True
+    """
+    counts = np.bincount(text, minlength=len(words))
+    learner = Word2vec(counts, Word2vecSettings(width=table.embedding_dim), seed=seed)
+    before = learner.loss(text[:_SAMPLE])
+    for epoch in range(epochs):
+        learner.train(text, epoch, epochs=epochs, learning_rate=learning_rate, threads=threads)
+    known = np.flatnonzero(counts)
+    # What all vectors have in common says nothing of a word, and would be in every logit where the last layer is this table.
+    vectors = learner.vectors[known] - learner.vectors[known].mean(axis=0)
+    begin_with_vectors(table, words, WordVectors([words[number] for number in known.tolist()], vectors))
+    return before, learner.loss(text[:_SAMPLE])
 
 
 def rows_with_vectors(words: Sequence[str], vectors: WordVectors) -> dict[int, int]:
