@@ -187,6 +187,11 @@ def test_a_thread_with_copies_learns_the_same(method: str, targets: str) -> None
         sampling, reading = Sampling(*model._sampling), Reading(*model._reading(1))
         train_stretch(text, 0, 100, len(text) - 100, matrices, sampling, reading, (0.05, 0.04))
         found.append((model.vectors.copy(), model.targets.copy()))
+        behind = (
+            model._inputs.reshape(-1, model._padded)[len(counts) :],
+            model._outputs.reshape(-1, model._padded)[model.rows :],
+        )
+        assert [bool(rows.any()) for rows in behind] == [copied > 0] * 2
     assert not np.array_equal(found[0][0], Word2vec(counts, settings, boundary=0, seed=2).vectors)
     for plain, copied_rows in zip(*found, strict=True):
         np.testing.assert_allclose(copied_rows, plain, rtol=2e-3, atol=2e-4)
