@@ -8,11 +8,11 @@ from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.rules.judging import WORTH, candidates_of
 from leadline.diagnose.rules.of_trials import confirms, gained
 from leadline.diagnose.rules.outcomes import Outcome, behind, outcome_of
-from leadline.diagnose.rules.suspicions import Candidate, Change
+from leadline.diagnose.rules.suspicions import Candidate, Change, beside_another
 
 FIRST_SHARE = 0.75  # of the time, for trials of one change, where a second one may be wanted
 SUSPECTS = 2  # kinds, from which two faults are likely enough to keep time for it
-STRONG = 0.4
+STRONG, CLEAR = 0.4, 0.9  # strength: to be counted among two, and to be the first of them without a trial that gained
 MOST = 5  # changes
 WHOLE = 0.9  # of the person's steps, from which more of them can be tried at all
 _AFTERWARDS = ("go_on", "lower_rate_at_end")  # begin where the training ended
@@ -28,7 +28,8 @@ def may_be_two(readings: Readings) -> bool:
 def worth_trying_beside(readings: Readings) -> tuple[Change, list[Change]] | None:
     """A first change, and others that may gain beside it; None where the first leaves nothing to mend.
 
-    The first is the one that gained most, or, where none did, what was proven without a trial.
+    The first is the one that gained most, or, where none did, what was proven without a trial or is seen most clearly: of two
+    faults that each forbid to learn neither change gains alone.
     """
     outcome = outcome_of(readings)
     suspects = [each for each in candidates_of(readings, outcome) if each.strength >= WORTH]
@@ -44,7 +45,7 @@ def worth_trying_beside(readings: Readings) -> tuple[Change, list[Change]] | Non
     wanted: list[Change] = []
     for each in sorted(others, key=lambda each: -each.strength):
         for other in each.changes:
-            other = ("longer", 3.0) if other[0] == "go_on" and whole else other
+            other = beside_another(other) if whole else other
             if other[0] not in (change[0], *_AFTERWARDS) and other not in wanted:
                 wanted.append(other)
     return (change, wanted[:MOST]) if wanted else None
@@ -56,7 +57,9 @@ def _first(readings: Readings, outcome: Outcome, suspects: list[Candidate]) -> t
         best = max(sure, key=lambda each: gained(each, outcome))
         return (best.change, best.argument), best
     proven = [each for each in suspects if each.proven and each.hurts and each.changes]
-    return (proven[0].changes[0], None) if proven else None
+    clear = [each for each in suspects if each.strength >= CLEAR and each.changes and each.changes[0][0] not in _AFTERWARDS]
+    chosen = proven[:1] or sorted(clear, key=lambda each: -each.strength)[:1]
+    return (chosen[0].changes[0], None) if chosen else None
 
 
 def _still_bad(branch: Branch, readings: Readings, outcome: Outcome) -> bool:
