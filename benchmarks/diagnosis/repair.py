@@ -16,15 +16,12 @@ least once, and keeps what is best on the held-out rows. `--only` runs one subje
 from __future__ import annotations
 
 import argparse
-import copy
 import gzip
 import json
-import math
 import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,169 +29,15 @@ import numpy as np
 import torch
 from faults import parts_of
 from harm import rate_of
-from judging import answers, chance, shown
-from programs import Trained, outputs_of, train
+from judging import chance, shown
+from programs import Trained, train
 from recipe import Recipe
+from repairing import Repairing, copied, errors_as_judged, row_weights
 from run import Subject, read
 from tally import harms_of
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 RESTORED = 0.9
-TRAININGS = 3  # anew, at most
-
-
-def copied(recipe: Recipe, probe: Any, start: str) -> Any:
-    """A copy of the program with all its rows, as the probe saw it being trained; judged on held-out, then on test rows.
-
-    Both kinds are there before anything is changed, so that what is done to inputs is done to all of them.
-    """
-    from leadline.diagnose.subject import Rows
-    from leadline.diagnose.trials.copied_training import copy_of
-    from leadline.diagnose.trials.habits import habits_of
-
-    subject = probe.subject()
-    subject.task, subject.classes = probe.readings.program.task, probe.readings.program.classes
-    subject.train, subject.valid = Rows(*recipe.arrays.train), Rows(*recipe.arrays.valid)
-    both = Rows(*(torch.cat(parts) for parts in zip(recipe.arrays.valid, recipe.arrays.test, strict=True)))
-    habits = habits_of(subject, probe.readings)
-    return copy_of(subject, habits, (subject.train, both), start=start, readings=probe.readings)
-
-
-def judged(copy: Any, recipe: Recipe) -> tuple[np.ndarray[Any, Any], float]:
-    """Errors of the held-out rows, one by one, and the score on the test rows in the recipe's metric."""
-    copy.judging = None  # weights of the rows, where a change had given them some: whoever compares weighs both sides
-    if recipe.arrays.task == "reconstruct":
-        errors = squares_of(copy)
-    else:
-        errors = np.nan_to_num(copy.judge().errors.double().numpy(), nan=1.0, posinf=1.0)
-    targets = recipe.arrays.test[1].numpy()
-    held, test = errors[: -len(targets)], errors[-len(targets) :]
-    if recipe.metric != "balanced":
-        return held, float(1 - test.mean())
-    return held, float(1 - np.mean([test[targets == each].mean() for each in np.unique(targets)]))
-
-
-def squares_of(copy: Any) -> np.ndarray[Any, Any]:
-    """Of what is rebuilt: the squared error of each row over the variance, bounded as that of a number is."""
-    from leadline.diagnose.trials.scoring import WORST
-
-    copy.set_training(False)
-    with torch.no_grad():
-        given = copy.outputs_of(copy.answer(copy.held.inputs)).double()
-    wanted = copy.held.targets.double()
-    errors = (given - wanted).square().mean(1) / wanted.var(0, correction=0).mean()
-    return np.asarray(errors.nan_to_num(WORST).clamp(max=WORST).numpy())
-
-
-def errors_as_judged(model: torch.nn.Module, old: Any, recipe: Recipe) -> np.ndarray[Any, Any]:
-    """Errors of the held-out rows as the program itself reads its answers, which may be part of what is wrong with it."""
-    inputs, targets = recipe.arrays.valid
-    if recipe.metric == "r2":
-        return judged(old, recipe)[0]
-    said = answers(outputs_of(copy.deepcopy(model).train(recipe.mode == "train"), recipe.arrays.valid), recipe, recipe.arrays)
-    wrong = (said.reshape(targets.shape) != targets).double()
-    return wrong.reshape(len(inputs), -1).mean(1).numpy()
-
-
-def row_weights(verdict: Any, recipe: Recipe) -> np.ndarray[Any, Any]:
-    """Of the held-out rows: each class counts as much as any other where rare classes were ignored, as in `--mend`."""
-    from leadline.diagnose.mending import row_weights as weights_by
-
-    targets = recipe.arrays.valid[1]
-    classes = targets.reshape(len(targets), -1)[:, 0].long()
-    weights = weights_by(verdict, classes) if recipe.arrays.task in ("classes", "binary") else None
-    return np.ones(len(targets)) if weights is None else weights.double().numpy()
-
-
-def sure_gain(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> bool:
-    """Fewer errors by more than two standard errors; row by row, unless some rows were left out as unfit."""
-    from leadline.diagnose.trials.gains import is_sure
-
-    if len(before) == len(after):
-        gain = before - after
-        return bool(is_sure(gain.mean(), gain.std() / np.sqrt(len(gain))))
-    spread = np.sqrt(before.var() / len(before) + after.var() / max(len(after), 1))
-    return bool(len(after) and is_sure(before.mean() - after.mean(), spread))
-
-
-@dataclass
-class Repairing:
-    """What was tried so far: the changes that stay, the best errors of the held-out rows, and each training with its score.
-
-    `done` are the kinds against which something stays changed, `pending` the ways that gained nothing alone.
-    """
-
-    recipe: Recipe
-    probe: Any
-    steps: int
-    seed: int
-    weights: np.ndarray[Any, Any]
-    best: np.ndarray[Any, Any]
-    stays: list[str] = field(default_factory=list)
-    done: set[str] = field(default_factory=set)
-    pending: list[Any] = field(default_factory=list)
-    trained: list[dict[str, Any]] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-
-    def run(self, ways: Sequence[Any]) -> None:
-        """Go through the ways; where the first two gained nothing, the last training has both of them."""
-        for way in ways:
-            nothing = len(self.pending) > 1 and not any(each["kept"] for each in self.trained)
-            if len(self.trained) == TRAININGS - nothing:
-                break
-            self._attempt(way)
-        if len(self.trained) < TRAININGS and len(self.pending) > 1 and not any(each["kept"] for each in self.trained):
-            both = self.pending[:2]
-            if self._train(both[0], [*self.stays, *(way.text for way in both)]):
-                self.stays += [way.text for way in both]
-
-    def _attempt(self, way: Any) -> None:
-        """Train with a change beside those that stay: those that were better, and those that are certain."""
-        if way.kind in self.done:
-            return
-        if told := self._refusal(way.text):
-            self.refused[way.text] = told
-        elif self._train(way, [*self.stays, way.text]) or (way.certain and not self.trained[-1]["worse"]):
-            self.stays.append(way.text)
-            self.done.add(way.kind)
-        else:
-            self.pending.append(way)
-
-    def _refusal(self, text: str) -> str:
-        from leadline.diagnose.trials.changes import change_copy, parts_of
-
-        if {name for name, _ in parts_of(text)} & {name for made in self.stays for name, _ in parts_of(made)}:
-            return "it was changed already"
-        try:
-            return str(change_copy(copied(self.recipe, self.probe, "initial"), text))
-        except (RuntimeError, ValueError, IndexError) as error:
-            return f"{type(error).__name__}: {error}"[:200]
-
-    def _train(self, way: Any, texts: list[str]) -> bool:
-        """Train a copy with these changes to its end; whether it is surely better than the best so far."""
-        from leadline.diagnose.trials.changes import TOGETHER, change_copy
-
-        began, text = time.perf_counter(), TOGETHER.join(texts)
-        new = copied(self.recipe, self.probe, "initial")
-        torch.manual_seed(self.seed)
-        try:
-            change_copy(new, text)
-            new.run(self.steps)
-            errors, score = judged(new, self.recipe)
-            kept, worse = self._better(self.best, errors), self._better(errors, self.best)
-        except (RuntimeError, ValueError, IndexError) as error:  # what a copy cannot be trained with helps nobody
-            self.refused[text] = f"{type(error).__name__}: {error}"[:200]
-            errors, score, kept, worse = self.best, math.nan, False, True
-        self.trained.append({"changes": text, "kind": way.kind, "confirmed": way.confirmed, "kept": kept, "worse": worse,
-                             "score": shown(score), "seconds": shown(time.perf_counter() - began)})  # fmt: skip
-        if kept:
-            self.best = errors
-        return kept
-
-    def _better(self, before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> bool:
-        if len(before) == len(after) == len(self.weights):
-            return sure_gain(before * self.weights, after * self.weights)
-        return sure_gain(before, after)
 
 
 def mended(recipe: Recipe, seed: int, confirm: float) -> dict[str, Any]:
@@ -211,7 +54,7 @@ def mended(recipe: Recipe, seed: int, confirm: float) -> dict[str, Any]:
     trained, refused = list[dict[str, Any]](), dict[str, str]()
     if ways:
         before = errors_as_judged(watched.model, copied(recipe, watched.probe, "trained"), recipe)
-        repairing = Repairing(recipe, watched.probe, len(watched.losses), seed, row_weights(verdict, recipe), before)
+        repairing = Repairing(recipe, watched.probe, len(watched.losses), seed, confirm, row_weights(verdict, recipe), before)
         repairing.run(ways)
         trained, refused = repairing.trained, repairing.refused
     kept = [each for each in trained if each["kept"]]

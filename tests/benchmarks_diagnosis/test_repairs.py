@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from families import BY_NAME
 from faults import faulty
 from programs import train
-from repair import TRAININGS, Repairing, copied, judged, mended, row_weights, skill, sure_gain, table
+from repair import mended, skill, table
+from repairing import TRAININGS, Repairing, copied, judged, row_weights, sure_gain
 
 from leadline.diagnose import watch
 from leadline.diagnose.findings import Finding, Verdict
@@ -36,9 +38,16 @@ class Imagined(Repairing):
     """Trainings whose outcomes are given by the changes that were made; what is not given gains nothing."""
 
     better: ClassVar[dict[str, float]] = {}
+    seen: ClassVar[list[Way]] = []
 
     def _refusal(self, text: str) -> str:
         return "it is so already" if text == "zero_grad" else ""
+
+    def _enough(self) -> bool:
+        return any(each["kept"] and each["score"] > 0.8 for each in self.trained)
+
+    def _look_again(self) -> Way | None:
+        return self.seen.pop(0) if self.seen else None
 
     def _train(self, way: Way, texts: list[str]) -> bool:
         score = self.better.get(" & ".join(texts), 0.5)
@@ -47,11 +56,11 @@ class Imagined(Repairing):
         return score > best
 
 
-def imagined(ways: list[Way], better: dict[str, float]) -> tuple[list[str], list[str]]:
+def imagined(ways: list[Way], better: dict[str, float], seen: tuple[Way, ...] = ()) -> tuple[list[str], list[str]]:
     """The trainings that were made, and what stays changed."""
     nothing = np.zeros(0)
-    made = Imagined(BY_NAME["moons"].recipe("adam", 0), None, 1, 0, nothing, nothing)
-    made.better = better  # type: ignore[misc]
+    made = Imagined(BY_NAME["moons"].recipe("adam", 0), None, 1, 0, 1.0, nothing, nothing)
+    made.better, made.seen = better, list(seen)  # type: ignore[misc]
     made.run(ways)
     assert len(made.trained) <= TRAININGS
     return [each["changes"] for each in made.trained], made.stays
@@ -59,7 +68,7 @@ def imagined(ways: list[Way], better: dict[str, float]) -> tuple[list[str], list
 
 RATE, HEAD, WEIGHTS = (
     Way("rate_too_low", "rate", 10.0),
-    Way("head_or_loss_wrong", "head", certain=True),
+    Way("head_or_loss_wrong", "head", confirmed=True, certain=True),
     Way("saturation", "initialize"),
 )
 
@@ -69,21 +78,29 @@ def test_what_a_copy_refuses_costs_no_training() -> None:
 
 
 def test_a_second_change_is_made_beside_the_first() -> None:
-    trained, stays = imagined([RATE, WEIGHTS], {"rate(10)": 0.7, "rate(10) & initialize": 0.9})
+    confirmed = [replace(each, confirmed=True) for each in (RATE, WEIGHTS)]
+    trained, stays = imagined(confirmed, {"rate(10)": 0.7, "rate(10) & initialize": 0.9})
     assert trained == ["rate(10)", "rate(10) & initialize"]
     assert stays == ["rate(10)", "initialize"]
 
 
+def test_as_long_as_it_is_worse_than_simple_methods_it_is_looked_at_again() -> None:
+    found, other = replace(RATE, confirmed=True), Way("", "clip", 1.0, confirmed=True)
+    better = {"rate(10)": 0.7, "rate(10) & clip(1)": 0.9}
+    assert imagined([found, WEIGHTS], better, (other,)) == (["rate(10)", "rate(10) & clip(1)"], ["rate(10)", "clip(1)"])
+    assert imagined([found, WEIGHTS], {**better, "rate(10)": 0.85}, (other,))[0] == ["rate(10)"]
+    assert imagined([found, WEIGHTS], better)[0] == ["rate(10)"]
+
+
 def test_what_is_certain_stays_though_it_gained_nothing_alone() -> None:
-    trained, stays = imagined([HEAD, WEIGHTS, RATE], {"head & rate(10)": 0.9})
+    trained, stays = imagined([HEAD], {"head & rate(10)": 0.9}, (WEIGHTS, RATE))
     assert trained == ["head", "head & initialize", "head & rate(10)"]
     assert stays == ["head", "rate(10)"]
 
 
 def test_two_changes_that_gain_only_together_are_found() -> None:
-    trained, stays = imagined([WEIGHTS, RATE], {"initialize & rate(10)": 0.9})
+    trained, _ = imagined([WEIGHTS, RATE], {"initialize & rate(10)": 0.9})
     assert trained == ["initialize", "rate(10)", "initialize & rate(10)"]
-    assert stays == ["initialize", "rate(10)"]
     trained, stays = imagined([WEIGHTS, RATE], {"rate(10)": 0.9})
     assert trained == ["initialize", "rate(10)"]
     assert stays == ["rate(10)"]

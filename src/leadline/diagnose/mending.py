@@ -113,7 +113,7 @@ def attempts_for(verdict: Verdict, readings: Readings, plan: Plan, *, tried: Col
 
 def _untried(finding: Finding, outcome: Outcome) -> bool:
     """Whether a training that came out badly had no time for a trial of this: the training anew is the trial then."""
-    return outcome.bad and not finding.tried
+    return outcome.bad and not finding.tried and finding.kind not in _STEPS
 
 
 def _by_gain(branches: Sequence[Branch]) -> list[Branch]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from leadline.diagnose.findings import Verdict
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import apply_changes
 from leadline.diagnose.rules.judging import WORTH, candidates_of, settles
+from leadline.diagnose.rules.of_trials import confirms, gained
 from leadline.diagnose.rules.outcomes import outcome_of
-from leadline.diagnose.rules.suspicions import Candidate, Change
+from leadline.diagnose.rules.ranking import LAST_RESORTS
+from leadline.diagnose.rules.suspicions import Candidate, Change, beside_another
+from leadline.diagnose.trials.changes import TOGETHER
 from leadline.diagnose.trials.gains import is_sure
 from leadline.diagnose.trials.twins import written
 
@@ -45,8 +48,9 @@ class Way:
 def ways_to_mend(verdict: Verdict, readings: Readings) -> list[Way]:
     """The changes that the findings ask for, what is confirmed first, and then those that other suspicions ask for.
 
-    Of each kind the change that gained most in a trial comes first, then those that no trial decided. All kinds have their
-    first change before any has its second: a copy may refuse one ("gradients are zeroed already"), or it may not help.
+    After what is confirmed comes what gained beside another change. Of each kind those come that gained in a trial, the one
+    that gained most first, or, where none did, those that no trial decided. All kinds have their first change before any has
+    its second: a copy may refuse one ("gradients are zeroed already"), or it may not help.
 
     Args:
         verdict: on the training; a healthy one asks for nothing.
@@ -61,36 +65,63 @@ def ways_to_mend(verdict: Verdict, readings: Readings) -> list[Way]:
     if verdict.healthy:
         return []
     candidates = sorted(candidates_of(readings, outcome_of(readings)), key=lambda each: -each.strength)
-    findings = sorted(verdict.findings, key=lambda each: not each.confirmed)
-    columns = [[*_of_kind(each.kind, candidates, readings, confirmed=each.confirmed)] for each in findings]
-    known = {each.kind for each in findings}
-    others = dict.fromkeys(each.kind for each in candidates if each.strength >= WORTH and each.kind not in known)
-    columns += [[*_of_kind(kind, candidates, readings, confirmed=False)] for kind in others]
+    sure = [[*_of_kind(each.kind, candidates, readings, confirmed=True)] for each in verdict if each.confirmed]
+    others = [each.kind for each in verdict if not each.confirmed]
+    suspects = sorted((each.kind for each in candidates if each.strength >= WORTH), key=lambda kind: kind in LAST_RESORTS)
+    others += [kind for kind in dict.fromkeys(suspects) if kind not in {each.kind for each in verdict}]
+    open_ = [[*_of_kind(kind, candidates, readings, confirmed=False)] for kind in others]
+    firsts = [ways[0] for ways in sure if ways]
+    order = [*firsts, *_beside(readings, candidates, firsts)]
+    order += [way for row in itertools.zip_longest(*sure, *open_) for way in row if way is not None]
     first: dict[Change, Way] = {}
-    for row in itertools.zip_longest(*columns):
-        for way in filter(None, row):
-            first.setdefault((way.change, way.argument), way)
+    for way in order:
+        first.setdefault((way.change, way.argument), way)
     return list(first.values())
 
 
 def _of_kind(kind: str, candidates: Sequence[Candidate], readings: Readings, *, confirmed: bool) -> Iterator[Way]:
-    own = [each for each in candidates if each.kind == kind]
+    outcome, own = outcome_of(readings), [each for each in candidates if each.kind == kind]
     asked = list(dict.fromkeys(change for each in own for change in each.changes))
     wanted = asked or apply_changes(kind, readings, own[0].extra if own else {})
     tried = {change: best for change in wanted if (best := _best_trial(change, readings)) is not None}
-    gained = {change: branch for change, branch in tried.items() if is_sure(branch.gain, branch.gain_se)}
-    in_vain = {change for change, branch in tried.items() if change not in gained and settles(branch, readings)}
-    order = [*sorted(gained, key=lambda change: -gained[change].gain)]
-    order += [change for change in wanted if change not in gained and change not in in_vain]
-    if confirmed and not gained:  # it is certain all the same
-        order += [change for change in wanted if change in in_vain]
-    for change, argument in order:
+    proven = [change for change, branch in tried.items() if confirms(branch, outcome)]
+    order = sorted(proven, key=lambda change: -gained(tried[change], outcome))
+    if confirmed and not order and not any(each.proven for each in own) and _gained_beside(wanted, readings):
+        return  # `_beside` has it
+    confirmed = confirmed and bool(asked or not own)  # else what is wrong is certain, and what mends it is not
+    # What gained nothing alone is left out, unless it is certain all the same: then something else hides what it mends.
+    in_vain = {change for change, branch in tried.items() if not confirmed and settles(branch, readings)}
+    for change, argument in order or [each for each in wanted if each not in in_vain]:
         name = _FROM_THE_START.get(change, change)
         value = argument if name == change else 1 + float(argument or 1) if name == "longer" else None
-        yield Way(kind, name, value, confirmed, confirmed and not gained)
+        yield Way(kind, name, value, confirmed, confirmed and not order)
+
+
+def _gained_beside(wanted: Collection[Change], readings: Readings) -> bool:
+    changes = {*wanted, *map(beside_another, wanted)}
+    return any((each.change, each.argument) in changes and is_sure(each.gain, each.gain_se) for each in readings.further)
+
+
+def _beside(readings: Readings, candidates: Sequence[Candidate], firsts: Sequence[Way]) -> Iterator[Way]:
+    """What gained beside a change: by itself where that is made already, else both as one."""
+    sure = [each for each in readings.further if is_sure(each.gain, each.gain_se)]
+    for branch in sorted(sure, key=lambda each: -each.gain):
+        change = branch.change, branch.argument
+        kind = next((each.kind for each in candidates if change in map(beside_another, each.changes)), "") or _usual_kind(
+            change
+        )
+        if readings.beside_change in [way.text for way in firsts]:
+            yield Way(kind, *change, confirmed=True)
+        else:
+            yield Way(kind, TOGETHER.join((readings.beside_change, written(*change))), confirmed=True)
+
+
+def _usual_kind(change: Change) -> str:
+    """Of a rate that nothing pointed to."""
+    return "rate_too_low" if float(change[1] or 1) > 1 else "rate_too_high"
 
 
 def _best_trial(change: Change, readings: Readings) -> Branch | None:
-    """Of the trials of this change, alone and beside another, the one that gained most."""
-    trials = [each for each in (*readings.branches, *readings.further) if (each.change, each.argument) == change]
+    """The trial of this change alone that gained most."""
+    trials = [each for each in readings.branches if (each.change, each.argument) == change]
     return max(trials, key=lambda each: each.gain, default=None)

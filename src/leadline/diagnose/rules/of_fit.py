@@ -57,7 +57,7 @@ def stopped_too_early(readings: Readings, outcome: Outcome) -> Iterator[Candidat
         if clear or slope < -0.1
         else "The training ended after so few steps that the network was not done.",
         (Measure("slope of the loss at the end", slope, low=-0.1), Measure("steps", readings.program.steps, low=100)),
-        (("go_on", 1.0), *((("go_on", more),) if few and more > 1 else ())),
+        (("go_on", 1.0), *((("go_on", more),) if few and more > 1 and outcome.bad else ())),
         severity="moderate",
     )
 
@@ -200,10 +200,10 @@ def mode_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
             Measure("share of steps in evaluation mode", evaluation, high=0.0),
             Measure("error that running statistics add to that with statistics of batches", stale, high=least),
         ),
-        (*((("training_mode", None),) if evaluation > 0.9 else ()), ("statistics", None), ("batch", 32)),
+        (*((("training_mode", None),) if evaluation >= 0.5 else ()), ("statistics", None), ("batch", 32)),
         proven=evaluation > 0.9 or stale > least,
         hurts=off > 0.5 or evaluation > 0.9 or stale > least,
-        extra={"change": "training_mode" if evaluation > 0.9 else "statistics"},
+        extra={"change": "training_mode" if evaluation >= 0.5 else "statistics"},
     )
 
 
