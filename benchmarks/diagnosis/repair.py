@@ -30,6 +30,7 @@ import torch
 from faults import parts_of
 from harm import rate_of
 from judging import chance, shown
+from mending_ways import ways_to_mend
 from programs import Trained, train
 from recipe import Recipe
 from repairing import Repairing, copied, errors_as_judged, row_weights
@@ -43,7 +44,6 @@ RESTORED = 0.9
 def mended(recipe: Recipe, seed: int, confirm: float) -> dict[str, Any]:
     """Train, diagnose, change, train again, verify: one change, and as long as there are others, up to three trainings."""
     from leadline.diagnose import watch
-    from leadline.diagnose.mending_ways import ways_to_mend
 
     watched = train(recipe, seed, watch=watch)
     began = time.perf_counter()

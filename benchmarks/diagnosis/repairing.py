@@ -12,10 +12,25 @@ from typing import Any
 import numpy as np
 import torch
 from judging import answers, shown
+from mending_ways import Way
 from programs import outputs_of
 from recipe import Recipe
 
+from leadline.diagnose import mending
+from leadline.diagnose.rules.judging import WORTH, candidates_of
+from leadline.diagnose.rules.outcomes import behind, outcome_of
+from leadline.diagnose.rules.second_faults import changes_beside
+from leadline.diagnose.subject import Rows
+from leadline.diagnose.trials.branching import branches
+from leadline.diagnose.trials.changes import TOGETHER, change_copy, parts_of
+from leadline.diagnose.trials.copied_training import copy_of
+from leadline.diagnose.trials.gains import best_of, is_sure
+from leadline.diagnose.trials.habits import habits_of
+from leadline.diagnose.trials.scoring import WORST
+
 TRAININGS = 3  # anew, at most
+SECOND_LOOK = "second look"
+"""In place of a kind, of what gained when a mended copy was looked at again."""
 
 
 def copied(recipe: Recipe, probe: Any, start: str) -> Any:
@@ -23,10 +38,6 @@ def copied(recipe: Recipe, probe: Any, start: str) -> Any:
 
     Both kinds are there before anything is changed, so that what is done to inputs is done to all of them.
     """
-    from leadline.diagnose.subject import Rows
-    from leadline.diagnose.trials.copied_training import copy_of
-    from leadline.diagnose.trials.habits import habits_of
-
     subject = probe.subject()
     subject.task, subject.classes = probe.readings.program.task, probe.readings.program.classes
     subject.train, subject.valid = Rows(*recipe.arrays.train), Rows(*recipe.arrays.valid)
@@ -51,8 +62,6 @@ def judged(copy: Any, recipe: Recipe) -> tuple[np.ndarray[Any, Any], float]:
 
 def squares_of(copy: Any) -> np.ndarray[Any, Any]:
     """Of what is rebuilt: the squared error of each row over the variance, bounded as that of a number is."""
-    from leadline.diagnose.trials.scoring import WORST
-
     copy.set_training(False)
     with torch.no_grad():
         given = copy.outputs_of(copy.answer(copy.held.inputs)).double()
@@ -73,17 +82,15 @@ def errors_as_judged(model: torch.nn.Module, old: Any, recipe: Recipe) -> np.nda
 
 def row_weights(verdict: Any, recipe: Recipe) -> np.ndarray[Any, Any]:
     """Of the held-out rows: each class counts as much as any other where rare classes were ignored, as in `--mend`."""
-    from leadline.diagnose.mending import row_weights as weights_by
 
     targets = recipe.arrays.valid[1]
     classes = targets.reshape(len(targets), -1)[:, 0].long()
-    weights = weights_by(verdict, classes) if recipe.arrays.task in ("classes", "binary") else None
+    weights = mending.row_weights(verdict, classes) if recipe.arrays.task in ("classes", "binary") else None
     return np.ones(len(targets)) if weights is None else weights.double().numpy()
 
 
 def sure_gain(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> bool:
     """Fewer errors by more than two standard errors; row by row, unless some rows were left out as unfit."""
-    from leadline.diagnose.trials.gains import is_sure
 
     if len(before) == len(after):
         gain = before - after
@@ -108,12 +115,12 @@ class Repairing:
     best: np.ndarray[Any, Any]
     stays: list[str] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
-    pending: list[Any] = field(default_factory=list)
+    pending: list[Way] = field(default_factory=list)
     looked: set[Any] = field(default_factory=set)
     trained: list[dict[str, Any]] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
 
-    def run(self, ways: Sequence[Any]) -> None:
+    def run(self, ways: Sequence[Way]) -> None:
         """Go through the ways that are confirmed, or, where nothing stays changed, through those that are only suspected.
 
         If two of these gained nothing, the last training has both. While the network is worse than simple methods it is looked
@@ -132,16 +139,8 @@ class Repairing:
                 break
             self._attempt(another)
 
-    def _look_again(self) -> Any:
+    def _look_again(self) -> Way | None:
         """What gains most beside the changes that stay, in trials for as long again; None where nothing does."""
-        from leadline.diagnose.mending_ways import Way
-        from leadline.diagnose.rules.judging import WORTH, candidates_of
-        from leadline.diagnose.rules.outcomes import outcome_of
-        from leadline.diagnose.rules.second_faults import changes_beside
-        from leadline.diagnose.trials.branching import branches
-        from leadline.diagnose.trials.changes import TOGETHER, parts_of
-        from leadline.diagnose.trials.gains import best_of
-
         subject, readings = self.probe.subject(), self.probe.readings
         subject.task, subject.classes = readings.program.task, readings.program.classes
         made = [name for text in self.stays for name, _ in parts_of(text)]
@@ -152,12 +151,10 @@ class Repairing:
         if best is None:
             return None
         self.looked.add((best.change, best.argument))
-        return Way("looked at again", best.change, best.argument, confirmed=True)
+        return Way(SECOND_LOOK, best.change, best.argument, confirmed=True)
 
     def _enough(self) -> bool:
         """Whether something is better, and now no worse than what simple methods reach."""
-        from leadline.diagnose.rules.outcomes import behind, outcome_of
-
         if not any(each["kept"] for each in self.trained):
             return False
         outcome = outcome_of(self.probe.readings)
@@ -168,7 +165,7 @@ class Repairing:
         )
         return not behind(float(self.best.mean()), outcome.best, spread, outcome.constant)
 
-    def _attempt(self, way: Any) -> None:
+    def _attempt(self, way: Way) -> None:
         """Train with a change beside those that stay: those that were better, and those that are certain."""
         if way.kind in self.done or (way.kind == "non_finite" and any(each["kept"] for each in self.trained)):
             return  # what is kept has numbers to be compared
@@ -176,13 +173,11 @@ class Repairing:
             self.refused[way.text] = told
         elif self._train(way, [*self.stays, way.text]) or (way.certain and not self.trained[-1]["worse"]):
             self.stays.append(way.text)
-            self.done.add(way.kind)
+            self.done |= {way.kind} - {SECOND_LOOK}
         else:
             self.pending.append(way)
 
     def _refusal(self, text: str) -> str:
-        from leadline.diagnose.trials.changes import change_copy, parts_of
-
         if {name for name, _ in parts_of(text)} & {name for made in self.stays for name, _ in parts_of(made)}:
             return "it was changed already"
         try:
@@ -190,10 +185,8 @@ class Repairing:
         except (RuntimeError, ValueError, IndexError) as error:
             return f"{type(error).__name__}: {error}"[:200]
 
-    def _train(self, way: Any, texts: list[str]) -> bool:
+    def _train(self, way: Way, texts: list[str]) -> bool:
         """Train a copy with these changes to its end; whether it is surely better than the best so far."""
-        from leadline.diagnose.trials.changes import TOGETHER, change_copy
-
         began, text = time.perf_counter(), TOGETHER.join(texts)
         new = copied(self.recipe, self.probe, "initial")
         torch.manual_seed(self.seed)

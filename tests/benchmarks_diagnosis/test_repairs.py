@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from families import BY_NAME
 from faults import faulty
+from mending_ways import Way
 from programs import train
 from repair import mended, skill, table
 from repairing import TRAININGS, Repairing, copied, judged, row_weights, sure_gain
 
 from leadline.diagnose import watch
 from leadline.diagnose.findings import Finding, Verdict
-from leadline.diagnose.mending_ways import Way
 
 
 def test_a_fault_that_can_be_repaired_is() -> None:

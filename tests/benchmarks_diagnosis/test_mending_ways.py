@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mending_ways import ways_to_mend
+
 from leadline.diagnose.findings import Finding, Verdict
-from leadline.diagnose.mending_ways import ways_to_mend
 from leadline.diagnose.readings import Branch, Readings
 
 

@@ -107,9 +107,8 @@ def _beside(readings: Readings, candidates: Sequence[Candidate], firsts: Sequenc
     sure = [each for each in readings.further if is_sure(each.gain, each.gain_se)]
     for branch in sorted(sure, key=lambda each: -each.gain):
         change = branch.change, branch.argument
-        kind = next((each.kind for each in candidates if change in map(beside_another, each.changes)), "") or _usual_kind(
-            change
-        )
+        named = (each.kind for each in candidates if change in map(beside_another, each.changes))
+        kind = next(named, "") or _usual_kind(change)
         if readings.beside_change in [way.text for way in firsts]:
             yield Way(kind, *change, confirmed=True)
         else:
