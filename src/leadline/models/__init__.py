@@ -11,7 +11,7 @@ from leadline.models.adversarial.adversarial_networks import AdversarialPair, Pi
 from leadline.models.adversarial.adversarial_readings import game_readings, game_told
 from leadline.models.adversarial.adversarial_samples import drawn_pictures
 from leadline.models.adversarial.adversarial_sizes import SIDES
-from leadline.models.adversarial.adversarial_steps import LEAST_PICTURES, AdversarialStep, check_training_pictures
+from leadline.models.adversarial.adversarial_steps import AdversarialStep
 from leadline.models.adversarial.differentiable_changes import CHANGES, changed_pictures, named_changes
 from leadline.models.alexnets import alexnet, alexnet_2012
 from leadline.models.autoencoders.autoencoder_stacks import Pretrained, PretrainedLayer, load_pretrained, pretrain_autoencoders
@@ -166,7 +166,6 @@ __all__ = [
     "DIVERGENCES",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
-    "LEAST_PICTURES",
     "MODELS",
     "OBJECTIVES",
     "OF_ANY_LENGTH",
@@ -228,7 +227,6 @@ __all__ = [
     "belief_filters",
     "bicubic_filters",
     "changed_pictures",
-    "check_training_pictures",
     "codes_of",
     "column_errors",
     "column_gains",

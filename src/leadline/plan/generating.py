@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
 from leadline.data.dataset import Dataset
+from leadline.data.pictures.drawing_loading import check_drawable
 from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.pictures import Pictures
 from leadline.errors import ArgumentError, PlanError
 from leadline.losses.adversarial import ADVERSARIAL_LOSSES, adversarial_loss
-from leadline.models import OF_DRAWINGS, OF_INPUTS_ALONE, check_training_pictures
+from leadline.models import OF_DRAWINGS, OF_INPUTS_ALONE
 from leadline.models.adversarial.adversarial_sizes import doubled_map
 from leadline.optim import Plateau, make_schedule
 from leadline.plan.changes import numbers_chosen
@@ -41,7 +41,7 @@ def generate_facts(dataset: Dataset, why: dict[str, str]) -> dict[str, Any]:
     Errors: `DataError` for too few pictures, or pictures that are all the same.
     """
     inputs, answers = _inputs(dataset), dataset.schema.answers
-    check_training_pictures(torch.from_numpy(np.asarray(dataset.train.inputs)))
+    check_drawable(dataset.train.array)
     size, train = f"{inputs.height} × {inputs.width} × {inputs.channels}", len(dataset.train)
     of = f", of {answers.outputs} classes" if answers.outputs else ", of no class"
     why["data.task"] = f"pictures of {size}{of}, are learned to be drawn from noise"

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leadline.errors import ArgumentError, DataError
+from leadline.errors import ArgumentError
 from leadline.metrics.sample_spreads import sample_spread
 from leadline.models.adversarial.adversarial_evaluation import SampleEvaluation
 from leadline.models.adversarial.adversarial_networks import AdversarialPair, dcgan
 from leadline.models.adversarial.adversarial_readings import game_readings, game_told
 from leadline.models.adversarial.adversarial_samples import drawn_pictures
-from leadline.models.adversarial.adversarial_steps import AdversarialStep, check_training_pictures
+from leadline.models.adversarial.adversarial_steps import AdversarialStep
 from leadline.optim import make_optimizer
 from leadline.training import checkpoints, run_loop
 from leadline.training.best import Best
@@ -169,7 +169,8 @@ def test_readings() -> None:
 def test_what_the_readings_say() -> None:
     sound = {"real_right": 0.85, "fake_right": 0.9, "real_logit": 1.0, "fake_logit": -1.2, "spread": 0.95}
     assert game_told(sound) == ""
-    assert "collapsing" in game_told(sound | {"spread": 0.1})
+    # Only the variety of many drawings, on features, tells a collapse.
+    assert game_told(sound | {"spread": 0.1}) == ""
     won = sound | {"real_right": 0.99, "fake_right": 1.0, "real_logit": 6.0, "fake_logit": -6.0}
     assert "has won: it tells 99.0 %" in game_told(won)
     assert game_told(won, loss="wasserstein(penalty=1)") == ""
@@ -324,8 +325,6 @@ def test_pictures_that_do_not_fit_are_refused() -> None:
         step_of(pair_of())(torch.linspace(0, 255, 4 * 64).reshape(4, 1, 8, 8), NOW)
     with pytest.raises(ArgumentError, match="values from nan"):
         step_of(pair_of())(torch.full((4, 1, 8, 8), math.nan), NOW)
-    with pytest.raises(DataError, match="all the same"):
-        step_of(pair_of())(torch.zeros(4, 1, 8, 8), NOW)
     with pytest.raises(ArgumentError, match="got none"):
         step_of(pair_of(classes=2))(BATCH[0], NOW)
     with pytest.raises(ArgumentError, match="from 0 to 1"):
@@ -333,17 +332,10 @@ def test_pictures_that_do_not_fit_are_refused() -> None:
     step_of(pair_of())(BATCH[0], NOW)
 
 
-def test_pictures_that_cannot_be_learnt_from_are_refused() -> None:
-    generator = torch.Generator().manual_seed(0)
-    with pytest.raises(DataError, match="at least 64, and rather thousands; got 63"):
-        check_training_pictures(torch.rand(63, 1, 8, 8, generator=generator))
-    with pytest.raises(DataError, match="all the same"):
-        check_training_pictures(torch.rand(1, 1, 8, 8, generator=generator).expand(2000, 1, 8, 8))
-    flat = torch.rand(2000, 3, 1, 1, generator=generator).expand(2000, 3, 8, 8)
-    for pictures in (flat, flat.permute(0, 2, 3, 1)):
-        with pytest.raises(DataError, match="flat colour"):
-            check_training_pictures(pictures)
-    mixed = flat.clone()
-    mixed[1999, 0, 0, 0] += 1
-    check_training_pictures(mixed)
-    check_training_pictures((255 * torch.rand(64, 8, 8, 1, generator=generator)).to(torch.uint8))
+def test_a_first_batch_of_equal_pictures_is_learned_from() -> None:
+    """Of a set with many blank pages a small batch may hold nothing else, and that is no mistake."""
+    pair = pair_of()
+    before = pair.generator.project.weight.detach().clone()
+    logs = step_of(pair)(torch.full((4, 1, 8, 8), -1.0), NOW)
+    assert all(math.isfinite(value) for value in logs.values())
+    assert not torch.equal(pair.generator.project.weight, before)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
-from leadline.errors import ArgumentError, DataError
+from leadline.errors import ArgumentError
 from leadline.layers.arguments import check_whole
 from leadline.layers.conditional_norm import check_class_numbers
 from leadline.losses.adversarial import adversarial_loss, gradient_penalty
@@ -22,10 +22,7 @@ from leadline.models.adversarial.differentiable_changes import DRAWS, changed_pi
 from leadline.models.step_parts import in_evaluation
 from leadline.optim.shadow import Shadow
 
-LEAST_PICTURES = 64
-"""Fewer are refused: the smallest sets from which such networks were published to have learnt hold a hundred pictures."""
 _BEYOND = 1e-3  # of the range [−1, 1], for rounding
-_PART = 1024  # pictures looked at together: most sets show at the first of them that they are sound
 
 
 class AdversarialStep:
@@ -59,7 +56,7 @@ class AdversarialStep:
         precision: torch.float32, or torch.bfloat16 for autocast; the penalty is always in float32.
 
     Errors: `ArgumentError` for an argument out of range, and for pictures that are none of the pair's: another shape, or values
-        outside [−1, 1]; `DataError` for pictures that are all the same.
+        outside [−1, 1].
 
     Example:
         >>> from types import SimpleNamespace
@@ -243,58 +240,6 @@ class AdversarialStep:
             yield
 
 
-def check_training_pictures(pictures: Tensor) -> None:
-    """There are enough pictures to learn to draw from, and they differ.
-
-    Args:
-        pictures: all that are trained on, [N, …], as stored or prepared.
-
-    Errors: `DataError` for fewer than `LEAST_PICTURES`, for pictures that are all the same, and for pictures of which each is
-        one flat colour.
-
-    Example:
-        >>> check_training_pictures(torch.rand(100, 1, 8, 8))
-        >>> check_training_pictures(torch.zeros(100, 1, 8, 8))
-        Traceback (most recent call last):
-        ...
-        leadline.errors.DataError: The pictures are all the same, so there is nothing to learn from them but the one. Expected
-        pictures that differ; got 100 of one kind.
-    """
-    if len(pictures) < LEAST_PICTURES:
-        raise DataError(
-            "There are too few pictures to learn to draw from",
-            expected=f"at least {LEAST_PICTURES}, and rather thousands",
-            got=len(pictures),
-            do="With few of them the generator copies what it has seen; add pictures, or train an autoencoder.",
-        )
-    _refuse_one_kind(pictures)
-    if all(bool((part.flatten(2) == part.flatten(2)[:, :, :1]).all()) for part in _parts(_channels_first(pictures))):
-        raise DataError(
-            "Each picture is of one flat colour, so there are no shapes to learn",
-            expected="pictures with something on them",
-            got=f"{len(pictures):,} flat ones",
-        )
-
-
-def _channels_first(pictures: Tensor) -> Tensor:
-    """[N, C, …] whether the channels came first or, as stored, last."""
-    last = pictures.ndim == 4 and pictures.shape[3] <= 4 < pictures.shape[1]
-    return pictures.permute(0, 3, 1, 2) if last else pictures
-
-
-def _parts(pictures: Tensor) -> Iterator[Tensor]:
-    return (pictures[start : start + _PART] for start in range(0, len(pictures), _PART))
-
-
-def _refuse_one_kind(pictures: Tensor) -> None:
-    if all(bool((part == pictures[:1]).all()) for part in _parts(pictures)):
-        raise DataError(
-            "The pictures are all the same, so there is nothing to learn from them but the one",
-            expected="pictures that differ",
-            got=f"{len(pictures):,} of one kind",
-        )
-
-
 def _look_at(pictures: Tensor, expected: str) -> None:
     low, high = (float(value) for value in torch.aminmax(pictures))
     if not (low >= -1 - _BEYOND and high <= 1 + _BEYOND):
@@ -304,8 +249,6 @@ def _look_at(pictures: Tensor, expected: str) -> None:
             got=f"values from {low:.3g} to {high:.3g}",
             do="Prepare them with (x − 127.5) / 127.5 where they are bytes.",
         )
-    if len(pictures) > 1:
-        _refuse_one_kind(pictures)
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:
