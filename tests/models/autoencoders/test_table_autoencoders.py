@@ -85,7 +85,7 @@ def test_unknown_codes_count_as_0() -> None:
     told, outputs = MixedOutputs(0, (3,)), torch.tensor([[0.3, -1.0, 2.0]])
     strange = [told.errors(outputs, torch.tensor([[code]])).item() for code in (0.0, 7.0, -1.0, math.nan)]
     assert strange == [strange[0]] * 4
-    assert told.draw(torch.tensor([[0.0, 0.0, 99.0]])).tolist() == [[2.0]]
+    assert told.made_up(torch.tensor([[0.0, 0.0, 99.0]]), torch.Generator()).tolist() == [[2.0]]
 
 
 def test_the_gradients_are_right() -> None:
@@ -157,11 +157,23 @@ def test_it_tells_which_column_is_odd_and_what_it_should_hold() -> None:
 
 def test_rows_can_be_generated() -> None:
     model = table_autoencoder(EDGES, CATEGORIES, hidden="8", code=2, variational=True).eval()
-    for drawn in (False, True):
-        made = generated(model, 300, drawn=drawn)  # type: ignore[arg-type]
-        assert made.shape == (300, 5)
-        assert set(made[:, 3].unique().tolist()) <= {0.0, 1.0, 2.0, 3.0}
+    made = generated(model, 300)  # type: ignore[arg-type]
+    assert made.shape == (300, 5)
+    assert set(made[:, 3].unique().tolist()) <= {0.0, 1.0, 2.0, 3.0}
     assert len(made[:, 3].unique()) > 1
+
+
+def test_cells_that_are_made_up_have_the_distribution() -> None:
+    told = MixedOutputs(1, (3,))
+    with torch.no_grad():
+        assert told.spread is not None
+        deviation = float(told.spread().exp())
+        outputs = torch.tensor([[2.0, 0.0, 1.0, -1.0]]).repeat(20_000, 1)
+        made = told.made_up(outputs, torch.Generator().manual_seed(0))
+        assert torch.equal(made, told.made_up(outputs, torch.Generator().manual_seed(0)))
+    assert made[:, 0].mean().item() == pytest.approx(2, abs=0.03)
+    assert made[:, 0].std().item() == pytest.approx(deviation, rel=0.03)
+    torch.testing.assert_close(made[:, 1].long().bincount() / 20_000, outputs[0, 1:].softmax(0), atol=0.015, rtol=0)
 
 
 def test_columns_add_up() -> None:

@@ -142,7 +142,6 @@ class ReconstructionEvaluation:
         batches: of the validation split, in a fixed order; without shuffling.
         objective: as the step has it.
         prefix: what the columns start with.
-        then: is told the columns each time, for instance a schedule that waits for a plateau.
 
     Errors: `ArgumentError` where there is no row.
 
@@ -164,10 +163,9 @@ class ReconstructionEvaluation:
         objective: Objective,
         *,
         prefix: str = "valid_",
-        then: Callable[[dict[str, float]], None] | None = None,
     ) -> None:
         self.model, self.batches, self.objective = as_autoencoder(model), batches, objective
-        self.prefix, self.then = prefix, then
+        self.prefix = prefix
 
     def __call__(self) -> dict[str, float]:
         sums: dict[str, Tensor] = {}
@@ -186,10 +184,7 @@ class ReconstructionEvaluation:
         if not rows:
             raise ArgumentError("There is nothing to judge the autoencoder on", expected="at least 1 row")
         values = (torch.stack(list(sums.values())) / rows).tolist()
-        told = {self.prefix + name: value for name, value in zip(sums, values, strict=True)}
-        if self.then is not None:
-            self.then(told)
-        return told
+        return {self.prefix + name: value for name, value in zip(sums, values, strict=True)}
 
 
 def as_autoencoder(model: nn.Module) -> nn.Module:

@@ -6,7 +6,6 @@ B batch, F numbers, C categories, W = F + C places of a row, O = F + Σ cardinal
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -98,8 +97,6 @@ class MixedOutputs(OutputDistribution):
 
     present: Tensor
     always: Tensor
-    # The likeliest category of every row would leave out all rarer ones, and means all that numbers stray by.
-    drawn_when_made_up: ClassVar[bool] = True
 
     def __init__(self, numbers: int, categories: Sequence[int], *, indicators: Sequence[int] = ()) -> None:
         super().__init__()
@@ -135,7 +132,8 @@ class MixedOutputs(OutputDistribution):
         codes = [part.argmax(dim=1, keepdim=True) for part in self._logits(outputs)]
         return torch.cat([outputs[:, : self.numbers], *(code.to(outputs.dtype) for code in codes)], dim=1)
 
-    def draw(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def made_up(self, outputs: Tensor, generator: torch.Generator) -> Tensor:
+        # A draw: the likeliest category of every row would leave out all rarer ones, and means all that numbers stray by.
         parts = []
         if self.spread is not None:
             noise = torch.randn(len(outputs), self.numbers, generator=generator, device=outputs.device)

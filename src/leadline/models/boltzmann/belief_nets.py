@@ -69,9 +69,9 @@ class DeepBeliefNet(nn.Module):
             x = machine(x)
         return x
 
-    def start_from(self, rows: Tensor) -> list[str]:
+    def start_from(self, rows: Tensor) -> None:
         """Give the first machine the means of the data, see `RestrictedBoltzmannMachine.start_from`."""
-        return self.machines[0].start_from(rows)
+        self.machines[0].start_from(rows)
 
     def reconstruct(self, x: Tensor, *, layers: int | None = None) -> Tensor:
         """Up through so many machines (None: all) and down again, means at each layer: [B, *shape] → [B, *shape]."""

@@ -64,7 +64,7 @@ class ContrastiveDivergence:
         >>> from leadline.training import run_loop
         >>> machine = RestrictedBoltzmannMachine((4,), 8)
         >>> rows = torch.tensor([[1.0, 1, 0, 0], [0, 0, 1, 1]]).repeat(50, 1)
-        >>> _ = machine.start_from(rows)
+        >>> machine.start_from(rows)
         >>> history = run_loop(ContrastiveDivergence(machine, 0.5), [(rows, rows)] * 20, epochs=10)
         >>> history["loss"][0] > 0.9 and history["loss"][-1] < 0.1
         True
