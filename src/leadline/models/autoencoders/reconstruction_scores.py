@@ -16,8 +16,8 @@ from leadline.errors import ArgumentError
 from leadline.layers.arguments import check_whole
 from leadline.models.autoencoders.output_distributions import repeated
 from leadline.models.autoencoders.reconstruction_steps import as_autoencoder
-from leadline.models.autoencoders.step_noise import step_generator
 from leadline.models.autoencoders.variational_bounds import binarized, log_weights
+from leadline.models.step_noise import step_generator
 from leadline.models.step_parts import inputs_of
 
 _AT_ONCE, _VALUES_AT_ONCE = 20_000, 1 << 24  # rows × draws that are decoded together, and their values: maps take much more
