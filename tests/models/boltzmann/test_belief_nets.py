@@ -122,6 +122,14 @@ def test_machines_learn_one_after_the_other() -> None:
     assert history["valid_reconstruction"][1] < 3
 
 
+@pytest.mark.parametrize("arguments", [{"particles": 6}, {"precision": torch.bfloat16}])
+def test_a_machine_that_has_learned_keeps_no_memory(arguments: dict[str, Any]) -> None:
+    step = GreedyDivergence(DeepBeliefNet((1, 3, 4), (10, 8, 6)), **arguments)
+    run_loop(step, [pictures()] * 2, epochs=3)
+    held = [bool(part._buffers) or part._kept is not None or part.chains is not None for part in step.parts]
+    assert held == [False, False, True]
+
+
 def test_a_stack_learns_to_reconstruct() -> None:
     torch.manual_seed(0)
     made, rows = DeepBeliefNet((1, 3, 4), (24, 16)), pictures(64)

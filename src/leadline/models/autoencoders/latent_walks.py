@@ -126,16 +126,11 @@ def latent_grid(side: int, *, units: Sequence[int] = (0, 1), width: int = 2, aro
     middle = torch.zeros(width) if around is None else around
     if len(units) != 2 or units[0] == units[1] or not all(0 <= unit < len(middle) for unit in units):
         raise ArgumentError("A sheet has two axes", expected=f"2 different units of 0 to {len(middle) - 1}", got=tuple(units))
-    places = _normal_places(side).to(middle)
+    places = torch.special.ndtri((torch.arange(side, dtype=torch.float64) + 0.5) / side).to(middle)
     codes = middle.repeat(side * side, 1)
     codes[:, units[0]] = places.repeat(side)
     codes[:, units[1]] = places.flip(0).repeat_interleave(side)
     return codes
-
-
-def _normal_places(count: int) -> Tensor:
-    places: Tensor = torch.special.ndtri((torch.arange(count, dtype=torch.float64) + 0.5) / count)
-    return places
 
 
 def _times(start: Tensor, end: Tensor, steps: int) -> Tensor:

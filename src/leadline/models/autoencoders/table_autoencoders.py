@@ -1,4 +1,4 @@
-"""Autoencoders for tables: numbers and categories in one row, each told in its own way, and the error of each column.
+"""Autoencoders for tables: numbers and categories in one row, each told in its own way.
 
 B batch, F numbers, C categories, W = F + C places of a row, O = F + Σ cardinalities raw outputs.
 """
