@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 import leadline
 from leadline.data.unlabelled.reconstructions import Reconstructions
@@ -126,6 +128,16 @@ def test_other_rows_are_judged_too(digits: tuple[Run, Heard]) -> None:
     assert "anomaly_auroc" not in unlabelled["scores"]
     with pytest.raises(LeadlineError, match="no class '77'"):
         run.evaluate("digits", usual="0,77")
+
+
+def test_components_that_were_too_large_to_keep_are_told(digits: tuple[Run, Heard], tmp_path: Path) -> None:
+    folder = shutil.copytree(digits[0].folder, tmp_path / "run")
+    kept = load_file(folder / "components.safetensors")
+    save_file({"mean": kept["mean"]}, folder / "components.safetensors")
+    found = leadline.open(folder).evaluate("digits", usual="0,1")
+    assert [row["name"] for row in found["baselines"]] == ["mean"]
+    assert "too large to be kept" in found["note"]
+    assert "too large" not in digits[0].evaluate("digits", usual="0,1")["note"]
 
 
 def test_the_report_shows_what_was_told_again(digits: tuple[Run, Heard], drawn: None) -> None:
