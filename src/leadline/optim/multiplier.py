@@ -1,7 +1,4 @@
-"""A learning-rate schedule as a value: a pure function of progress that can be multiplied with another and be written down.
-
-And how its multipliers reach an optimizer.
-"""
+"""A learning-rate schedule as a value: a pure function of progress that is multiplied and written down; and rates set by it."""
 
 from __future__ import annotations
 
