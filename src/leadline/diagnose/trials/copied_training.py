@@ -20,7 +20,6 @@ from leadline.diagnose.trials.function_sites import Replacing, replaced
 from leadline.diagnose.trials.habits import Habits, own_rates
 from leadline.diagnose.trials.redrawing import redraw
 from leadline.diagnose.trials.scoring import TOLD, loss_names, part_losses, row_errors
-from leadline.optim import set_rates
 from leadline.training.recorded.updating import Update
 
 _FUSED = (SGD, Adam, AdamW, Adagrad)
@@ -195,7 +194,9 @@ class CopiedTraining:
             if time.perf_counter() > deadline:
                 return False
             if self.habits.rates:
-                set_rates(optimizer, rates, self.habits.multiplier(step / steps))
+                multiplier = self.habits.multiplier(step / steps)
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * multiplier
             rows = next(batches)
             if self.habits.zeroes and self.play is None:
                 optimizer.zero_grad()

@@ -16,7 +16,6 @@ from torch.optim import Optimizer
 
 from leadline.diagnose.trials.copied_graphs import CopiedGraph, leaves_of, near, tensors_by_name
 from leadline.diagnose.trials.copied_training import CopiedTraining
-from leadline.optim import set_rates
 from leadline.training.recorded.tracing import CannotRecordError
 from leadline.training.recorded.updating import Update
 
@@ -233,7 +232,9 @@ class _Updates:
 
     def __call__(self, gradients: list[Tensor], progress: float) -> None:
         if self._habits.rates:
-            set_rates(self._optimizer, self._rates, self._habits.multiplier(progress))
+            multiplier = self._habits.multiplier(progress)
+            for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+                group["lr"] = rate * multiplier
         for weight, gradient in zip(self._weights, gradients, strict=True):
             weight.grad = gradient[self._rows]
         self._update()
