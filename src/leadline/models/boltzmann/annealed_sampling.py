@@ -19,7 +19,7 @@ from leadline.models.boltzmann.boltzmann_machines import RestrictedBoltzmannMach
 
 _LARGEST_SUM = 24
 """Units of the smaller layer whose states are counted through: 16.8 million of them take a minute."""
-_VALUES_AT_ONCE = 2**23  # of states and what they mean for the other layer: 64 MB, and a few times that
+_VALUES_AT_ONCE = 2**20  # of states and what they mean for the other layer: 8 MB, which a cache holds
 _STRETCHES = ((0.5, 1 / 29), (0.9, 8 / 29), (1.0, 20 / 29))
 """Up to which temperature, and by which share of all steps: 500, 4,000 and 10,000 in Salakhutdinov and Murray."""
 
