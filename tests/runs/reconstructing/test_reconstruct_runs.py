@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 import leadline
 from leadline.data.unlabelled.reconstructions import Reconstructions
@@ -128,6 +130,16 @@ def test_other_rows_are_judged_too(digits: tuple[Run, Heard]) -> None:
         run.evaluate("digits", usual="0,77")
 
 
+def test_components_that_were_too_large_to_keep_are_told(digits: tuple[Run, Heard], tmp_path: Path) -> None:
+    folder = shutil.copytree(digits[0].folder, tmp_path / "run")
+    kept = load_file(folder / "components.safetensors")
+    save_file({"mean": kept["mean"]}, folder / "components.safetensors")
+    found = leadline.open(folder).evaluate("digits", usual="0,1")
+    assert [row["name"] for row in found["baselines"]] == ["mean"]
+    assert "too large to be kept" in found["note"]
+    assert "too large" not in digits[0].evaluate("digits", usual="0,1")["note"]
+
+
 def test_the_report_shows_what_was_told_again(digits: tuple[Run, Heard], drawn: None) -> None:
     page = digits[0].report().read_text(encoding="utf-8")
     assert page.count("data:image/png") >= 6
@@ -139,7 +151,7 @@ def test_the_report_shows_what_was_told_again(digits: tuple[Run, Heard], drawn: 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"model": "rbm", "model.hidden": 24, "training.learning_rate": 0.2},
+        {"model": "rbm", "model.hidden": 20, "training.learning_rate": 0.2},
         {"model": "deep_belief_net", "model.hidden": "24-12", "training.learning_rate": 0.2},
         {"model": "variational_autoencoder", "model.hidden": "32", "model.code": 4},
         {"model": "conv_autoencoder", "model.width": 4, "model.code": 4, "training.learning_rate": 0.01},
@@ -171,13 +183,6 @@ def test_every_family_goes_the_whole_way(changes: dict[str, Any], tmp_path: Path
         assert isinstance(machine, RestrictedBoltzmannMachine)
         found = run.results["likelihood"]["log_partition"], run.results["likelihood"]["log_partition_error"]
         assert abs(found[0] - exact_log_partition(machine)) < 5 * found[1] + 0.02
-
-
-def test_the_best_of_several_is_kept(tmp_path: Path) -> None:
-    changes = {**QUICK, "model": "rbm", "model.hidden": 8, "training.epochs": 2, "start.restarts": 2}
-    run = leadline.train("digits", changes=changes, folder=tmp_path / "run")
-    assert len(run.results["restarts"]["networks"]) == 2
-    assert (run.folder / "report.html").exists()
 
 
 def test_tables_say_which_column_is_odd(tmp_path: Path) -> None:

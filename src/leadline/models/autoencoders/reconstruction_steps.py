@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from leadline.errors import ArgumentError
 from leadline.models.autoencoders.reconstruction_objectives import Objective
 from leadline.models.step_parts import in_evaluation, inputs_of
-from leadline.optim import Clip
+from leadline.optim import Clip, set_rates
 
 
 class ReconstructionStep:
@@ -72,7 +72,7 @@ class ReconstructionStep:
     def __call__(self, batch: Any, progress: Any) -> dict[str, Tensor]:
         inputs = inputs_of(batch)
         if self.schedule is not None:
-            self.set_rates(self.schedule(progress.fraction))
+            set_rates(self.optimizer, self._rates, self.schedule(progress.fraction))
         self.optimizer.zero_grad()
         logs = self._add_gradients(inputs, progress)
         if self.penalties is not None:
@@ -97,14 +97,6 @@ class ReconstructionStep:
             for name, value in logs.items():
                 total[name] = total[name] + value * share if name in total else value * share
         return total
-
-    def set_rates(self, multiplier: float) -> None:
-        """Give each parameter group its learning rate times `multiplier`."""
-        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate * multiplier)
-            else:
-                group["lr"] = rate * multiplier
 
     @property
     def rate(self) -> float:

@@ -176,31 +176,6 @@ def feed_forward_network(net: DeepBeliefNet, outputs: int, *, dropout: float = 0
     return nn.Sequential(*upward_layers(net.machines, dropout=dropout), head.to(weight.device, weight.dtype))
 
 
-def unrolled_network(net: DeepBeliefNet) -> nn.Sequential:
-    """An autoencoder whose encoder is the net and whose decoder is the net turned round: it starts as `reconstruct`.
-
-    flatten → (linear → sigmoid) for each machine upwards → (linear → sigmoid) for each downwards → the shape of a row; the
-    last sigmoid is left out for Gaussian units, whose mean and scale go into the linear layer. Encoder and decoder are copies
-    of their own, so that fine-tuning may part them.
-
-    Shapes: [B, *shape] → [B, *shape].
-
-    Args:
-        net: trained, or not.
-
-    Example:
-        >>> unrolled_network(DeepBeliefNet((1, 8, 8), (100, 20)))(torch.rand(4, 1, 8, 8)).shape
-        torch.Size([4, 1, 8, 8])
-
-    Source: Hinton and Salakhutdinov (2006), Reducing the dimensionality of data with neural networks.
-    """
-    first = net.machines[0]
-    layers = upward_layers(net.machines)
-    for machine in reversed(net.machines):
-        layers += [_linear(*downward_weights(machine)), *([nn.Sigmoid()] if machine.visible == "bernoulli" else [])]
-    return nn.Sequential(*layers, nn.Unflatten(1, first.shape))
-
-
 def belief_filters(net: DeepBeliefNet, layer: int) -> NDArray[np.float32]:
     """What turns on each hidden unit of a machine, as far as a linear look tells: float32 [H, *shape].
 

@@ -206,6 +206,11 @@ class ContrastiveDivergence:
             self._buffers[rows] = Buffers.like(self.machine.weight.detach(), chains, rows, told)
         return self._buffers[rows]
 
+    def forget(self) -> None:
+        """Give back the memory of a machine that has learned: buffers, velocities, rounded weights and chains."""
+        self._kept, self.chains = None, None
+        self._buffers.clear()
+
     def state(self) -> dict[str, Any]:
         parts = self._parts()
         return {
