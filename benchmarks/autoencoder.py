@@ -4,15 +4,14 @@ deep: 784-1000-500-250-30 and back (sigmoid units, a linear code) from random we
 autoencoders, in turn after each epoch, beside PCA with 30 components; squared error of a test picture, summed over its pixels.
 The pre-trained network is also charged for its pre-training: its curve is told against all seconds of training.
 bound: 784-200-200-50 (tanh), pictures binarized anew at each step, K = 1 draw; the bound and log p(x) from 5,000 draws of the
-test pictures. shallow: the same stack below a classifier, of few labels and of many.
+test pictures.
 
-`python autoencoder.py [deep|bound|shallow]` runs one part and merges it into the results; LEADLINE_DATA says where MNIST lies.
+`python autoencoder.py [deep|bound]` runs one part and merges it into the results; LEADLINE_DATA says where MNIST lies.
 Minutes are set by MINUTES (default 8 a part); EPOCHS, ROWS make it smaller, to try the script.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import os
@@ -23,7 +22,7 @@ from typing import Any
 
 import torch
 from machine import RESULTS, machine, write
-from torch import Tensor, nn
+from torch import Tensor
 
 from leadline import data
 from leadline.models.autoencoders.autoencoder_stacks import Pretrained, load_pretrained, pretrain_autoencoders
@@ -33,7 +32,7 @@ from leadline.models.autoencoders.reconstruction_scores import codes_of, log_lik
 from leadline.models.autoencoders.reconstruction_steps import ReconstructionEvaluation, ReconstructionStep
 from leadline.models.autoencoders.variational_autoencoders import active_units, variational_autoencoder
 from leadline.models.autoencoders.variational_bounds import VariationalBound
-from leadline.training import Supervised, run_loop
+from leadline.training import run_loop
 from leadline.training.callbacks import Callback
 
 BATCH, SIZES = 100, (784, 1000, 500, 250, 30)
@@ -195,48 +194,14 @@ def bound() -> dict[str, Any]:
     return record
 
 
-def classifier(stack: Pretrained | None, units: int) -> nn.Sequential:
-    torch.manual_seed(0)
-    layers: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise(SIZES[: units + 1]):
-        layers += [nn.Linear(inputs, outputs), nn.Sigmoid()]
-    model = nn.Sequential(*layers, nn.Linear(SIZES[units], 10))
-    if stack is not None:
-        load_pretrained(model, stack.layers[:units])
-    return model
-
-
-def shallow() -> dict[str, Any]:
-    splits = mnist()
-    (train, digits), (test, answers) = splits["train"], splits["test"]
-    epochs = max(1, min(10, EPOCHS // 2))
-    stack = pretrain_autoencoders(SIZES[:4], Shuffled(train, digits), epochs=epochs, corruption="masking(0.25)")
-    record: dict[str, Any] = {"pretraining_epochs_a_layer": epochs, "runs": []}
-    for labels in (300, 3000, len(train)):
-        for depth in (1, 3):
-            for name in ("random", "pretrained"):
-                model = classifier(stack if name == "pretrained" else None, depth)
-                optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-                rounds = max(1, min(EPOCHS, math.ceil(EPOCHS * 3000 / labels)))
-                step = Supervised(model, nn.functional.cross_entropy, optimizer)
-                run_loop(step, Shuffled(train[:labels], digits[:labels]), epochs=rounds)
-                with torch.inference_mode():
-                    error = float((model.eval()(test).argmax(1) != answers).float().mean())
-                run = {"labels": labels, "depth": depth, "start": name, "epochs": rounds, "test_error": error}
-                record["runs"].append(run)
-                print(run, flush=True)
-    return record
-
-
 def main() -> None:
-    parts = {"deep": deep, "bound": bound, "shallow": shallow}
+    parts = {"deep": deep, "bound": bound}
     chosen = sys.argv[1:] or list(parts)
     path = RESULTS / "autoencoder.json"
     record = json.loads(path.read_text()) if path.exists() else {}
-    record["machine"] = machine("numpy")
     for name in chosen:
-        record[name] = parts[name]()
-    write("autoencoder", record)
+        record[name] = {"machine": machine("numpy"), **parts[name]()}
+        write("autoencoder", record)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Greedy pre-training beside none: digits with few labels and many, shallow and deep networks of sigmoid units.
 
-python benchmarks/pretraining.py [--seeds 5] [--width 128] [--few 100] [--epochs 100] [--data digits] [--json FILE]
+python benchmarks/pretraining.py [--seeds 5] [--width 128] [--few 100] [--epochs 100] [--data digits] [--tiny]
 
 Every network is `mlp` with sigmoid units and without batch normalization, trained by Adam at a constant rate until the loss on
 the validation rows has not got better for 20 epochs; its best weights are judged on test rows that nothing else has seen. With
@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import math
-import platform
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from machine import machine, write
 
 from leadline import data
 from leadline.metrics import accuracy
@@ -91,11 +89,13 @@ def main() -> None:
     for name, usual in (("seeds", 5), ("width", 128), ("few", 100), ("epochs", 100)):
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--data", default="digits")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--tiny", action="store_true", help="a few epochs, to see that it runs; writes nothing")
     asked = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, 1 thread, {asked.seeds} seeds\n")
+    if asked.tiny:
+        asked.seeds, asked.epochs = 1, 2
+    record: dict[str, Any] = {"machine": machine("numpy"), "settings": vars(asked), "rows": []}
+    print(f"one thread, {asked.seeds} seeds\n")
     print(f"{'labels':>8} {'layers':>7} " + " ".join(f"{way:>22}" for way in WAYS))
-    rows = []
     for few in (asked.few, 0):
         for depth in (1, 4):
             cells = []
@@ -116,10 +116,10 @@ def main() -> None:
                 error = statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else math.nan
                 seconds = statistics.median(each["pretraining"] + each["training"] for each in found)
                 cells.append(f"{statistics.mean(scores):6.2f} ± {error:4.2f} % {seconds:5.1f} s")
-                rows.append({"few": few, "depth": depth, "way": way, "trainings": found})
+                record["rows"].append({"few": few, "depth": depth, "way": way, "trainings": found})
             print(f"{few or 'all':>8} {depth:>7} " + " ".join(f"{cell:>22}" for cell in cells), flush=True)
-    if asked.json:
-        asked.json.write_text(json.dumps(rows, indent=1))
+    if not asked.tiny:
+        write("pretraining", record)
 
 
 if __name__ == "__main__":

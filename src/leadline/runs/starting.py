@@ -98,7 +98,7 @@ def train(
     plan = planned(known, dataset, changes, proposed=plan is None, observer=observer)
     if dataset.task == "ngram":
         check_ngram_plan(plan)
-    check_pretraining(plan)
+    check_pretraining(plan, dataset.schema)
     if dataset.task == "generate":
         check_generate_plan(plan)
     resolved = resolve(plan, dataset, observer.note)

@@ -21,6 +21,7 @@ from leadline.models.adversarial.adversarial_networks import AdversarialPair, dc
 from leadline.models.adversarial.adversarial_readings import game_readings, game_told
 from leadline.models.adversarial.adversarial_samples import drawn_pictures
 from leadline.models.adversarial.adversarial_steps import AdversarialStep
+from leadline.models.step_noise import step_generator
 from leadline.optim import make_optimizer
 from leadline.training import checkpoints, run_loop
 from leadline.training.best import Best
@@ -82,8 +83,7 @@ def test_one_step_is_the_textbooks(norm: str) -> None:
     generator_adam, discriminator_adam = adam_of(plain)
     ones, zeros = torch.ones(16), torch.zeros(16)
     for number in range(3):
-        step._reseed(torch.device("cpu"))
-        noise = torch.randn(16, 4, generator=step._random)
+        noise = torch.randn(16, 4, generator=step_generator(3, number))
         logs = step((real, BATCH[1]), NOW)
         fake = plain.generator(noise)
         discriminator_adam.zero_grad()
@@ -120,9 +120,8 @@ def test_the_penalty_joins_the_critics_gradient(classes: int) -> None:
         pair, tuple(torch.optim.SGD(p.parameters(), lr=0.1) for p in (pair.generator, pair.discriminator)),
         loss="wasserstein(penalty=7)", critic_steps=2, average=0.0,
     )  # fmt: skip
-    step._reseed(torch.device("cpu"))
-    noise = torch.randn(16, 4, generator=step._random)
-    shares = torch.rand(16, generator=step._random)
+    generator = step_generator(0, 0)
+    noise, shares = torch.randn(16, 4, generator=generator), torch.rand(16, generator=generator)
     logs = step(BATCH, NOW)
     real, asked = BATCH[0], BATCH[1] if classes else None
     fake = plain(noise, asked).detach()
@@ -230,23 +229,22 @@ def test_a_training_resumed_is_the_same_to_the_bit(changes: dict[str, Any], tmp_
         assert told[column] == told_again[column]
 
 
-def test_the_noise_of_each_step_is_its_own_and_the_seeds() -> None:
-    def noise(seed: int, steps: int) -> Tensor:
-        step = step_of(pair_of(), seed=seed)
-        step.steps = steps
-        step._reseed(torch.device("cpu"))
-        return torch.randn(4, generator=step._random)
-
-    draws = [noise(seed, steps) for seed in (0, 1) for steps in range(20)]
-    assert len({tuple(each.tolist()) for each in draws}) == 40
-    assert torch.equal(noise(1, 7), noise(1, 7))
-
-
 def test_rates_follow_the_schedule_in_both() -> None:
     step = step_of(pair_of(), schedule=lambda fraction: 1 - fraction)
     step(BATCH, SimpleNamespace(fraction=0.25))
     assert step.rate == pytest.approx(1.5e-3)
     assert step.discriminator_optimizer.param_groups[0]["lr"] == pytest.approx(1.5e-3)
+
+
+def test_rates_that_are_tensors_stay_the_same_tensors() -> None:
+    """A captured graph reads them where they are."""
+    pair, rates = pair_of(), [torch.tensor(0.1), torch.tensor(0.2)]
+    parts = (pair.generator, pair.discriminator)
+    optimizers: Any = tuple(torch.optim.SGD(part.parameters(), lr=rate) for part, rate in zip(parts, rates, strict=True))
+    AdversarialStep(pair, optimizers, schedule=lambda fraction: 1 - fraction)(BATCH, SimpleNamespace(fraction=0.75))
+    for optimizer, rate, expected in zip(optimizers, rates, (0.025, 0.05), strict=True):
+        assert optimizer.param_groups[0]["lr"] is rate
+        assert rate.item() == pytest.approx(expected)
 
 
 def test_halves_are_learnt_with_their_classes() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -19,7 +18,9 @@ from leadline.losses.adversarial import adversarial_loss, gradient_penalty
 from leadline.models.adversarial.adversarial_readings import game_readings
 from leadline.models.adversarial.adversarial_samples import as_pair
 from leadline.models.adversarial.differentiable_changes import DRAWS, changed_pictures, named_changes
+from leadline.models.step_noise import step_generator
 from leadline.models.step_parts import in_evaluation
+from leadline.optim import set_rates
 from leadline.optim.shadow import Shadow
 
 _BEYOND = 1e-3  # of the range [−1, 1], for rounding
@@ -105,7 +106,7 @@ class AdversarialStep:
         self._rates = [[float(group["lr"]) for group in each.param_groups] for each in optimizers]
         self._autocast = precision if precision != torch.float32 else None
         self._shadow = Shadow([*self.pair.generator.parameters(), *self.pair.generator.buffers()]) if average else None
-        self._random = torch.Generator()
+        self._random = torch.Generator()  # of the step that is being made
         self._looked = False
         self.steps = self.updates = 0  # batches seen; steps of the generator
         self._told = torch.zeros(())  # the generator's last loss
@@ -113,7 +114,7 @@ class AdversarialStep:
     def __call__(self, batch: Any, progress: Any) -> dict[str, Tensor]:
         real, classes = self._checked(batch)
         self._set_rates(getattr(progress, "fraction", 0.0))
-        self._reseed(real.device)
+        self._random = step_generator(self.seed, self.steps, real.device)
         noise = torch.randn(len(real), self.pair.latent, device=real.device, generator=self._random)
         generates = (self.steps + 1) % self.critic_steps == 0
         with self._precision(real), torch.set_grad_enabled(generates):
@@ -172,13 +173,6 @@ class AdversarialStep:
         draws = torch.rand(len(pictures), DRAWS, device=pictures.device, generator=self._random)
         return changed_pictures(pictures, draws, self.changes)
 
-    def _reseed(self, device: torch.device) -> None:
-        """Let what is drawn in this step depend on nothing but the seed and the number of the step."""
-        if self._random.device != device:
-            self._random = torch.Generator(device)
-        digest = hashlib.blake2b(f"{self.seed} {self.steps}".encode(), digest_size=8).digest()
-        self._random.manual_seed(int.from_bytes(digest, "little") >> 1)
-
     def _precision(self, like: Tensor) -> Any:
         return torch.autocast(like.device.type, dtype=self._autocast, enabled=self._autocast is not None)
 
@@ -202,8 +196,7 @@ class AdversarialStep:
             return
         multiplier = self.schedule(fraction)
         for optimizer, rates in zip((self.generator_optimizer, self.discriminator_optimizer), self._rates, strict=True):
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * multiplier
+            set_rates(optimizer, rates, multiplier)
 
     @property
     def rate(self) -> float:
