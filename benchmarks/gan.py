@@ -2,7 +2,7 @@
 
 `python gan.py speed` trains the networks of the PyTorch DCGAN example, stated anew for 28 × 28 pixels, with the example's own
 loop and with Leadline's step in turn, A B A B, after one round that does not count: once with the example's norms, once with
-Leadline's own (spectral norm in the discriminator, real and drawn pictures judged in one pass).
+spectral norm in the discriminator, which judges real and drawn pictures in one pass.
 
 `python gan.py distance [MINUTES]` trains each for so many minutes (5) on MNIST and on Fashion-MNIST and tells the Fréchet and
 the kernel distance of 10,000 drawings to the 10,000 test pictures, on the features before the head of a convolutional network
@@ -47,8 +47,8 @@ WIDTH = 8 if TINY else 64
 FEATURE_EPOCHS = 1 if TINY else 3
 MARKS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)  # shares of the minutes at which the drawings are judged
 SETTINGS: dict[str, dict[str, Any]] = {
-    "leadline, norms of the example": {"norm": "batch", "loss": "non_saturating", "average": 0.99},
-    "leadline": {"norm": "spectral", "loss": "hinge", "average": 0.99},
+    "leadline": {"norm": "batch", "loss": "non_saturating", "average": 0.99},  # as proposed
+    "leadline, spectral norm": {"norm": "spectral", "loss": "hinge", "average": 0.99},
 }
 
 

@@ -64,14 +64,17 @@ def test_one_class_and_another_seed(run: Run, type_in: TypeIn, workplace: Path) 
     assert "Did you mean 'bag'?" in " ".join(wrong.split())
 
 
-def test_single_pictures_in_a_folder(run: Run, type_in: TypeIn, workplace: Path) -> None:
+def test_single_pictures_in_a_folder(run: Run, type_in: TypeIn, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, said, _ = type_in("generate", run.folder, "--number", 12, "--out", "pictures")
     assert status == 0
     assert "12 pictures in pictures" in said
     names = sorted(path.name for path in Path("pictures").iterdir())
+    assert len(names) == 12
     assert names[:3] == ["01-ankle-boot.png", "02-bag.png", "03-ankle-boot.png"]
     with Image.open("pictures/02-bag.png") as picture:
         assert np.array_equal(np.asarray(picture), run.generate(12)[1])
+    # What is there is seen before minutes are spent on drawing.
+    monkeypatch.delattr("leadline.runs.making_up.made_inputs")
     status, _, wrong = type_in("generate", run.folder, "--number", 12, "--out", "pictures")
     assert status == 2
     assert "exists already" in wrong
@@ -82,7 +85,9 @@ def test_single_pictures_in_a_folder(run: Run, type_in: TypeIn, workplace: Path)
     [
         (["--out", "sheet.tiff"], "cannot be written as .tiff"),
         (["--number", "0"], "number"),
-        (["--number", "20000"], "no sheet"),
+        (["--number", "100000"], "no such sheet"),
+        (["--scale", "5000"], "at most 170,000,000 pixels. Give a folder"),
+        (["--out", "s.jpg", "--columns", "1", "--number", "1200"], "it would have 56 × 70,797 pixels. Expected at most"),
         (["--out", "folder", "--columns", "3"], "are for a sheet"),
         (["--steps", "5"], "Boltzmann"),
     ],

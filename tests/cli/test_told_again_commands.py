@@ -132,9 +132,20 @@ def test_look_alikes_by_code(run: Run, workplace: Path, type_in: TypeIn) -> None
     album.mkdir()
     for number, each in enumerate(leadline.data.load("digits").test.inputs[:12]):
         Image.fromarray(each[:, :, 0]).save(album / f"{number}.png")
-    status, out, err = type_in("similar", run.folder, album / "0.png", "--among", album, "--top", "3", "--no-sheet")
+    codes = run.features([album / f"{number}.png" for number in range(12)])
+    codes /= np.linalg.norm(codes, axis=1, keepdims=True)
+    cosines = codes @ codes[0]
+    asked = ("similar", run.folder, album / "0.png", "--among", album, "--top", "3", "--no-sheet")
+    status, out, err = type_in(*asked, "--json")
     assert status == 0, err
-    assert len([line for line in out.splitlines() if ".png" in line]) >= 4
+    similar = json.loads(out)["similar"]
+    numbers = [int(Path(row["file"]).stem) for row in similar]
+    assert 0 not in numbers, "itself is left out"
+    np.testing.assert_allclose([row["similarity"] for row in similar], cosines[numbers], atol=2e-3)  # kept in half precision
+    np.testing.assert_allclose(cosines[numbers], np.sort(np.delete(cosines, 0))[::-1][:3], atol=2e-3)
+    status, out, err = type_in(*asked)
+    assert status == 0, err
+    assert [line.split()[-1] for line in out.splitlines() if ".png" in line][1:] == [f"{number}.png" for number in numbers]
 
 
 def test_mistakes_are_told_before_anything_is_trained(workplace: Path, type_in: TypeIn) -> None:

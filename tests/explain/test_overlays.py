@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -106,6 +107,17 @@ def test_a_mosaic_has_its_pictures_in_order() -> None:
     ]
     with pytest.raises(ArgumentError, match="one size"):
         mosaic([pictures[0], np.zeros((1, 1, 3), np.uint8)])
+
+
+def test_a_mosaic_holds_no_enlarged_copies_beside_itself() -> None:
+    pictures = [np.zeros((10, 10, 3), np.uint8)] * 400
+    tracemalloc.start()
+    try:
+        sheet = mosaic(pictures, scale=10)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.2 * sheet.nbytes
 
 
 def test_a_sheet_shows_each_picture_and_says_whose_it_is() -> None:

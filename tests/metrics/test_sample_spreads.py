@@ -14,6 +14,7 @@ from torch import Tensor
 
 from leadline.errors import ArgumentError
 from leadline.metrics.sample_spreads import (
+    Copying,
     SampleSpread,
     copying,
     coverage,
@@ -124,9 +125,12 @@ def test_copies_are_found_and_what_is_made_up_is_none() -> None:
     copied = copying(training[:100] + 1e-3 * draw(100, 5, 2), training, held_out)
     assert copied.ratio < 0.01
     assert copied.share == 1
+    assert copied.copies
     fresh = copying(draw(200, 5, 3), training, held_out)
     assert fresh.ratio == pytest.approx(1, abs=0.1)
     assert fresh.share < 0.05
+    assert not fresh.copies
+    assert Copying(0.9, 0.2).copies, "a part of them is copied"
     with pytest.raises(ArgumentError, match="training rows too"):
         copying(training[:100], training, training[:50])
 

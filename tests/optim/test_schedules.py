@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leadline.errors import ArgumentError
 from leadline.optim.decays import constant, cosine, exponential, inverse_time, polynomial, step_drops
-from leadline.optim.multiplier import Schedule
+from leadline.optim.multiplier import Schedule, set_rates
 from leadline.optim.plateau import Plateau
 from leadline.optim.schedules import SCHEDULES, make_schedule, one_cycle, warm_up
 
@@ -203,3 +203,16 @@ def test_only_schedules_multiply() -> None:
         cosine() * 2.0  # type: ignore[operator]
     with pytest.raises(TypeError):
         Plateau() * 2.0  # type: ignore[operator]
+
+
+def test_rates_are_those_before_any_schedule_times_its_multiplier() -> None:
+    held = torch.tensor(0.5, dtype=torch.float64)
+    groups = [{"params": [torch.zeros(1)], "lr": 0.2}, {"params": [torch.zeros(1)], "lr": held}]
+    optimizer = torch.optim.SGD(groups)
+    for multiplier in (0.5, 0.1):
+        set_rates(optimizer, [0.2, 0.5], multiplier)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.02)
+    assert optimizer.param_groups[1]["lr"] is held, "a captured graph reads it where it is"
+    assert held.item() == pytest.approx(0.05)
+    with pytest.raises(ValueError, match="zip"):
+        set_rates(optimizer, [0.2], 1.0)

@@ -31,9 +31,10 @@ def test_every_choice_has_a_reason_with_a_number_of_these_pictures() -> None:
     plan = digits()
     assert plan.data.task == "generate"
     assert plan.model.name == "dcgan"
-    assert plan.model.arguments == {"width": 64, "latent": 32, "norm": "spectral", "conditional": True}
+    assert plan.model.arguments == {"width": 64, "latent": 32, "norm": "batch", "conditional": True}
     training = plan.training
-    assert (training.loss, training.optimizer, training.learning_rate, training.momentum) == ("hinge", "adam", 2e-4, 0.5)
+    assert (training.loss, training.optimizer) == ("non_saturating", "adam")
+    assert (training.learning_rate, training.momentum) == (2e-4, 0.5)
     assert (training.batch, training.epochs, training.monitor) == (64, 400, "valid_frechet")
     assert training.changes == "shift, cutout"
     for key in (
@@ -50,7 +51,7 @@ def test_every_choice_has_a_reason_with_a_number_of_these_pictures() -> None:
 
 def test_it_follows_the_pictures() -> None:
     colored = propose(pictures(400, side=32, channels=3))
-    assert colored.model.arguments == {"width": 32, "latent": 100, "norm": "spectral"}
+    assert colored.model.arguments == {"width": 32, "latent": 100, "norm": "batch"}
     assert colored.training.changes == "color, shift, cutout"
     assert colored.training.batch == 16
     few_of_each = propose(pictures(400, classes=30))
@@ -67,7 +68,7 @@ def test_it_follows_the_persons_own_choices() -> None:
     assert (plan.training.critic_steps, plan.training.momentum, plan.training.epochs) == (5, 0.0, 7)
     assert "the penalty bounds the discriminator" in plan.why["training.weight_decay"]
     assert "7 times 1,257" in plan.why["training.epochs"] or plan.why["training.epochs"] == "chosen by you"
-    assert digits({"training.loss": "non_saturating"}).model.arguments["norm"] == "spectral"
+    assert digits({"training.loss": "hinge"}).model.arguments["norm"] == "batch"
     assert digits({"training.optimizer": "sgd"}).training.learning_rate == pytest.approx(2e-3)
     assert digits({"model.conditional": False}).model.arguments["conditional"] is False
 

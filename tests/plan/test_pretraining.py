@@ -12,9 +12,11 @@ from leadline import data
 from leadline.data.unlabelled.reconstruction_loading import load_reconstruct
 from leadline.errors import LeadlineError
 from leadline.models import DeepBeliefNet, PretrainedLayer, autoencoder, load_pretrained
-from leadline.plan import propose
+from leadline.plan import build, propose
 from leadline.plan.network_building import network
 from leadline.plan.pretraining import _folded, check_pretraining, layers_of, pretrained
+from leadline.plan.training_rows import prepared_rows
+from leadline.training import run_loop
 
 QUICK = {"training.device": "cpu", "training.threads": 1, "training.epochs": 1, "model.width": 12, "model.depth": 2}
 
@@ -22,6 +24,11 @@ QUICK = {"training.device": "cpu", "training.threads": 1, "training.epochs": 1, 
 @pytest.fixture(scope="module")
 def digits() -> data.Dataset:
     return data.load("digits")
+
+
+@pytest.fixture(scope="module")
+def images() -> data.Dataset:
+    return load_reconstruct("digits")
 
 
 def test_a_perceptron_is_proposed_and_its_units_suit(digits: data.Dataset) -> None:
@@ -81,14 +88,74 @@ def test_hidden_units_of_the_network_are_the_probabilities_of_the_machine(digits
     assert float(hidden.std(dim=0).mean()) > 0.02
 
 
-def test_an_autoencoder_is_unrolled_from_its_stack() -> None:
-    dataset = load_reconstruct("digits")
-    changes = {"training.device": "cpu", "training.threads": 1, "model.hidden": "20", "model.code": 5}
-    plan = propose(dataset, {**changes, "start.pretrain": "autoencoder(epochs=2)"})
-    found = pretrained(plan, dataset)
+@pytest.mark.parametrize(
+    ("text", "output"),
+    [
+        ("autoencoder(epochs=10, learning_rate=0.01)", "bernoulli"),
+        ("autoencoder(epochs=10, learning_rate=0.01)", "gaussian"),
+        ("rbm(epochs=20, learning_rate=0.2)", "bernoulli"),
+    ],
+)
+def test_an_autoencoder_begins_by_telling_what_its_stack_tells(text: str, output: str, images: data.Dataset) -> None:
+    """Better than the mean picture would: log odds in the place of shades would be far worse."""
+    changes = {"training.device": "cpu", "training.threads": 1, "training.batch": 32, "model.hidden": "20", "model.code": 5}
+    plan = propose(images, {**changes, "model.output": output, "start.pretrain": text})
+    found = pretrained(plan, images)
     assert [layer["units"] for layer in found.layers] == [20, 5]
-    rbm = {"model.activation": "sigmoid", "model.code_activation": "sigmoid", "model.output": "bernoulli"}
-    assert len(pretrained(propose(dataset, {**changes, **rbm, "start.pretrain": "rbm(epochs=2)"}), dataset).layers) == 2
+    model: Any = network(plan, images.schema).eval()
+    model.load_state_dict(found.weights)
+    rows = prepared_rows(images, 2000)
+    with torch.no_grad():
+        error = (model.reconstruct(rows) - rows).square().mean()
+    assert error < 0.9 * rows.var(dim=0, correction=0).mean()
+
+
+def test_machines_that_tell_probabilities_begin_no_network_that_tells_shades(images: data.Dataset) -> None:
+    plan = propose(images, {"start.pretrain": "rbm"})
+    asked = {"activation": "sigmoid", "code_activation": "sigmoid", "output": "bernoulli"}
+    assert {name: plan.model.arguments[name] for name in asked} == asked
+    assert all(plan.why[f"model.{name}"] for name in asked)
+    check_pretraining(plan, images.schema)
+    with pytest.raises(LeadlineError, match="model.output = bernoulli"):
+        check_pretraining(plan.but({"model.output": "gaussian"}), images.schema)
+    # Numbers that are standardized are told as they are.
+    numbers = load_reconstruct(np.random.default_rng(0).normal(size=(60, 5)))
+    plan = propose(numbers, {"start.pretrain": "rbm"})
+    assert plan.model.arguments["output"] == "gaussian"
+    check_pretraining(plan, numbers.schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "depth", "width"), [("rbm(epochs=5, learning_rate=0.3)", 3, 64), ("autoencoder(epochs=10)", 4, 32)]
+)
+def test_a_deep_network_of_sigmoid_units_learns_sooner_from_layers_that_learned_first(
+    text: str, depth: int, width: int, digits: data.Dataset
+) -> None:
+    changes = {
+        "model": "mlp",
+        "model.activation": "sigmoid",
+        "model.batch_norm": False,
+        "model.dropout": 0.0,
+        "model.depth": depth,
+        "model.width": width,
+        "training.optimizer": "adam",
+        "training.learning_rate": 1e-3,
+        "training.schedule": "constant",
+        "training.average": "",
+        "training.batch": 32,
+        "training.device": "cpu",
+        "training.threads": 1,
+        "training.step": "plain",
+        "training.layout": "contiguous",
+    }
+    right = []
+    for way in ("", text):
+        plan = propose(digits, {**changes, **({"start.pretrain": way} if way else {})})
+        built: Any = build(plan, digits, first=pretrained(plan, digits).weights if way else None)
+        history = run_loop(built.step, built.batches, epochs=3, evaluate=built.evaluate)
+        right.append(history["valid_accuracy"][-1])
+    assert right[0] < 0.25
+    assert right[1] > right[0] + 0.15
 
 
 def test_an_autoencoder_made_of_machines_tells_rows_as_these_do() -> None:
@@ -119,7 +186,7 @@ def test_an_autoencoder_made_of_machines_tells_rows_as_these_do() -> None:
 )
 def test_what_cannot_be_pretrained_is_refused(changes: dict[str, Any], said: str, digits: data.Dataset) -> None:
     with pytest.raises(LeadlineError, match=said):
-        check_pretraining(propose(digits, {"start.pretrain": "rbm", **changes}))
+        check_pretraining(propose(digits, {"start.pretrain": "rbm", **changes}), digits.schema)
 
 
 def test_texts_are_checked_at_once(digits: data.Dataset) -> None:

@@ -89,6 +89,28 @@ def test_each_family_is_built_and_learns(changes: dict[str, Any], kind: type, co
         assert history["valid_loss"][-1] < history["valid_loss"][0]
 
 
+@pytest.mark.parametrize("model", ["rbm", "deep_belief_net"])
+def test_grey_values_are_drawn_where_that_is_asked_for(model: str, digits: data.Dataset) -> None:
+    plan = propose(digits, {**QUICK, "model": model})
+    grey: Any = build(plan, digits)
+    assert len(next(iter(grey.batches))[0].unique()) > 10
+    drawn: Any = build(plan.but({"training.loss": "contrastive_divergence(binarize=True)"}), digits)
+    first, later = (next(iter(drawn.batches.epoch(number)))[0] for number in (0, 1))
+    assert first.unique().tolist() == later.unique().tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("model", ["autoencoder", "conv_autoencoder"])
+def test_a_code_that_is_to_be_on_for_few_rows_has_units_from_0_to_1(model: str, digits: data.Dataset) -> None:
+    loss = "reconstruct(sparsity='kl(rho=0.05)')"
+    plan = propose(digits, {**QUICK, "model": model, "training.loss": loss, "model.code": 6})
+    assert plan.model.arguments["code_activation"] == "sigmoid"
+    assert plan.why["model.code_activation"]
+    built: Any = build(plan, digits)
+    history = run_loop(built.step, built.batches, epochs=2, evaluate=built.evaluate, best=built.best)
+    assert history["penalty_sparsity"][-1] < history["penalty_sparsity"][0]
+    assert "code_activation" not in propose(digits, {"training.loss": "reconstruct(sparsity='l1')"}).model.arguments
+
+
 def test_tables_and_rows_are_built_too() -> None:
     for source in ("iris", ROWS):
         dataset = load_reconstruct(source)
@@ -130,6 +152,15 @@ def test_an_autoencoder_begins_with_the_mean_picture(digits: data.Dataset) -> No
         ({"training.loss": "reconstuct"}, "persistent_divergence, reconstruct, variational_bound. Did you mean 'reconstruct'"),
         ({"training.loss": "hinge"}, "Expected one of contrastive_divergence, .*variational_bound"),
         ({"model": "rbm", "training.loss": "reconstruct"}, "is not how rbm learns"),
+        ({"training.loss": "reconstruct(sparsity='kl')", "model.code_activation": "identity"}, "model.code_activation=sigmoid"),
+        (
+            {"model": "variational_autoencoder", "training.loss": "reconstruct(sparsity='kl')"},
+            r"has no activation\. Take sparsity='l1'",
+        ),
+        (
+            {"model": "rbm", "model.visible": "gaussian", "training.loss": "contrastive_divergence(binarize=True)"},
+            "Leave binarize out",
+        ),
         ({"training.augment.flip": True}, "augment"),
         ({"training.optimizer": "lbfgs"}, "optimizer"),
         ({"model": "rbm", "training.optimizer": "adam"}, "optimizer"),
@@ -156,6 +187,18 @@ def test_units_that_are_on_or_off_refuse_other_values() -> None:
     dataset = load_reconstruct(ROWS)
     with pytest.raises(LeadlineError, match=r"numbers in \[0, 1\]"):
         build(propose(dataset, {**QUICK, "model": "rbm", "model.visible": "bernoulli"}), dataset)
+    for model, loss in (
+        ("rbm", "persistent_divergence"),
+        ("deep_belief_net", "contrastive_divergence"),
+        ("variational_autoencoder", "variational_bound"),
+    ):
+        plan = propose(dataset, {**QUICK, "model": model, "training.loss": f"{loss}(binarize=True)"})
+        with pytest.raises(LeadlineError, match="Leave binarize out"):
+            build(plan, dataset)
+    for model in ("autoencoder", "variational_autoencoder"):
+        plan = propose(dataset, {**QUICK, "model": model, "model.output": "bernoulli"})
+        with pytest.raises(LeadlineError, match="told as probabilities"):
+            build(plan, dataset)
 
 
 def test_a_table_with_categories_needs_its_own_network(tmp_path: Any) -> None:

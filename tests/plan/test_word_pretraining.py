@@ -77,4 +77,4 @@ def test_where_there_are_no_words_to_learn_it_is_said(text: Path, tmp_path: Path
 def test_other_networks_have_none() -> None:
     digits = data.load("digits")
     with pytest.raises(LeadlineError, match="no vectors of words"):
-        check_pretraining(propose(digits, {"start.pretrain": "word2vec"}))
+        check_pretraining(propose(digits, {"start.pretrain": "word2vec"}), digits.schema)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from leadline.report.drawings_section import copies_sentence, distance_sentence, drawings_outcome, drawings_view
+from leadline.report.drawings_section import distance_sentence, drawings_outcome, drawings_view
 from leadline.report.page import render, summary_card
 
 
@@ -28,13 +28,15 @@ RESULTS: dict[str, Any] = {
     "task": "generate",
     "noun": "pictures",
     "headline": "frechet",
-    "rows": {"train": 900, "valid": 200, "test": 300},
+    "rows": {"train": 900, "valid": 200, "test": 20_000},
+    "judged": 300,
     "scores": {"frechet": score(3.21)},
     "baselines": [{"name": "normal distribution of the pixels", "detail": "", "scores": {"frechet": score(40.0)}}],
     "floor": {"frechet": score(0.5)},
     "features": "a network that tells the 4 classes of these pictures (98.0 % right on others)",
+    "distances": "Distances are on features of a network: they compare networks on these pictures and are no FID.",
     "collapse": "",
-    "copying": {"ratio": 1.04, "share": 0.02},
+    "copying": {"told": "It makes up what it draws: a drawing is 1.04 times as far."},
 }
 DRAWN = {"sheet": uri(1), "nearest": uri(2), "film": uri(3, "GIF"), "columns": ["<a>", "b"]}
 
@@ -52,6 +54,7 @@ def test_the_page_shows_drawings_film_and_neighbours() -> None:
     assert "no FID. As many training pictures come to 0.5" in page
     assert "a drawing is 1.04 times as far" in page
     assert "pictures to learn from" in page
+    assert "20,000" in page, "the test pictures, of which 300 were taken to judge by"
     assert "3.21" in summary_card({"results": RESULTS})
 
 
@@ -62,8 +65,8 @@ def test_a_collapse_and_copies_come_first() -> None:
     assert told.details[0] == collapse
     page = render({"results": RESULTS | {"collapse": collapse}, "examples": {"drawn": DRAWN}})
     assert page.count(collapse) >= 2
-    copied = drawings_outcome(RESULTS | {"copying": {"ratio": 0.1, "share": 0.8}})
-    assert "It copies" in copied.details[-1]
+    copied = drawings_outcome(RESULTS | {"copying": {"told": "It copies."}})
+    assert copied.details[-1] == "It copies."
 
 
 def test_a_network_that_is_no_better_than_its_baseline_does_not_boast() -> None:
@@ -76,7 +79,7 @@ def test_what_is_missing_is_left_out() -> None:
     assert drawings_view(RESULTS, {"drawn": {"sheet": "javascript:alert(1)"}}) is None
     assert drawings_view(RESULTS, {"drawn": {"sheet": uri(1)}})["film"] == ""  # type: ignore[index]
     assert distance_sentence({}) == ""
-    assert copies_sentence({"ratio": float("nan"), "share": 0.0}) == ""
+    assert "" not in drawings_outcome(RESULTS | {"copying": None}).details
     assert drawings_outcome({"task": "generate"}).headline == "There is no test result yet."
     assert 'id="drawings"' not in render({"results": {"task": "generate", "name": "x"}})
 

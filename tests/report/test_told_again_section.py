@@ -59,5 +59,17 @@ def test_without_odd_rows_only_the_threshold_is_told() -> None:
     assert odd_sentence({}) == ""
 
 
+def test_how_likely_rows_are_is_told_with_its_doubts() -> None:
+    def said(**changes: Any) -> str:
+        view = told_again_view({**RESULTS, "likelihood": {"nats": -95.3, "rows": 300, "by": "the sum"} | changes}, {})
+        assert view is not None
+        return next((text for text in view["sentences"] if "nats" in text), "").replace("\u202f", " ").replace("\u2212", "-")
+
+    assert said() == "It makes 300 test rows as likely as -95.3 nats a row on average (the sum)."
+    assert "with log Z known to ± 0.12 (the sum)." in said(log_partition_error=0.12)
+    assert said(doubt="log Z rests on 3 of 100 chains").endswith("(the sum); log Z rests on 3 of 100 chains.")
+    assert said(nats=float("nan")) == ""
+
+
 def test_other_tasks_have_no_such_section() -> None:
     assert told_again_view({"task": "classes"}, {"told_again": [{"picture": PNG}]}) is None

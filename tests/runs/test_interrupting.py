@@ -26,7 +26,7 @@ from leadline.errors import (
     StorageError,
     TrainingError,
 )
-from leadline.runs import Run
+from leadline.runs import Observer, Run
 from leadline.runs.folder import locked
 
 
@@ -46,6 +46,25 @@ def test_interrupted_and_resumed_as_if_it_had_not_been(run: Run, tmp_path: Path,
     for name, tensor in run.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], tensor)
     assert resumed.history["loss"] == run.history["loss"]
+
+
+class AtNote(Observer):
+    """Ctrl-C as soon as something is told."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    def note(self, label: str, text: str) -> None:
+        if label == self.label:
+            raise KeyboardInterrupt
+
+
+def test_stopped_while_layers_are_pre_trained_it_is_not_said_that_they_are_kept(tmp_path: Path) -> None:
+    inputs, targets = tables("classes", 60)
+    changes = {"model": "mlp", "start.pretrain": "autoencoder(epochs=1)", "training.epochs": 1, "training.threads": 1}
+    with pytest.raises(Interrupted, match="before anything .* could be kept. Begin it again: leadline resume"):
+        leadline.train(inputs, targets=targets, folder=tmp_path / "run", changes=changes, observer=AtNote("pretrain"))
+    assert leadline.resume(tmp_path / "run", inputs, targets=targets).results["epochs"] == 1
 
 
 def test_arrays_are_needed_again_to_resume(tmp_path: Path) -> None:

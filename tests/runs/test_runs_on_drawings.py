@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,14 @@ from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.pictures import Pictures
 from leadline.data.schema import Schema
 from leadline.errors import ArgumentError, DataError, Interrupted, PlanError, RunError
+from leadline.explain import kept_film
 from leadline.metrics import frechet_distance, kernel_distance
-from leadline.models import drawn_pictures
-from leadline.runs import Observer, Run
+from leadline.metrics.sample_spreads import Copying
+from leadline.models import dcgan, drawn_pictures
+from leadline.runs import Observer, Run, drawings
 from leadline.runs.drawing_runs import Watch, judging_features, sheet_of
-from leadline.runs.drawings import compared_with, feature_rows, normal_of_pixels
+from leadline.runs.drawings import copying_text
+from leadline.runs.judging_drawings import compared_with, drawn_rows, feature_rows, normal_of_pixels
 from leadline.runs.making_up import file_names, made_up
 
 QUICK = {
@@ -129,6 +134,50 @@ def test_a_copy_of_any_training_picture_is_found_and_few_are_prepared_at_once() 
     assert torch.equal(known, prepare(torch.from_numpy(np.array(split.inputs))).flatten(1))
 
 
+def test_drawings_to_be_judged_are_never_held_all_at_once() -> None:
+    pair, seen = dcgan((1, 8, 8), classes=3, latent=4, width=4), list[int]()
+
+    def features(pictures: Tensor) -> Tensor:
+        seen.append(len(pictures))
+        return pictures.flatten(1)
+
+    classes = torch.arange(1500) % 2
+    found = drawn_rows(pair, 1500, classes, features)
+    assert max(seen) <= 1024
+    whole = drawn_pictures(pair, 1500, seed=2, classes=classes)
+    assert torch.equal(found.rows, whole.flatten(1))
+    assert len(found.places) == 8
+    assert torch.equal(found.shown, whole[found.places])
+
+
+def test_how_many_pictures_were_compared_is_said(run: Run) -> None:
+    assert run.results["copying"]["compared"] == run.results["rows"]["train"]
+    assert "Only" not in run.results["copying"]["told"]
+    told = copying_text(Copying(0.1, 0.8), 100_000, 300_000)
+    assert told.startswith("It copies: a drawing is 0.10 times as far")
+    assert told.endswith("Only 100,000 of the 300,000 training pictures were looked through.")
+
+
+def test_a_test_split_larger_than_what_is_judged_is_told_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawings, "_JUDGED", 25)
+    run = leadline.train(strokes(200)[0], changes=QUICK | {"training.epochs": 1}, folder=tmp_path / "run")
+    assert (run.results["rows"]["test"], run.results["judged"]) == (30, 25)
+    assert "from 25 pictures it had never seen" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_film_too_large_for_the_page_becomes_smaller(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Image.open(io.BytesIO(kept_film(run.folder / "sheets", most=8))) as whole:
+        size = whole.size
+    monkeypatch.setattr(drawings, "_FILM_BYTES", len(kept_film(run.folder / "sheets", most=8)) - 1)
+    kept = drawings._film(run.folder)
+    assert kept is not None
+    with Image.open(io.BytesIO(base64.b64decode(kept.split(",")[1]))) as film:
+        assert film.n_frames == 8  # type: ignore[attr-defined]
+        assert film.size[0] <= -(-size[0] // 2)
+    with Image.open(run.folder / "training.gif") as film:
+        assert film.n_frames == 41  # type: ignore[attr-defined]
+
+
 def test_the_folder_holds_sheets_a_film_and_drawings(run: Run, said: Notes, drawn: None) -> None:
     sheets = sorted(path.name for path in (run.folder / "sheets").iterdir())
     assert sheets == [f"epoch-{number:04}.png" for number in range(41)]
@@ -178,6 +227,30 @@ def weights(path: Path) -> bytes:
     return (path / "model.safetensors").read_bytes()
 
 
+class StopWhen(Observer):
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    def note(self, label: str, text: str) -> None:
+        if label == self.label:
+            raise KeyboardInterrupt
+
+
+def test_what_was_kept_is_said_as_it_is(tmp_path: Path) -> None:
+    """Ctrl-C while the features are learned leaves nothing; while drawings are judged it leaves the training."""
+    pictures, _ = strokes(150)
+    changes, told = QUICK | {"training.epochs": 1}, {}
+    for label in ("features", "judging"):
+        with pytest.raises(Interrupted) as caught:
+            leadline.train(pictures, changes=changes, folder=tmp_path / label, observer=StopWhen(label))
+        told[label] = str(caught.value)
+    assert "before anything" in told["features"]
+    assert "Begin it again: leadline resume" in told["features"]
+    assert "what was trained is saved" in told["judging"]
+    runs = [leadline.resume(tmp_path / label, pictures) for label in told]
+    assert weights(runs[0].folder) == weights(runs[1].folder)
+
+
 @pytest.mark.parametrize("at", [3, 17])
 def test_a_training_that_was_stopped_goes_on_to_the_bit(at: int, tmp_path: Path) -> None:
     pictures, classes = strokes(150)
@@ -197,6 +270,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_bit(at: int, tmp_path: Path)
 def test_it_is_judged_beside_other_pictures(run: Run, tmp_path: Path) -> None:
     own = run.evaluate(strokes(320)[0], strokes(320)[1])
     assert own["rows"] == 320
+    assert "judged by 48 drawings and pictures, this is by 320 of each: the Fréchet distance is larger for fewer" in own["note"]
     others = run.evaluate(strokes(60, seed=9)[0])
     assert others["scores"]["frechet"]["value"] < 4 * own["scores"]["frechet"]["value"]
     noise = run.evaluate(np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8))
@@ -233,6 +307,7 @@ def test_pictures_without_classes_from_a_folder(tmp_path: Path) -> None:
     assert again["rows"] == run.results["rows"]["test"]
     assert again["scores"] == run.results["scores"]
     assert "only its test split counts" in again["note"]
+    assert "larger for fewer" not in again["note"]
     with pytest.raises(ArgumentError, match="no classes"):
         run.generate(2, classes=["cat"])
 
@@ -244,7 +319,7 @@ def test_a_collapse_is_said_and_stands_in_the_results(tmp_path: Path) -> None:
     run = leadline.train(strokes(150)[0], changes=changes, folder=tmp_path / "run", observer=told)
     assert run.results["collapse"]
     assert any("seed" in step for step in run.results["next"])
-    assert any(label in ("collapse", "note") and "generator" in text for label, text in told.told)
+    assert [label for label, text in told.told if "generator" in text.lower()][:1] == ["collapse"]
     assert run.results["collapse"].split(":")[0] in (run.folder / "report.html").read_text()
 
 
@@ -261,11 +336,17 @@ def test_the_watch_waits_for_three_in_a_row_and_says_it_once() -> None:
         watch.hear(record)
     assert told.told[-1][0] == "note"
     assert "has won" in told.told[-1][1]
+    count = len(told.told)
+    for record in [sound, *[{**sound, "spread": 0.1}] * 3]:  # of a batch; the drawings that are judged are various
+        watch.hear(record)
+    assert len(told.told) == count
 
 
 def test_normal_pixels_have_the_mean_and_covariance_of_the_pictures() -> None:
     rows = 0.1 * torch.randn(400, 1, 2, 3) @ torch.randn(3, 3) + 0.2
-    drawn = normal_of_pixels(rows, 40_000).flatten(1)
+    parts = list(normal_of_pixels(rows, 40_000))
+    assert max(map(len, parts)) <= 1024
+    drawn = torch.cat(parts).flatten(1)
     learned = rows.flatten(1)
     torch.testing.assert_close(drawn.mean(0), learned.mean(0), atol=0.01, rtol=0)
     torch.testing.assert_close(drawn.T.cov(), learned.T.cov() * 399 / 400, atol=0.01, rtol=0.05)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 _SHEETS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _TABLES = (".csv", ".npy")  # for rows of numbers; of a table with words in it the first
-_MOST = 10_000  # pictures on a sheet, of which each is some thousand pixels
+_PIXELS, _JPEG_SIDE = 170_000_000, 65_500  # of a sheet: larger ones many programs refuse to open, and JPEG cannot hold
 
 
 @click.command("generate", short_help="Pictures or rows that a network makes up.", no_args_is_help=True)
@@ -55,9 +58,11 @@ def command(
     """
     from leadline import runs
     from leadline.data import Pictures
+    from leadline.runs.making_up import file_names, free_files, made_up_parts
 
     opened = runs.open(run)
     drawn = isinstance(opened.schema.inputs, Pictures)
+    parts: Iterator[Any] = made_up_parts(opened.model, opened.schema, number, seed=seed, classes=classes, steps=steps)
     path = out if out is not None else Path("sheet.png" if drawn else "rows.csv")
     single = drawn and (path.is_dir() or not path.suffix)
     if (single or not drawn) and (columns or scale):
@@ -65,19 +70,26 @@ def command(
         raise click.UsageError(f"--columns and --scale are for a sheet, and {instead}.")
     if not drawn:
         _check_rows(path, opened)
-    elif not single:
-        _check_sheet(path, number)
-    made: Any = opened.generate(number, classes=classes, seed=seed, steps=steps)
-    if not drawn:
-        saved = _save_rows(made, path)
     elif single:
-        saved = _save_files(opened, made, path, classes)
+        names = classes or (opened.schema.answers.names if getattr(opened.model, "classes", 0) else ())
+        paths = free_files(path, file_names(number, names))
     else:
-        saved = _save_sheet(opened, made, path, columns, scale, classes)
+        known = len(classes) or int(getattr(opened.model, "classes", 0))
+        columns = columns or (known if 1 < known <= 16 else 0)  # so that a column holds one class
+        _check_sheet(path, number, opened, columns, scale or 0)
+    # Steps that there are none of are told with the first part, and before a folder is made.
+    parts = itertools.chain([next(parts)], parts)
+    if not drawn:
+        _save_rows(parts, path)
+    elif single:
+        _save_files(parts, opened, paths)
+    else:
+        _save_sheet(parts, opened, path, columns or 0, scale or 0)
+    made = counted(number, "picture" if drawn else "row")
     if as_json:
         click.echo(json.dumps({"number": number, "seed": seed, "classes": list(classes), "path": str(path)}))
     else:
-        click.echo(labelled("saved", saved))
+        click.echo(labelled("saved", f"{made} in {path}" if single else f"{path}: {made}"))
 
 
 def _check_rows(path: Path, opened: Run) -> None:
@@ -92,73 +104,77 @@ def _check_rows(path: Path, opened: Run) -> None:
         raise RunExistsError(f"{path} exists already", do="Choose another with --out, or remove it first.")
 
 
-def _save_rows(rows: Any, path: Path) -> str:
+def _save_rows(parts: Iterator[Any], path: Path) -> None:
     """Rows of numbers, or of a table with its columns above."""
     import csv
     import io
 
     import numpy as np
 
-    from leadline import files
-
-    buffer = io.BytesIO()
-    if path.suffix.casefold() == ".npy":
-        np.save(buffer, rows)
-    else:
-        # As text in their own precision: 0.3 as a number of Python's would be 0.30000001192092896.
-        lines = [list(rows[0]), *(list(row.values()) for row in rows)] if isinstance(rows, list) else rows.astype(str).tolist()
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows(lines)
-        buffer.write(text.getvalue().encode())
-    with files.storage(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with files.writing(path) as file:
-        file.write(buffer.getvalue())
-    return f"{path}: {counted(len(rows), 'row')}"
+    with _written(path) as file:
+        if path.suffix.casefold() == ".npy":
+            np.save(file, np.concatenate(list(parts)))
+            return
+        for at, rows in enumerate(parts):
+            # As text in their own precision: 0.3 as a number of Python's would be 0.30000001192092896.
+            lines = [list(row.values()) for row in rows] if isinstance(rows, list) else rows.astype(str).tolist()
+            if at == 0 and isinstance(rows, list):
+                lines.insert(0, list(rows[0]))
+            text = io.StringIO(newline="")
+            csv.writer(text, lineterminator="\n").writerows(lines)
+            file.write(text.getvalue().encode())
 
 
-def _check_sheet(path: Path, number: int) -> None:
+def _check_sheet(path: Path, number: int, opened: Run, columns: int, scale: int) -> None:
     """Before anything is made up: whether there can be such a sheet."""
-    if path.suffix.casefold() not in _SHEETS:
+    from leadline.explain.samples.sample_sheets import sheet_size
+
+    kind = _SHEETS.get(path.suffix.casefold())
+    if kind is None:
         raise ArgumentError(
             f"A sheet cannot be written as {path.suffix}", expected="FILE.png or FILE.jpg, or a folder for single files"
         )
     if path.exists():
         raise RunExistsError(f"{path} exists already", do="Choose another with --out, or remove it first.")
-    if number > _MOST:
+    _, high, wide = opened.schema.inputs.shape
+    height, width = sheet_size(number, high, wide, columns=columns, scale=scale)
+    if height * width > _PIXELS or (kind == "JPEG" and max(height, width) > _JPEG_SIDE):
         raise ArgumentError(
-            "So many pictures make no sheet", expected=f"at most {_MOST:,}", got=number, do="Give a folder: --out DIR."
+            f"There can be no such sheet: it would have {width:,} × {height:,} pixels",
+            expected=f"at most {_PIXELS:,} pixels" + (f", and {_JPEG_SIDE:,} a side" if kind == "JPEG" else ""),
+            do="Give a folder, --out DIR, or fewer; --columns and --scale make another sheet.",
         )
 
 
-def _save_sheet(
-    opened: Run, pictures: Any, path: Path, columns: int | None, scale: int | None, classes: tuple[str, ...]
-) -> str:
-    import io
-
+def _save_sheet(parts: Iterator[Any], opened: Run, path: Path, columns: int, scale: int) -> None:
+    import numpy as np
     from PIL import Image
 
-    from leadline import files
     from leadline.explain.samples.sample_sheets import sample_sheet
     from leadline.runs.making_up import shown_bytes
 
-    known = len(classes) or int(getattr(opened.model, "classes", 0))
-    columns = columns or (known if 1 < known <= 16 else 0)  # so that a column holds one class
-    sheet = sample_sheet(shown_bytes(pictures, opened.schema), columns=columns, scale=scale or 0)
-    buffer = io.BytesIO()
-    Image.fromarray(sheet).save(
-        buffer, _SHEETS[path.suffix.casefold()], **({"optimize": True} if path.suffix == ".png" else {})
-    )
+    pictures = np.concatenate([shown_bytes(part, opened.schema) for part in parts])
+    sheet = Image.fromarray(sample_sheet(pictures, columns=columns, scale=scale))
+    kind = _SHEETS[path.suffix.casefold()]
+    with _written(path) as file:
+        sheet.save(file, kind, **({"optimize": True} if kind == "PNG" else {}))
+
+
+def _save_files(parts: Iterator[Any], opened: Run, paths: list[Path]) -> None:
+    from leadline.runs.making_up import png_bytes, shown_bytes
+
+    pictures = (picture for part in parts for picture in shown_bytes(part, opened.schema))
+    for path, picture in zip(paths, pictures, strict=True):
+        with _written(path) as file:
+            file.write(png_bytes(picture))
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[IO[bytes]]:
+    """A new file, and its folder where there is none."""
+    from leadline import files
+
     with files.storage(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     with files.writing(path) as file:
-        file.write(buffer.getvalue())
-    return f"{path}: {counted(len(pictures), 'picture')}"
-
-
-def _save_files(opened: Run, pictures: Any, folder: Path, classes: tuple[str, ...]) -> str:
-    from leadline.runs.making_up import file_names, save_one_by_one, shown_bytes
-
-    names = classes or (opened.schema.answers.names if getattr(opened.model, "classes", 0) else ())
-    save_one_by_one(shown_bytes(pictures, opened.schema), list(file_names(len(pictures), names)), folder)
-    return f"{counted(len(pictures), 'picture')} in {folder}"
+        yield file

@@ -179,13 +179,12 @@ def mosaic(pictures: list[Bytes], *, columns: int | None = None, gap: int = 1, s
         expected = "scale ≥ 1, gap ≥ 0 and columns ≥ 1"
         raise ArgumentError("There is no mosaic", expected=expected, got=f"scale {scale}, gap {gap}, columns {columns}")
     wide = columns or math.ceil(math.sqrt(len(pictures)))
-    larger = [each.repeat(scale, axis=0).repeat(scale, axis=1) for each in pictures]
-    height, width = larger[0].shape[:2]
-    rows = math.ceil(len(larger) / wide)
-    sheet = np.full((rows * (height + gap) - gap, min(wide, len(larger)) * (width + gap) - gap, 3), 255, np.uint8)
-    for at, each in enumerate(larger):
+    height, width = (scale * side for side in pictures[0].shape[:2])
+    rows = math.ceil(len(pictures) / wide)
+    sheet = np.full((rows * (height + gap) - gap, min(wide, len(pictures)) * (width + gap) - gap, 3), 255, np.uint8)
+    for at, each in enumerate(pictures):
         top, left = at // wide * (height + gap), at % wide * (width + gap)
-        sheet[top : top + height, left : left + width] = each
+        sheet[top : top + height, left : left + width] = each.repeat(scale, axis=0).repeat(scale, axis=1)
     return sheet
 
 

@@ -21,6 +21,7 @@ _AGAIN = 8  # nearest by the fast formula whose distances are taken exactly
 # distance 9.7, from 370 at its worst) have 0.60, 1.35 and 0.19, after seven 0.69, 1.40 and 0.35; of that last generator, led on
 # against a discriminator that stands still, 0.40, 0.87 and 0.02 after 50 steps and 0.26, 0.56 and 0.001 after 150.
 _PAIRWISE, _NEAREST, _COVERAGE = 0.45, 0.3, 0.04
+_COPIED_RATIO, _COPIED_SHARE = 0.5, 0.1  # below and beyond which samples count as copies
 
 
 class SampleSpread(NamedTuple):
@@ -193,12 +194,17 @@ class Copying(NamedTuple):
     in a hundred of the held-out rows: 0.01 where they are as near as those.
 
     Example:
-        >>> Copying(0.05, 0.9).share
-        0.9
+        >>> Copying(0.05, 0.9).copies, Copying(1.1, 0.02).copies
+        (True, False)
     """
 
     ratio: float
     share: float
+
+    @property
+    def copies(self) -> bool:
+        """Whether the samples are so near to training rows that the generator has to be said to copy."""
+        return self.ratio < _COPIED_RATIO or self.share > _COPIED_SHARE
 
 
 def copying(samples: Tensor, training: Tensor, held_out: Tensor) -> Copying:

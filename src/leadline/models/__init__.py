@@ -11,20 +11,20 @@ from leadline.models.adversarial.adversarial_networks import AdversarialPair, Pi
 from leadline.models.adversarial.adversarial_readings import game_readings, game_told
 from leadline.models.adversarial.adversarial_samples import drawn_pictures
 from leadline.models.adversarial.adversarial_sizes import SIDES
-from leadline.models.adversarial.adversarial_steps import LEAST_PICTURES, AdversarialStep, check_training_pictures
+from leadline.models.adversarial.adversarial_steps import AdversarialStep
 from leadline.models.adversarial.differentiable_changes import CHANGES, changed_pictures, named_changes
 from leadline.models.alexnets import alexnet, alexnet_2012
 from leadline.models.autoencoders.autoencoder_stacks import Pretrained, PretrainedLayer, load_pretrained, pretrain_autoencoders
 from leadline.models.autoencoders.autoencoders import Autoencoder, autoencoder, start_at_means
 from leadline.models.autoencoders.conv_autoencoders import conv_autoencoder
 from leadline.models.autoencoders.corruption import CORRUPTIONS, corruption_of
-from leadline.models.autoencoders.latent_walks import latent_grid, linear_path, path_through, spherical_path, unit_sweep
+from leadline.models.autoencoders.latent_walks import latent_grid, linear_path, path_through, spherical_path
 from leadline.models.autoencoders.odd_columns import ColumnGains, column_gains
 from leadline.models.autoencoders.output_distributions import OUTPUTS, output_distribution
 from leadline.models.autoencoders.reconstruction_objectives import OBJECTIVES, SPARSITIES, Reconstruct, objective_of
-from leadline.models.autoencoders.reconstruction_scores import codes_of, errors_of, log_likelihoods, surprises_of
+from leadline.models.autoencoders.reconstruction_scores import codes_of, log_likelihoods
 from leadline.models.autoencoders.reconstruction_steps import ReconstructionEvaluation, ReconstructionStep
-from leadline.models.autoencoders.table_autoencoders import column_errors, missing_indicators, table_autoencoder
+from leadline.models.autoencoders.table_autoencoders import missing_indicators, table_autoencoder
 from leadline.models.autoencoders.variational_autoencoders import (
     VariationalAutoencoder,
     active_units,
@@ -45,7 +45,6 @@ from leadline.models.boltzmann.belief_nets import (
     belief_filters,
     deep_belief_net,
     feed_forward_network,
-    unrolled_network,
 )
 from leadline.models.boltzmann.binarized_rows import BinarizedRows
 from leadline.models.boltzmann.boltzmann_machines import VISIBLE_UNITS, RestrictedBoltzmannMachine, hidden_filters, rbm
@@ -166,7 +165,6 @@ __all__ = [
     "DIVERGENCES",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
-    "LEAST_PICTURES",
     "MODELS",
     "OBJECTIVES",
     "OF_ANY_LENGTH",
@@ -228,9 +226,7 @@ __all__ = [
     "belief_filters",
     "bicubic_filters",
     "changed_pictures",
-    "check_training_pictures",
     "codes_of",
-    "column_errors",
     "column_gains",
     "conv_autoencoder",
     "conv_variational_autoencoder",
@@ -241,7 +237,6 @@ __all__ = [
     "divergence_of",
     "drawn_pictures",
     "encoding_layers",
-    "errors_of",
     "espcn",
     "exact_log_partition",
     "fast_convnet",
@@ -298,14 +293,11 @@ __all__ = [
     "spherical_path",
     "squeezenet",
     "start_at_means",
-    "surprises_of",
     "table_autoencoder",
     "tabular",
     "text_convnet",
     "tfidf_linear",
     "three_convolutions",
-    "unit_sweep",
-    "unrolled_network",
     "variational_autoencoder",
     "vgg11",
     "vgg13",

@@ -18,7 +18,7 @@ from leadline.errors import ArgumentError
 from leadline.losses.large_vocabularies import linear_cross_entropy
 from leadline.losses.sampled_words import sampled_cross_entropy
 from leadline.models.language_networks import LanguageModel
-from leadline.optim import Clip
+from leadline.optim import Clip, set_rates
 
 PADDING = 0
 """The target that does not count."""
@@ -122,11 +122,7 @@ class LanguageStep:
         multiplier = 1.0 if self.schedule is None else self.schedule(fraction)
         if self.nominal_length:
             multiplier *= length / self.nominal_length
-        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate * multiplier)
-            else:
-                group["lr"] = rate * multiplier
+        set_rates(self.optimizer, self._rates, multiplier)
 
     @property
     def rate(self) -> float:

@@ -5,7 +5,7 @@ from leadline.optim.averaging_once_stuck import AverageOnceStuck
 from leadline.optim.clipping import CLIPS, Clip, ClipNorm, ClipPercentile, ClipValue, make_clip
 from leadline.optim.decays import constant, cosine, exponential, inverse_time, polynomial, step_drops
 from leadline.optim.heads import FittedHead, fit_head
-from leadline.optim.multiplier import Schedule
+from leadline.optim.multiplier import Schedule, set_rates
 from leadline.optim.muon import Muon, hidden_matrices, orthogonalized
 from leadline.optim.optimizers import OPTIMIZERS, make_optimizer, parameter_groups
 from leadline.optim.penalties import Penalties
@@ -44,6 +44,7 @@ __all__ = [
     "orthogonalized",
     "parameter_groups",
     "polynomial",
+    "set_rates",
     "step_drops",
     "warm_up",
 ]

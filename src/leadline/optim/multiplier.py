@@ -1,9 +1,12 @@
-"""A learning-rate schedule as a value: a pure function of progress that can be multiplied with another and be written down."""
+"""A learning-rate schedule as a value: a pure function of progress that is multiplied and written down; and rates set by it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+from torch.optim import Optimizer
 
 
 class Schedule:
@@ -47,3 +50,28 @@ def half_cosine(progress: float) -> float:
         0.5
     """
     return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def set_rates(optimizer: Optimizer, rates: Sequence[float], multiplier: float) -> None:
+    """Give each parameter group of an optimizer its learning rate times a multiplier.
+
+    A rate that is a tensor is filled and stays where it is: a captured graph reads it there.
+
+    Args:
+        optimizer: changed in place.
+        rates: of its groups, in their order, as they were before any schedule.
+        multiplier: of a schedule.
+
+    Example:
+        >>> import torch
+        >>> groups = [{"params": [torch.zeros(1)], "lr": 0.5}, {"params": [torch.zeros(1)], "lr": torch.tensor(2.0)}]
+        >>> optimizer = torch.optim.SGD(groups)
+        >>> set_rates(optimizer, [0.5, 2.0], 0.25)
+        >>> [group["lr"] for group in optimizer.param_groups]
+        [0.125, tensor(0.5000)]
+    """
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate * multiplier)
+        else:
+            group["lr"] = rate * multiplier

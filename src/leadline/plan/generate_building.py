@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leadline.data.batches import Batches
@@ -114,12 +115,37 @@ def prepared_pictures(split: Split, schema: Schema, *, most: int) -> tuple[Tenso
         schema: that prepares them.
         most: at most so many, evenly spread.
     """
-    rows = np.unique(np.linspace(0, len(split) - 1, min(len(split), most)).round().astype(int))
+    rows = spread_out(len(split), most)
     stored = torch.from_numpy(np.ascontiguousarray(split.array[rows]))
-    targets = torch.from_numpy(np.asarray(split.targets)[rows])
-    known = schema.answers.outputs > 0 and bool((targets >= 0).all())
     prepared: Tensor = schema.inputs.preparer(torch.device("cpu"))(stored)
-    return prepared, targets if known else None
+    return prepared, known_classes(split, schema, rows)
+
+
+def known_classes(split: Split, schema: Schema, rows: NDArray[np.int64]) -> Tensor | None:
+    """The class numbers of some pictures of a split; None where not all are known.
+
+    Args:
+        split: of pictures.
+        schema: that says whether there are classes.
+        rows: which of the split.
+    """
+    targets = torch.from_numpy(np.asarray(split.targets)[rows])
+    return targets if schema.answers.outputs > 0 and bool((targets >= 0).all()) else None
+
+
+def spread_out(count: int, most: int) -> NDArray[np.int64]:
+    """Row numbers, at most so many of all, evenly spread.
+
+    Args:
+        count: of all rows.
+        most: of those that are taken.
+
+    Example:
+        >>> spread_out(9, 3).tolist(), spread_out(2, 3).tolist()
+        ([0, 4, 8], [0, 1])
+    """
+    rows: NDArray[np.int64] = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+    return rows
 
 
 def block_means(pictures: Tensor) -> Tensor:

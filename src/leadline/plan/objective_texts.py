@@ -40,6 +40,22 @@ def check_objective(text: str) -> object:
     return divergence_of(text) if parse_call(text, "loss").name in DIVERGENCES else objective_of(text)
 
 
+def penalizes_shares(loss: str) -> bool:
+    """Whether an objective asks units of the code to be on for a share of the rows, as only units from 0 to 1 can be.
+
+    Args:
+        loss: `training.loss`.
+
+    Errors: `ArgumentError` for a text that cannot be read.
+
+    Example:
+        >>> penalizes_shares("reconstruct(sparsity='kl(rho=0.1)')"), penalizes_shares("reconstruct(sparsity='l1')")
+        (True, False)
+    """
+    sparsity = parse_call(loss, "loss").keywords.get("sparsity", "none")
+    return parse_call(sparsity, "sparsity").name == "kl"
+
+
 def check_loss_of_task(text: str, task: str) -> None:
     """Refuse what names no loss at all, with a list of those of the task where it has some of its own.
 

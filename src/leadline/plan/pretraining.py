@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from leadline.data.batches import Batches
 from leadline.data.dataset import Dataset
 from leadline.data.pictures.pictures import Pictures
+from leadline.data.schema import Schema
 from leadline.data.unlabelled.unit_inputs import UnitPictures, UnitVectors, value_range
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, PlanError
@@ -29,6 +30,7 @@ from leadline.models import (
     load_pretrained,
     pretrain_autoencoders,
 )
+from leadline.models.autoencoders.output_distributions import BernoulliOutputs
 from leadline.models.boltzmann.belief_nets import downward_weights, upward_weights
 from leadline.optim import make_schedule
 from leadline.plan.network_building import started
@@ -37,6 +39,7 @@ from leadline.plan.record import Plan
 from leadline.plan.training_rows import prepared_rows
 from leadline.plan.word_pretraining import pretrain_words
 from leadline.plan.word_starts import width_of
+from leadline.spelling import parse_call
 from leadline.training import choose_device, run_loop
 from leadline.training.devices import settle
 
@@ -74,13 +77,18 @@ def pretrained_arguments(text: str, why: dict[str, str]) -> dict[str, Any]:
     return {"activation": "sigmoid", "batch_norm": False}
 
 
-def check_pretraining(plan: Plan) -> None:
+def check_pretraining(plan: Plan, schema: Schema) -> None:
     """Refuse a pre-training that the network does not allow, before the data are gone through.
+
+    Args:
+        plan: whole, for these data.
+        schema: of the data.
 
     Errors: `PlanError` that says what to change.
 
     Example:
-        >>> check_pretraining(Plan().but({"start.pretrain": "autoencoder", "model": "mlp"}))
+        >>> from leadline import data
+        >>> check_pretraining(Plan().but({"start.pretrain": "autoencoder", "model": "mlp"}), data.load("digits").schema)
     """
     if not plan.start.pretrain:
         return
@@ -120,6 +128,19 @@ def check_pretraining(plan: Plan) -> None:
                 + (", model.code_activation=sigmoid" if plan.model.name == "autoencoder" else "")
                 + " and model.batch_norm=false, or take start.pretrain=autoencoder.",
             )
+        if plan.model.name == "autoencoder" and isinstance(schema.inputs, UnitPictures | UnitVectors):
+            _check_told_as_probabilities(str(_argument(plan, "output")))
+
+
+def _check_told_as_probabilities(output: str) -> None:
+    """The way back of a machine whose units are on or off gives log odds, which would be no shades."""
+    if parse_call(output, "output").name != "bernoulli":
+        raise PlanError(
+            "A Boltzmann machine of values from 0 to 1 tells each as a probability, and this network as a shade",
+            expected="model.output = bernoulli",
+            got=f"model.output = {output}",
+            do="Set it so, or take start.pretrain=autoencoder.",
+        )
 
 
 def pretrained(plan: Plan, dataset: Dataset) -> Pretrained:
@@ -131,7 +152,7 @@ def pretrained(plan: Plan, dataset: Dataset) -> Pretrained:
 
     Errors: `PlanError` as `check_pretraining`; `TrainingError` where a layer's loss is no number.
     """
-    check_pretraining(plan)
+    check_pretraining(plan, dataset.schema)
     how, training = pretraining_of(plan.start.pretrain), plan.training
     device = choose_device(training.device)
     settle(device, seed=training.seed, threads=training.threads or None)
@@ -162,6 +183,7 @@ def pretrained(plan: Plan, dataset: Dataset) -> Pretrained:
                 activation=str(_argument(plan, "activation")),
                 last_activation=str(_argument(plan, "code_activation")) if plan.model.name == "autoencoder" else None,
                 corruption=how.corruption,
+                output=_output_of_first(model),
                 learning_rate=how.learning_rate,
                 seed=training.seed,
             )
@@ -208,6 +230,14 @@ def _stack(model: nn.Module) -> list[nn.Linear]:
             do="Take an activation that keeps its width, such as sigmoid.",
         )
     return chosen
+
+
+def _output_of_first(model: nn.Module) -> str | None:
+    """How the lowest layer tells the inputs: as an autoencoder that ends with its way back will. A perceptron has none."""
+    told_by = getattr(model, "distribution", None)
+    if told_by is None:
+        return None
+    return "bernoulli" if isinstance(told_by, BernoulliOutputs) else "gaussian"
 
 
 def _units(dataset: Dataset) -> tuple[Tensor | None, Tensor | None, bool]:

@@ -21,10 +21,12 @@ from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.data.unlabelled.unit_inputs import UnitPictures, UnitVectors
 from leadline.errors import PlanError
 from leadline.models import MODELS, OF_CODES, OF_UNITS
-from leadline.plan.changes import numbers_chosen
-from leadline.plan.objective_texts import check_objective_suits
+from leadline.plan.changes import numbers_chosen, settable
+from leadline.plan.objective_texts import check_objective, check_objective_suits, penalizes_shares
+from leadline.plan.pretraining_texts import pretraining_of
 from leadline.plan.record import ModelPlan, Plan, TrainingPlan
 from leadline.plan.training_rows import compared_sample, component_shares
+from leadline.spelling import parse_call
 
 _SMALL = 32  # pixels a side up to which pictures go through linear layers, which are as good there and faster
 _LOOKED_AT = 2000  # rows
@@ -32,6 +34,7 @@ _TOLD = 0.8  # of the variance, by as many components as the code has numbers
 _EXTREME, _MOSTLY = 0.1, 0.6  # a pixel so near to 0 or 1 is black or white; a share of such pixels that makes drawings
 _VARIATIONAL = ("variational_autoencoder", "conv_variational_autoencoder")
 _CONVOLUTIONAL = ("conv_autoencoder", "conv_variational_autoencoder")
+_WITHIN = ("sigmoid", "softmax")  # activations whose units are from 0 to 1
 _ROWS_TO_SEE = {"dense": 1_500_000, "convolutional": 300_000, "machine": 1_500_000}
 _MOST_EPOCHS = {"dense": 200, "convolutional": 100, "machine": 200}
 
@@ -104,7 +107,7 @@ def reconstruct_arguments(name: str, dataset: Dataset, changes: Mapping[str, Any
     elif rows < 20_000:
         given["dropout"] = 0.0
         why["model.dropout"] = f"cells of {rows:,} rows are swapped instead, which teaches what belongs together"
-    return given
+    return given | _units_of_code(name, changes, why, within=within)
 
 
 def reconstruct_training(
@@ -192,6 +195,7 @@ def check_reconstruct_plan(plan: Plan, dataset: Dataset) -> None:
             do=f"Leave {' and '.join(wrong)} out.",
         )
     check_objective_suits(training.loss, name, variational=is_variational(name, plan.model.arguments))
+    _check_values_suit(plan, dataset)
 
 
 def check_tells_again(name: str, schema: Schema) -> None:
@@ -210,6 +214,30 @@ def check_tells_again(name: str, schema: Schema) -> None:
         raise PlanError(
             f"The model {name!r} tells numbers, and {len(inputs.categories)} columns of the table are categories",
             do="Take model = table_autoencoder.",
+        )
+
+
+def _check_values_suit(plan: Plan, dataset: Dataset) -> None:
+    """What takes values for probabilities must get such: unseen on a device, a training on others would learn nonsense."""
+    name, arguments, loss, inputs = plan.model.name, plan.model.arguments, plan.training.loss, dataset.schema.inputs
+    code, within = str(arguments.get("code_activation", "identity")), isinstance(inputs, UnitPictures | UnitVectors)
+    if penalizes_shares(loss) and parse_call(code, "activation").name not in _WITHIN:
+        can = "code_activation" in settable(name)
+        raise PlanError(
+            "The sparsity kl is of units from 0 to 1",
+            got=f"code_activation = {code}" if can else f"model = {name}, whose code has no activation",
+            do="Set model.code_activation=sigmoid, or take sparsity='l1'." if can else "Take sparsity='l1'.",
+        )
+    if not within and parse_call(str(arguments.get("output", "gaussian")), "output").name == "bernoulli":
+        raise PlanError(
+            "Only values from 0 to 1 can be told as probabilities", got=inputs.describe(), do="Set model.output=gaussian."
+        )
+    visible = arguments.get("visible", "bernoulli")
+    if getattr(check_objective(loss), "binarize", False) and not (within and visible == "bernoulli"):
+        raise PlanError(
+            "Only values from 0 to 1 can be drawn to be on or off, for units that are so",
+            got=f"model.visible = {visible}" if within else inputs.describe(),
+            do="Leave binarize out.",
         )
 
 
@@ -236,6 +264,20 @@ def _output(name: str, sample: Tensor, why: dict[str, str], *, within: bool) -> 
         return "bernoulli"
     why["model.output"] = f"only {shown}, so each is told as a shade, by its squared error"
     return "gaussian(learned=True)" if variational else "gaussian"
+
+
+def _units_of_code(name: str, changes: Mapping[str, Any], why: dict[str, str], *, within: bool) -> dict[str, Any]:
+    """Activations and outputs that machines which learn the layers first, or a sparse code, ask for."""
+    if name == "autoencoder" and changes.get("start.pretrain") and pretraining_of(changes["start.pretrain"]).kind == "rbm":
+        reason = "the units of a Boltzmann machine are on with a probability, which is a sigmoid"
+        why["model.activation"] = why["model.code_activation"] = reason
+        if within:
+            why["model.output"] = "a machine of values from 0 to 1 tells each as the probability of being on"
+        return {"activation": "sigmoid", "code_activation": "sigmoid", **({"output": "bernoulli"} if within else {})}
+    if name in ("autoencoder", "conv_autoencoder") and penalizes_shares(str(changes.get("training.loss", "reconstruct"))):
+        why["model.code_activation"] = "the sparsity kl is of units from 0 to 1"
+        return {"code_activation": "sigmoid"}
+    return {}
 
 
 def _reconstruct(dataset: Dataset, noun: str, why: dict[str, str]) -> str:

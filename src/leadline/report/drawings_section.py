@@ -6,13 +6,12 @@ from typing import Any
 
 from leadline.report.data_sections import picture_view
 from leadline.report.sentences import Outcome
-from leadline.report.wording import as_number, as_percent, is_finite
+from leadline.report.wording import as_number, is_finite
 
 Record = dict[str, Any]
 View = dict[str, Any]
 
 _BYTES = 3_500_000  # of a page that is to stay below 5 MB
-_COPIED_RATIO, _COPIED_SHARE = 0.5, 0.1
 
 
 def drawings_view(results: Record, examples: Record) -> View | None:
@@ -30,7 +29,7 @@ def drawings_view(results: Record, examples: Record) -> View | None:
         **{name: view["source"] if view else "" for name, view in pictures.items()},
         "columns": [str(name) for name in shown.get("columns") or ()],
         "collapse": str(results.get("collapse") or ""),
-        "copies": copies_sentence(results.get("copying") or {}),
+        "copies": _copies(results),
         "distances": distance_sentence(results),
     }
 
@@ -43,10 +42,10 @@ def drawings_outcome(results: Record) -> Outcome:
 
     Example:
         >>> score = {"value": 4.0, "low": None, "high": None}
-        >>> drawings_outcome({"scores": {"frechet": score}, "rows": {"test": 270}}).headline
+        >>> drawings_outcome({"scores": {"frechet": score}, "judged": 270}).headline
         'Its drawings are at a Fréchet distance of 4 from 270 pictures it had never seen.'
     """
-    scores, rows = results.get("scores") or {}, (results.get("rows") or {}).get("test")
+    scores, rows = results.get("scores") or {}, results.get("judged")
     value = (scores.get("frechet") or {}).get("value")
     if not is_finite(value):
         return Outcome("There is no test result yet.")
@@ -58,7 +57,7 @@ def drawings_outcome(results: Record) -> Outcome:
         )
     return Outcome(
         f"{headline}{_beside(results, value)}.",
-        tuple(filter(None, (distance_sentence(results), copies_sentence(results.get("copying") or {})))),
+        tuple(filter(None, (distance_sentence(results), _copies(results)))),
     )
 
 
@@ -82,31 +81,18 @@ def distance_sentence(results: Record) -> str:
     """On which features distances are, and what real pictures come to.
 
     Example:
-        >>> print(distance_sentence({"features": "a network that tells 10 classes", "floor": None}))
-        Distances are on features of a network that tells 10 classes: they compare networks on these pictures and are no FID.
+        >>> floor = {"frechet": {"value": 0.5}}
+        >>> print(distance_sentence({"distances": "Distances are on features of our own.", "floor": floor}))
+        Distances are on features of our own. As many training pictures come to 0.5, about the least there can be.
     """
-    if not results.get("features"):
+    if not results.get("distances"):
         return ""
     floor = _frechet(results.get("floor"))
     least = (
         f" As many training pictures come to {as_number(floor, 3)}, about the least there can be." if floor is not None else ""
     )
-    return f"Distances are on features of {results['features']}: they compare networks on these pictures and are no FID.{least}"
+    return f"{results['distances']}{least}"
 
 
-def copies_sentence(copying: Record) -> str:
-    """Whether drawings are nearer to training pictures than other pictures are; "" where it is not known.
-
-    Example:
-        >>> print(copies_sentence({"ratio": 0.1, "share": 0.9}).replace("\u202f", " "))
-        It copies: a drawing is 0.10 times as far from the nearest training picture as a test picture is.
-    """
-    ratio, share = copying.get("ratio"), copying.get("share")
-    if not (is_finite(ratio) and is_finite(share)):
-        return ""
-    if ratio < _COPIED_RATIO or share > _COPIED_SHARE:
-        return f"It copies: a drawing is {ratio:.2f} times as far from the nearest training picture as a test picture is."
-    return (
-        f"It makes up what it draws: a drawing is {ratio:.2f} times as far from the nearest training picture as a test picture "
-        f"is, and {as_percent(share)} of the drawings are nearer than all but one test picture in a hundred."
-    )
+def _copies(results: Record) -> str:
+    return str((results.get("copying") or {}).get("told") or "")

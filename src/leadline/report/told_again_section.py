@@ -96,7 +96,8 @@ def _likely_sentence(results: Record) -> str:
     )
     if is_finite(found.get("log_partition_error")):
         text += f", with log Z known to ± {as_number(found['log_partition_error'], 2)}"
-    return f"{text} ({found.get('by')})."
+    doubt = f"; {found['doubt']}" if found.get("doubt") else ""
+    return f"{text} ({found.get('by')}){doubt}."
 
 
 def _classes(results: Record) -> list[View]:

@@ -6,7 +6,7 @@ import base64
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +20,13 @@ from leadline.data.schema import Schema
 from leadline.errors import ArgumentError, DataError, RunError
 from leadline.explain.samples.kept_sheets import kept_film
 from leadline.explain.samples.sample_sheets import beside_nearest_sheet, sample_sheet
-from leadline.metrics import copying, frechet_distance, kernel_distance, nearest_rows_of, sample_spread
-from leadline.metrics.sample_spreads import SampleSpread
+from leadline.metrics import copying, nearest_rows_of
+from leadline.metrics.sample_spreads import Copying
 from leadline.models import drawn_pictures
-from leadline.plan.generate_building import prepared_pictures
+from leadline.plan.generate_building import known_classes, prepared_pictures, spread_out
 from leadline.plan.record import Plan
 from leadline.runs.drawing_runs import FEATURES, FILM, SHEETS, judging_features, sheet_of
+from leadline.runs.judging_drawings import Drawn, compared_with, drawn_rows, feature_rows, judged, normal_of_pixels
 from leadline.runs.making_up import png_bytes, prepared_bytes, shown_bytes
 from leadline.runs.observer import Observer
 from leadline.runs.reloading import load_for
@@ -34,66 +35,13 @@ from leadline.runs.results import more_epochs, training_record
 from leadline.training import checkpoints as saved
 from leadline.transfer.own_features import OwnFeatures
 
-_JUDGED, _COMPARED = 10_000, 100_000  # test pictures, and training pictures among which the nearest are looked for
-_AT_ONCE = 1024  # stored pictures that are prepared together
-_PIXELS = 5000  # training pictures whose pixels the normal distribution is of
-_SHOWN, _NEAREST = 8, 5  # drawings beside training pictures, and how many of these each
+_JUDGED = 10_000  # test pictures at most, and as many drawings
+_PIXELS, _VALUES = 5000, 40_000_000  # training pictures whose pixels the normal distribution is of, and their pixels in all
+_NEAREST = 5  # training pictures beside each drawing that is shown with those most like it
 _DATA = 24  # pictures of the data in the report
-_SEED = 2  # of the drawings that are judged, another than those of the sheets and of the validation
-_FILM_BYTES, _FRAMES = 1_200_000, (60, 30, 15, 8)
-_SURE = 1.96
-_COPIED_RATIO, _COPIED_SHARE = 0.5, 0.1  # of `metrics.copying`, beyond which drawings are said to be copies
+_FILM_BYTES = 1_200_000
+_FRAMES = ((60, 1), (30, 1), (15, 1), (8, 1), (8, 2), (8, 4), (8, 8))  # how many at most, and how many times smaller
 _OWN = "This is what the network was trained on, so only its test split counts."
-
-TITLES = {
-    "frechet": ("Fréchet distance", False),
-    "kernel": ("Kernel distance", False),
-    "coverage": ("Pictures with a drawing near", True),
-    "nearest": ("Variety from one to the next", True),
-    "pairwise": ("Variety among all", True),
-}
-"""Title of each score, and whether more is better."""
-
-
-class Judged(NamedTuple):
-    """Scores of some drawings beside pictures, and how various they are."""
-
-    scores: dict[str, dict[str, Any]]
-    spread: SampleSpread
-
-
-def judged(drawn: Tensor, real: Tensor) -> Judged:
-    """Distances of drawings and pictures, and the variety of the drawings, on rows of features.
-
-    Args:
-        drawn: of as many drawings as there are pictures [N, D].
-        real: of the pictures [N, D].
-
-    Example:
-        >>> rows = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
-        >>> found = judged(rows[:100], rows[100:])
-        >>> found.scores["kernel"]["low"] < 0 < found.scores["kernel"]["high"], found.spread.collapsed
-        (True, False)
-    """
-    kernel = kernel_distance(drawn, real)
-    spread = sample_spread(drawn, real)
-    value, error = float(kernel.value), float(kernel.standard_error)
-    found: dict[str, tuple[float, float | None, float | None]] = {
-        "frechet": (float(frechet_distance(drawn, real)), None, None),
-        "kernel": (value, value - _SURE * error, value + _SURE * error),
-        **{name: (getattr(spread, name), None, None) for name in ("coverage", "nearest", "pairwise")},
-    }
-    scores = {
-        name: {
-            "value": number if math.isfinite(number) else None,
-            "low": low,
-            "high": high,
-            "title": TITLES[name][0],
-            "higher_is_better": TITLES[name][1],
-        }
-        for name, (number, low, high) in found.items()
-    }
-    return Judged(scores, spread)
 
 
 def evaluate(
@@ -109,17 +57,17 @@ def evaluate(
     split, note = _pictures(schema, plan, source, targets)
     if len(split) < HELD_OUT:
         raise DataError("There are too few pictures to compare with", expected=f"at least {HELD_OUT}", got=len(split))
-    real, classes = prepared_pictures(split, schema, most=_JUDGED)
-    drawn = _drawn(model, len(real), classes)
-    found = judged(features(drawn), features(real))
-    told = f"The features are of {features.words}, so these distances compare networks on these pictures and are no FID."
+    rows = spread_out(len(split), _JUDGED)
+    real = feature_rows(split, schema, features, rows)
+    found = judged(drawn_rows(model, len(rows), known_classes(split, schema, rows), features).rows, real)
+    told = (note, about_counts(len(rows), files.read_json(path / "results.json").get("judged")), distances_text(features.words))
     return {
         "task": "generate",
         "headline": "frechet",
         "classes": [],
         "rows": len(real),
         "scores": found.scores,
-        "note": " ".join(filter(None, (note, told, found.spread.told))),
+        "note": " ".join(filter(None, (*told, found.spread.told))),
     }
 
 
@@ -127,11 +75,11 @@ def finish_drawings(path: Path, plan: Plan, dataset: Dataset, trained: Trained, 
     """Judge the best weights on the test pictures and write examples, sheets and results; the results come back."""
     model, schema = trained.built.model.eval(), dataset.schema
     features = judging_features(path, plan, dataset, observer)
-    real, classes = prepared_pictures(dataset.test, schema, most=_JUDGED)
-    observer.note("judging", f"{len(real):,} drawings beside as many test pictures that nothing has seen")
-    drawn, theirs = _drawn(model, len(real), classes), features(real)
-    ours = features(drawn)
-    found = judged(ours, theirs)
+    rows = spread_out(len(dataset.test), _JUDGED)
+    observer.note("judging", f"{len(rows):,} drawings beside as many test pictures that nothing has seen")
+    theirs = feature_rows(dataset.test, schema, features, rows)
+    drawn = drawn_rows(model, len(rows), known_classes(dataset.test, schema, rows), features)
+    found = judged(drawn.rows, theirs)
     compared = compared_with(len(dataset.train))
     known = feature_rows(dataset.train, schema, features, compared)
     results = training_record(path, plan, dataset, trained) | {
@@ -139,15 +87,17 @@ def finish_drawings(path: Path, plan: Plan, dataset: Dataset, trained: Trained, 
         "noun": "pictures",
         "headline": "frechet",
         "classes": list(schema.answers.names),
-        "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(real)},
+        "rows": {"train": len(dataset.train), "valid": len(dataset.valid), "test": len(dataset.test)},
+        "judged": len(rows),
         "scores": found.scores,
-        "baselines": [_of_pixels(prepared_pictures(dataset.train, schema, most=_PIXELS)[0], features, theirs)],
-        "floor": judged(known[_spread_out(len(known), len(real))], theirs).scores if len(known) >= len(real) else None,
+        "baselines": [_of_pixels(dataset.train, schema, features, theirs)],
+        "floor": judged(known[spread_out(len(known), len(rows))], theirs).scores if len(known) >= len(rows) else None,
         "features": features.words,
+        "distances": distances_text(features.words),
         "collapse": found.spread.told,
-        "copying": _copying(ours, known, theirs),
+        "copying": _copying(drawn.rows, known, theirs, len(dataset.train)),
     }
-    files.write_json(path / "examples.json", _examples(path, dataset, model, drawn, compared, (ours, known)))
+    files.write_json(path / "examples.json", _examples(path, dataset, model, drawn, compared, known))
     results["film"] = FILM if (path / FILM).exists() else None
     results["next"] = _next(results, path, plan.training.epochs)
     files.write_json(path / "results.json", results)
@@ -170,52 +120,59 @@ def tell_drawings(results: dict[str, Any], observer: Observer) -> None:
         or f"{scores['coverage']['value']:.0%} of the test pictures have a drawing near them; drawings differ "
         f"{scores['pairwise']['value']:.2f} times as much as pictures do",
     )
-    if told := copying_text(results["copying"]):
-        observer.note("copies", told)
+    if results["copying"]:
+        observer.note("copies", results["copying"]["told"])
 
 
-def copying_text(record: dict[str, Any] | None) -> str:
-    """Whether the drawings are copies, in a sentence; "" where it is not known.
+def distances_text(words: str) -> str:
+    """On which features distances are, and what they are not.
 
     Example:
-        >>> copying_text({"ratio": 1.02, "share": 0.01})[-26:], copying_text({"ratio": 0.1, "share": 0.9})[-35:]
-        ('it makes up what it draws.', 'it copies what it has learned from.')
+        >>> distances_text("a network that tells 10 classes")[-55:]
+        'they compare networks on these pictures and are no FID.'
     """
-    if not record:
+    return f"Distances are on features of {words}: they compare networks on these pictures and are no FID."
+
+
+def about_counts(now: int, trained: int | None) -> str:
+    """What is to be known where drawings are compared with fewer or more pictures than at the end of the training.
+
+    Args:
+        now: how many they are.
+        trained: how many they were; None where that is not known.
+
+    Example:
+        >>> about_counts(270, 270), about_counts(60, 270)[:42]
+        ('', 'The training was judged by 270 drawings an')
+    """
+    if trained is None or now == trained:
         return ""
-    copied = record["ratio"] < _COPIED_RATIO or record["share"] > _COPIED_SHARE
-    verdict = "it copies what it has learned from" if copied else "it makes up what it draws"
     return (
-        f"From a drawing to the nearest training picture it is {record['ratio']:.2f} times as far as from a test picture: "
-        f"{verdict}."
+        f"The training was judged by {trained:,} drawings and pictures, this is by {now:,} of each: the Fréchet distance is "
+        "larger for fewer, so compare the two by the kernel distance."
     )
 
 
-def compared_with(count: int) -> NDArray[np.int64]:
-    """The training pictures among which the nearest to a drawing are looked for: all of them, up to 100,000.
+def copying_text(found: Copying, compared: int, train: int) -> str:
+    """Whether the drawings are copies, in a sentence or two.
 
     Args:
-        count: how many there are.
+        found: of `metrics.copying`.
+        compared: training pictures among which the nearest were looked for.
+        train: training pictures in all.
 
     Example:
-        >>> compared_with(5).tolist()
-        [0, 1, 2, 3, 4]
+        >>> copying_text(Copying(1.02, 0.01), 900, 900)[:29], copying_text(Copying(0.1, 0.9), 900, 900)[:10]
+        ('It makes up what it draws: a ', 'It copies:')
     """
-    return _spread_out(count, _COMPARED)
-
-
-def feature_rows(split: Split, schema: Schema, features: Callable[[Tensor], Tensor], rows: NDArray[np.int64]) -> Tensor:
-    """Features of stored pictures, prepared a part at a time: all of them at once may be larger than memory.
-
-    Args:
-        split: of pictures.
-        schema: that prepares them.
-        features: pictures [N, C, H, W] → rows [N, D].
-        rows: which of the split.
-    """
-    prepare = schema.inputs.preparer(torch.device("cpu"))
-    parts = (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
-    return torch.cat([features(prepare(torch.from_numpy(np.ascontiguousarray(split.array[part])))) for part in parts])
+    far = f"a drawing is {found.ratio:.2f} times as far from the nearest training picture as a test picture is"
+    some = f" Only {compared:,} of the {train:,} training pictures were looked through." if compared < train else ""
+    if found.copies:
+        return f"It copies: {far}, and {found.share:.1%} of the drawings are nearer than all but 1 % of test pictures.{some}"
+    return (
+        f"It makes up what it draws: {far}, and {found.share:.1%} of the drawings are nearer than all but 1 % of test "
+        f"pictures.{some}"
+    )
 
 
 def golden_seeds(dataset: Dataset) -> NDArray[np.int64]:
@@ -223,71 +180,47 @@ def golden_seeds(dataset: Dataset) -> NDArray[np.int64]:
     return np.arange(4)
 
 
-def normal_of_pixels(learned: Tensor, number: int, *, seed: int = 0) -> Tensor:
-    """Draws from the normal distribution with the mean and covariance of some pictures' pixels, [number, C, H, W].
-
-    x = μ + (X − μ)ᵀ w / √N with w ~ N(0, I): weights of the pictures themselves, so that no covariance is ever computed. What
-    leaves [−1, 1] is cut off.
-
-    Args:
-        learned: X, pictures [N, C, H, W].
-        number: of draws.
-        seed: of them.
-
-    Example:
-        >>> normal_of_pixels(torch.full((5, 1, 2, 2), 0.5), 3).unique().tolist()
-        [0.5]
-    """
-    rows = learned.flatten(1)
-    mean = rows.mean(dim=0)
-    weights = torch.randn(number, len(rows), generator=torch.Generator().manual_seed(seed)) / math.sqrt(len(rows))
-    drawn: Tensor = torch.addmm(mean, weights, rows - mean)
-    return drawn.clamp(-1, 1).view(number, *learned.shape[1:])
-
-
-def _drawn(model: nn.Module, number: int, classes: Tensor | None) -> Tensor:
-    asked = classes if getattr(model, "classes", 0) else None
-    return drawn_pictures(model, number, seed=_SEED, classes=asked)
-
-
-def _of_pixels(some: Tensor, features: Callable[[Tensor], Tensor], theirs: Tensor) -> dict[str, Any]:
+def _of_pixels(train: Split, schema: Schema, features: Callable[[Tensor], Tensor], theirs: Tensor) -> dict[str, Any]:
+    some, _ = prepared_pictures(train, schema, most=min(_PIXELS, max(2, _VALUES // math.prod(schema.inputs.shape))))
+    rows = torch.cat([features(part) for part in normal_of_pixels(some, len(theirs))])
     return {
         "name": "normal distribution of the pixels",
         "detail": f"mean and covariance of {len(some):,} training pictures",
-        "scores": judged(features(normal_of_pixels(some, len(theirs))), theirs).scores,
+        "scores": judged(rows, theirs).scores,
     }
 
 
-def _copying(ours: Tensor, known: Tensor, theirs: Tensor) -> dict[str, float] | None:
+def _copying(ours: Tensor, known: Tensor, theirs: Tensor, train: int) -> dict[str, Any] | None:
     try:
-        return dict(copying(ours, known, theirs)._asdict())
+        found = copying(ours, known, theirs)
     except ArgumentError:  # most test pictures are training pictures too, as a source may bring them
         return None
+    told = copying_text(found, len(known), train)
+    return {**found._asdict(), "compared": len(known), "copies": found.copies, "told": told}
 
 
 def _examples(
     path: Path,
     dataset: Dataset,
     model: nn.Module,
-    drawn: Tensor,
+    drawn: Drawn,
     compared: NDArray[np.int64],
-    rows: tuple[Tensor, Tensor],
+    known: Tensor,
 ) -> dict[str, Any]:
     """Pictures for the report, also kept as files in the Run."""
     schema = dataset.schema
     count, columns, classes = sheet_of(int(getattr(model, "classes", 0)))
     sheet = sample_sheet(prepared_bytes(drawn_pictures(model, count, seed=0, classes=classes), schema), columns=columns)
-    some = _spread_out(len(drawn), _SHOWN)
-    _, places = nearest_rows_of(rows[0][some], rows[1], count=min(_NEAREST, len(rows[1])))
+    _, places = nearest_rows_of(drawn.rows[drawn.places], known, count=min(_NEAREST, len(known)))
     neighbours = shown_bytes(dataset.train.array[compared[places.flatten().numpy()]], schema)
     nearest = beside_nearest_sheet(
-        prepared_bytes(drawn[some], schema), neighbours.reshape(*places.shape, *neighbours.shape[1:])
+        prepared_bytes(drawn.shown, schema), neighbours.reshape(*places.shape, *neighbours.shape[1:])
     )
     made = {"drawn.png": sheet, "nearest.png": nearest}
     for name, picture in made.items():
         with files.writing(path / name) as file:
             file.write(png_bytes(picture))
-    shown = _spread_out(len(dataset.train), _DATA)
+    shown = spread_out(len(dataset.train), _DATA)
     pictures = shown_bytes(dataset.train.array[shown], schema)
     names = schema.answers.names
     return {
@@ -309,28 +242,22 @@ def _examples(
 
 
 def _film(path: Path) -> str | None:
-    """The film of the sheets, kept in the Run whole; for the page as many frames of it as it has room for."""
-    try:
-        film = kept_film(path / SHEETS, most=_FRAMES[0])
-    except ArgumentError:  # somebody has taken the sheets away
-        return None
-    with files.writing(path / FILM) as file:
-        file.write(film)
-    for most in _FRAMES[1:]:
+    """The film of the sheets, kept in the Run; for the page as many frames, and as large, as it has room for."""
+    for at, (most, smaller) in enumerate(_FRAMES):
+        try:
+            film = kept_film(path / SHEETS, most=most, smaller=smaller)
+        except ArgumentError:  # somebody has taken the sheets away
+            return None
+        if at == 0:
+            with files.writing(path / FILM) as file:
+                file.write(film)
         if len(film) <= _FILM_BYTES:
-            break
-        film = kept_film(path / SHEETS, most=most)
-    return _uri(film, "gif") if len(film) <= _FILM_BYTES else None
+            return _uri(film, "gif")
+    return None
 
 
 def _uri(content: bytes, kind: str = "png") -> str:
     return f"data:image/{kind};base64," + base64.b64encode(content).decode()
-
-
-def _spread_out(count: int, most: int) -> NDArray[np.int64]:
-    """Row numbers, at most so many, evenly spread."""
-    rows: NDArray[np.int64] = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
-    return rows
 
 
 def _pictures(schema: Schema, plan: Plan, source: Any, targets: Any) -> tuple[Split, str]:
@@ -359,11 +286,9 @@ def _next(results: dict[str, Any], path: Path, epochs: int) -> list[str]:
             f"{results['collapse']} Train anew with another seed (`--seed 1`), a lower rate, or the loss that is hardest to "
             "collapse: `--set training.loss=wasserstein`."
         )
-    record = results["copying"]
-    if record and (record["ratio"] < _COPIED_RATIO or record["share"] > _COPIED_SHARE):
-        advice.append(
-            f"{copying_text(record)} More pictures, fewer epochs or `--set training.changes=color,shift,cutout` help."
-        )
+    if results["copying"] and results["copying"]["copies"]:
+        told = results["copying"]["told"]
+        advice.append(f"{told} More pictures, fewer epochs or `--set training.changes=color,shift,cutout` help.")
     return [
         *advice,
         *more_epochs(results, epochs),

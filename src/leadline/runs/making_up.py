@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from leadline import files
 from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.pictures import Pictures
 from leadline.data.schema import Inputs, Schema
@@ -21,10 +21,14 @@ from leadline.data.unlabelled.unit_inputs import UnitPictures
 from leadline.data.vectors import Vectors
 from leadline.errors import ArgumentError, RunExistsError, unknown
 from leadline.explain.overlays import Bytes
+from leadline.layers.arguments import check_whole
 from leadline.models import Generates, made_inputs
 
 Rows = NDArray[Any] | list[dict[str, str]]
 """Pictures [N, H, W, C] or rows of numbers [N, D] as they are stored; of a table text by column."""
+
+_AT_ONCE = 1000  # made up together, from one seed
+_SHOWN_AT_ONCE = 256  # turned into bytes together, which goes through numbers of eight bytes
 
 
 def made_up(
@@ -48,6 +52,31 @@ def made_up(
 
     Errors: `ArgumentError` for a network that makes nothing up, a class that it does not know, or steps where it has none.
     """
+    parts: list[Any] = list(made_up_parts(model, schema, number, seed=seed, classes=classes, steps=steps))
+    return list(chain.from_iterable(parts)) if isinstance(parts[0], list) else np.concatenate(parts)
+
+
+def made_up_parts(
+    model: nn.Module,
+    schema: Schema,
+    number: int,
+    *,
+    seed: int = 0,
+    classes: Sequence[str] = (),
+    steps: int | None = None,
+) -> Iterator[Rows]:
+    """The same, a thousand at a time, so that any number can be written to files; each thousand is from a seed of its own.
+
+    Args:
+        model: that makes inputs up.
+        schema: of its training.
+        number: of pictures or rows in all.
+        seed: of the first thousand, and what the others are mixed from.
+        classes: names.
+        steps: of the chains of a Boltzmann machine.
+
+    Errors: as `made_up`; of steps and of the seed when the first part is asked for.
+    """
     if not isinstance(model, Generates):
         again = schema.task == "reconstruct"
         other = ".variational=true" if isinstance(schema.inputs, Table) else "=variational_autoencoder"
@@ -57,8 +86,23 @@ def made_up(
             got=f"a network of the task {schema.task!r}: {type(model).__name__}",
             do="Train one: leadline train SOURCE --task " + (f"reconstruct --set model{other}." if again else "generate."),
         )
-    made = made_inputs(model, number, seed=seed, classes=class_numbers(schema, classes, number), steps=steps)
-    return in_own_units(schema.inputs, made)
+    check_whole("What is made up", {"number": number})
+    asked, known = class_numbers(schema, classes, number), int(getattr(model, "classes", 0))
+    if asked is None and known:
+        asked = [at % known for at in range(number)]
+    return (
+        in_own_units(
+            schema.inputs,
+            made_inputs(
+                model,
+                min(_AT_ONCE, number - start),
+                seed=int(np.random.SeedSequence((seed, start)).generate_state(1)[0]) if start else seed,
+                classes=None if asked is None else asked[start : start + _AT_ONCE],
+                steps=steps,
+            ),
+        )
+        for start in range(0, number, _AT_ONCE)
+    )
 
 
 def in_own_units(inputs: Inputs, made: Tensor) -> Rows:
@@ -76,7 +120,7 @@ def in_own_units(inputs: Inputs, made: Tensor) -> Rows:
     if isinstance(inputs, Table):
         return [inputs.words(row) for row in made.float().cpu().numpy()]
     assert isinstance(inputs, Pictures | Vectors)
-    return inputs.restored(made)
+    return np.concatenate([inputs.restored(part) for part in made.split(_SHOWN_AT_ONCE)])
 
 
 def class_numbers(schema: Schema, names: Sequence[str], number: int) -> list[int] | None:
@@ -119,10 +163,13 @@ def shown_bytes(stored: NDArray[Any], schema: Schema) -> Bytes:
     """
     inputs = schema.inputs
     assert isinstance(inputs, Pictures)
-    values = np.asarray(stored, np.float64)
     # Drawings are seen from −1 to 1, pictures that are told again from 0 to 1.
     low, high = inputs.mean[0] - (0 if isinstance(inputs, UnitPictures) else inputs.std[0]), inputs.mean[0] + inputs.std[0]
-    shades: Bytes = np.floor((values - low) / max(high - low, 1e-12) * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    shades = np.empty(np.shape(stored), np.uint8)
+    for start in range(0, len(shades), _SHOWN_AT_ONCE):
+        values = np.asarray(stored[start : start + _SHOWN_AT_ONCE], np.float64)
+        values = np.floor((values - low) / max(high - low, 1e-12) * 255 + 0.5).clip(0, 255)
+        shades[start : start + _SHOWN_AT_ONCE] = values
     return shades
 
 
@@ -151,24 +198,18 @@ def png_bytes(picture: Bytes) -> bytes:
     return buffer.getvalue()
 
 
-def save_one_by_one(pictures: Bytes, names: Sequence[str], folder: Path) -> list[Path]:
-    """Write each picture into a file of its own in a folder that is new or has no file of these names.
+def free_files(folder: Path, names: Iterable[str]) -> list[Path]:
+    """The paths of new PNG files in a folder, where none of them is there already.
 
     Args:
-        pictures: [N, H, W, C].
-        names: of the files, without ending.
-        folder: made where it is missing.
+        folder: that they are to be in.
+        names: without ending.
 
-    Errors: `RunExistsError` where one of the files is there already; `StorageError`.
+    Errors: `RunExistsError` where one is there.
     """
     paths = [folder / f"{name}.png" for name in names]
-    if there := [path for path in paths if path.exists()]:
-        raise RunExistsError(f"{there[0]} exists already", do="Choose another folder with --out, or remove it first.")
-    with files.storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    for path, picture in zip(paths, pictures, strict=True):
-        with files.writing(path) as file:
-            file.write(png_bytes(picture))
+    if there := next((path for path in paths if path.exists()), None):
+        raise RunExistsError(f"{there} exists already", do="Choose another folder with --out, or remove it first.")
     return paths
 
 

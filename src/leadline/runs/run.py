@@ -215,8 +215,7 @@ class Run:
         else:
             split, answers = read_reconstruct(source, self.schema, targets=targets, usual=usual)
             note = " ".join(split.notes)
-        detail = self.results["baselines"][0]["detail"]
-        return {"note": note, "rows": len(split), **evaluate_rows(self.predictor, split, self.folder, detail, answers)}
+        return evaluate_rows(self.predictor, split, self.folder, self.results["baselines"][0], answers, note)
 
     @cached_property
     def word_vectors(self) -> WordVectors:

@@ -98,7 +98,7 @@ def train(
     plan = planned(known, dataset, changes, proposed=plan is None, observer=observer)
     if dataset.task == "ngram":
         check_ngram_plan(plan)
-    check_pretraining(plan)
+    check_pretraining(plan, dataset.schema)
     if dataset.task == "generate":
         check_generate_plan(plan)
     resolved = resolve(plan, dataset, observer.note)
@@ -259,7 +259,14 @@ def _fit_and_finish(
         return finish(path, plan, dataset, trained, observer)
     except KeyboardInterrupt:  # between two trainings, or while the last is judged, no callback listens
         folders.write_record(path, "interrupted")
-        raise Interrupted(f"Stopped, what was trained is saved in {path}", do=f"Go on with: leadline resume {path}") from None
+        # What is pre-trained, or learned to judge drawings by, is kept when it is whole.
+        if any(path.rglob("*.safetensors")):
+            raise Interrupted(
+                f"Stopped, what was trained is saved in {path}", do=f"Go on with: leadline resume {path}"
+            ) from None
+        raise Interrupted(
+            f"Stopped before anything of {path} was learned that could be kept", do=f"Begin it again: leadline resume {path}"
+        ) from None
     except LeadlineError as error:
         with suppress(OSError):  # of a disk so full that not even this can be written
             write_failure(path, error)

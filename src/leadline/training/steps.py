@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from leadline.errors import ArgumentError
-from leadline.optim import Clip
+from leadline.optim import Clip, set_rates
 from leadline.training.blame import refused
 
 
@@ -119,11 +119,7 @@ class Supervised:
 
     def set_rates(self, multiplier: float) -> None:
         """Give each parameter group its learning rate times `multiplier`."""
-        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate * multiplier)
-            else:
-                group["lr"] = rate * multiplier
+        set_rates(self.optimizer, self._rates, multiplier)
 
     def _forward_backward(self, inputs: Any, targets: Any, share: Tensor | float | None = None) -> dict[str, Tensor]:
         try:

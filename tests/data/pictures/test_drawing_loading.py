@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leadline import data
+from leadline.data.pictures.drawing_loading import check_drawable
 from leadline.data.pictures.drawing_sources import scaled
 from leadline.data.pictures.drawn_answers import Drawings
 from leadline.data.pictures.pictures import Pictures
@@ -220,3 +221,16 @@ def test_other_pictures_are_read_in_the_form_of_the_training(tmp_path: Path) -> 
     assert split.targets.tolist() == [-1] * 5
     others = data.read(shades(4, channels=3), schema, targets=np.array([1, 0, 7, 1]))
     assert others.targets.tolist() == [1, 0, -1, 1]
+
+
+def test_pictures_that_cannot_be_learned_from_are_refused() -> None:
+    with pytest.raises(DataError, match="at least 64, and rather thousands; got 63"):
+        check_drawable(shades(63))
+    with pytest.raises(DataError, match="all the same"):
+        check_drawable(np.broadcast_to(shades(1), (3000, 8, 8, 1)))
+    flat = np.array(np.broadcast_to(shades(3000, side=1, channels=3), (3000, 8, 8, 3)))
+    with pytest.raises(DataError, match="flat colour"):
+        check_drawable(flat)
+    flat[2999, 0, 0, 0] ^= 1
+    check_drawable(flat)
+    check_drawable(shades(64))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from leadline.errors import ArgumentError
 from leadline.explain.samples.kept_sheets import KeptSheets, kept_film, sheet_frames
-from leadline.explain.samples.sample_sheets import animated, beside_nearest_sheet, drawn_bytes, sample_sheet
+from leadline.explain.samples.sample_sheets import animated, beside_nearest_sheet, drawn_bytes, sample_sheet, sheet_size
 from leadline.models.adversarial.adversarial_networks import dcgan
 from leadline.models.adversarial.adversarial_samples import drawn_pictures
 from leadline.models.adversarial.adversarial_steps import AdversarialStep
@@ -58,6 +58,12 @@ def test_each_picture_has_its_place_and_opacity_is_over_white(channels: int) -> 
 def test_small_pictures_are_enlarged() -> None:
     assert sample_sheet(np.zeros((1, 8, 8, 1), np.uint8)).shape[0] == 56
     assert sample_sheet(np.zeros((1, 128, 128, 3), np.uint8)).shape[0] == 128
+
+
+@pytest.mark.parametrize(("count", "columns", "scale"), [(1, 0, 0), (5, 0, 0), (5, 2, 3), (3, 9, 1), (7, 1, 2)])
+def test_the_size_of_a_sheet_is_known_before(count: int, columns: int, scale: int) -> None:
+    sheet = sample_sheet(np.zeros((count, 8, 6, 1), np.uint8), columns=columns, scale=scale)
+    assert sheet_size(count, 8, 6, columns=columns, scale=scale) == sheet.shape[:2]
 
 
 def test_neighbours_stand_beside_their_drawing() -> None:
@@ -140,6 +146,9 @@ def test_sheets_of_a_training_and_of_one_that_was_interrupted(tmp_path: Path) ->
     assert all(np.array_equal(one, other) for one, other in zip(frames, again, strict=True))
     assert len(frames_of(kept_film(tmp_path / "whole"))) == 5
     assert len(sheet_frames(tmp_path / "whole", most=3)) == 3
+    small = frames_of(kept_film(tmp_path / "whole", kind="png", smaller=5))
+    blocks = frames[2][:55, :55].reshape(11, 5, 11, 5, 3).mean((1, 3))
+    np.testing.assert_allclose(small[2][0][:11, :11], blocks, atol=1)
 
 
 def test_a_sheet_that_is_missing_for_the_checkpoint_is_drawn(tmp_path: Path) -> None:
@@ -163,3 +172,5 @@ def test_where_nothing_was_kept(tmp_path: Path) -> None:
         sheet_frames(tmp_path)
     with pytest.raises(ArgumentError, match="at least 1"):
         KeptSheets(tmp_path, count=0)
+    with pytest.raises(ArgumentError, match="smaller"):
+        kept_film(tmp_path, smaller=0)

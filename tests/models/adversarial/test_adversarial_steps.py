@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from leadline.errors import ArgumentError, DataError
+from leadline.errors import ArgumentError
 from leadline.metrics.sample_spreads import sample_spread
 from leadline.models.adversarial.adversarial_evaluation import SampleEvaluation
 from leadline.models.adversarial.adversarial_networks import AdversarialPair, dcgan
 from leadline.models.adversarial.adversarial_readings import game_readings, game_told
 from leadline.models.adversarial.adversarial_samples import drawn_pictures
-from leadline.models.adversarial.adversarial_steps import AdversarialStep, check_training_pictures
+from leadline.models.adversarial.adversarial_steps import AdversarialStep
+from leadline.models.step_noise import step_generator
 from leadline.optim import make_optimizer
 from leadline.training import checkpoints, run_loop
 from leadline.training.best import Best
@@ -82,8 +83,7 @@ def test_one_step_is_the_textbooks(norm: str) -> None:
     generator_adam, discriminator_adam = adam_of(plain)
     ones, zeros = torch.ones(16), torch.zeros(16)
     for number in range(3):
-        step._reseed(torch.device("cpu"))
-        noise = torch.randn(16, 4, generator=step._random)
+        noise = torch.randn(16, 4, generator=step_generator(3, number))
         logs = step((real, BATCH[1]), NOW)
         fake = plain.generator(noise)
         discriminator_adam.zero_grad()
@@ -120,9 +120,8 @@ def test_the_penalty_joins_the_critics_gradient(classes: int) -> None:
         pair, tuple(torch.optim.SGD(p.parameters(), lr=0.1) for p in (pair.generator, pair.discriminator)),
         loss="wasserstein(penalty=7)", critic_steps=2, average=0.0,
     )  # fmt: skip
-    step._reseed(torch.device("cpu"))
-    noise = torch.randn(16, 4, generator=step._random)
-    shares = torch.rand(16, generator=step._random)
+    generator = step_generator(0, 0)
+    noise, shares = torch.randn(16, 4, generator=generator), torch.rand(16, generator=generator)
     logs = step(BATCH, NOW)
     real, asked = BATCH[0], BATCH[1] if classes else None
     fake = plain(noise, asked).detach()
@@ -169,7 +168,8 @@ def test_readings() -> None:
 def test_what_the_readings_say() -> None:
     sound = {"real_right": 0.85, "fake_right": 0.9, "real_logit": 1.0, "fake_logit": -1.2, "spread": 0.95}
     assert game_told(sound) == ""
-    assert "collapsing" in game_told(sound | {"spread": 0.1})
+    # Only the variety of many drawings, on features, tells a collapse.
+    assert game_told(sound | {"spread": 0.1}) == ""
     won = sound | {"real_right": 0.99, "fake_right": 1.0, "real_logit": 6.0, "fake_logit": -6.0}
     assert "has won: it tells 99.0 %" in game_told(won)
     assert game_told(won, loss="wasserstein(penalty=1)") == ""
@@ -229,23 +229,22 @@ def test_a_training_resumed_is_the_same_to_the_bit(changes: dict[str, Any], tmp_
         assert told[column] == told_again[column]
 
 
-def test_the_noise_of_each_step_is_its_own_and_the_seeds() -> None:
-    def noise(seed: int, steps: int) -> Tensor:
-        step = step_of(pair_of(), seed=seed)
-        step.steps = steps
-        step._reseed(torch.device("cpu"))
-        return torch.randn(4, generator=step._random)
-
-    draws = [noise(seed, steps) for seed in (0, 1) for steps in range(20)]
-    assert len({tuple(each.tolist()) for each in draws}) == 40
-    assert torch.equal(noise(1, 7), noise(1, 7))
-
-
 def test_rates_follow_the_schedule_in_both() -> None:
     step = step_of(pair_of(), schedule=lambda fraction: 1 - fraction)
     step(BATCH, SimpleNamespace(fraction=0.25))
     assert step.rate == pytest.approx(1.5e-3)
     assert step.discriminator_optimizer.param_groups[0]["lr"] == pytest.approx(1.5e-3)
+
+
+def test_rates_that_are_tensors_stay_the_same_tensors() -> None:
+    """A captured graph reads them where they are."""
+    pair, rates = pair_of(), [torch.tensor(0.1), torch.tensor(0.2)]
+    parts = (pair.generator, pair.discriminator)
+    optimizers: Any = tuple(torch.optim.SGD(part.parameters(), lr=rate) for part, rate in zip(parts, rates, strict=True))
+    AdversarialStep(pair, optimizers, schedule=lambda fraction: 1 - fraction)(BATCH, SimpleNamespace(fraction=0.75))
+    for optimizer, rate, expected in zip(optimizers, rates, (0.025, 0.05), strict=True):
+        assert optimizer.param_groups[0]["lr"] is rate
+        assert rate.item() == pytest.approx(expected)
 
 
 def test_halves_are_learnt_with_their_classes() -> None:
@@ -324,8 +323,6 @@ def test_pictures_that_do_not_fit_are_refused() -> None:
         step_of(pair_of())(torch.linspace(0, 255, 4 * 64).reshape(4, 1, 8, 8), NOW)
     with pytest.raises(ArgumentError, match="values from nan"):
         step_of(pair_of())(torch.full((4, 1, 8, 8), math.nan), NOW)
-    with pytest.raises(DataError, match="all the same"):
-        step_of(pair_of())(torch.zeros(4, 1, 8, 8), NOW)
     with pytest.raises(ArgumentError, match="got none"):
         step_of(pair_of(classes=2))(BATCH[0], NOW)
     with pytest.raises(ArgumentError, match="from 0 to 1"):
@@ -333,17 +330,10 @@ def test_pictures_that_do_not_fit_are_refused() -> None:
     step_of(pair_of())(BATCH[0], NOW)
 
 
-def test_pictures_that_cannot_be_learnt_from_are_refused() -> None:
-    generator = torch.Generator().manual_seed(0)
-    with pytest.raises(DataError, match="at least 64, and rather thousands; got 63"):
-        check_training_pictures(torch.rand(63, 1, 8, 8, generator=generator))
-    with pytest.raises(DataError, match="all the same"):
-        check_training_pictures(torch.rand(1, 1, 8, 8, generator=generator).expand(2000, 1, 8, 8))
-    flat = torch.rand(2000, 3, 1, 1, generator=generator).expand(2000, 3, 8, 8)
-    for pictures in (flat, flat.permute(0, 2, 3, 1)):
-        with pytest.raises(DataError, match="flat colour"):
-            check_training_pictures(pictures)
-    mixed = flat.clone()
-    mixed[1999, 0, 0, 0] += 1
-    check_training_pictures(mixed)
-    check_training_pictures((255 * torch.rand(64, 8, 8, 1, generator=generator)).to(torch.uint8))
+def test_a_first_batch_of_equal_pictures_is_learned_from() -> None:
+    """Of a set with many blank pages a small batch may hold nothing else, and that is no mistake."""
+    pair = pair_of()
+    before = pair.generator.project.weight.detach().clone()
+    logs = step_of(pair)(torch.full((4, 1, 8, 8), -1.0), NOW)
+    assert all(math.isfinite(value) for value in logs.values())
+    assert not torch.equal(pair.generator.project.weight, before)

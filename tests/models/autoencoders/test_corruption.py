@@ -1,4 +1,4 @@
-"""Corruption and the generator of a step: the shares they promise, what they leave alone, and that they can be drawn again."""
+"""Corruption: the shares it promises, what it leaves alone, and that it can be drawn again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from torch import Generator, Tensor
 
 from leadline.errors import ArgumentError
 from leadline.models.autoencoders.corruption import CORRUPTIONS, corruption_of
-from leadline.models.autoencoders.step_noise import step_generator
 
 TEXTS = ["masking(0.3)", "gaussian(0.5)", "salt_and_pepper(0.4)", "swap(0.3)"]
 
@@ -80,25 +79,6 @@ def test_codes_of_a_table_are_masked_or_swapped_but_no_amounts() -> None:
             assert set(codes.unique().tolist()) <= {0.0, 1.0, 2.0, 3.0, 4.0}
             assert not torch.equal(codes, x[:, 2:])
     assert torch.equal(corruption_of("masking(0.3)")(x, drawn(), numbers=2), corruption_of("masking(0.3)")(x, drawn()))  # type: ignore[misc]
-
-
-def test_a_step_draws_what_its_number_says_and_steps_draw_differently() -> None:
-    draws = {step: torch.rand(64, generator=step_generator(3, step)) for step in range(200)}
-    assert torch.equal(draws[17], torch.rand(64, generator=step_generator(3, 17)))
-    assert not torch.equal(draws[17], torch.rand(64, generator=step_generator(4, 17)))
-    together = torch.stack(list(draws.values()))
-    assert len(together.unique(dim=0)) == 200
-    # Neighbouring seeds of one generator must not be correlated: 199 correlations of 64 numbers, each N(0, 1/64).
-    centred = together - 0.5
-    neighbours = (centred[1:] * centred[:-1]).mean(1) * 12
-    assert neighbours.abs().mean() < 2 * 0.8 / 8
-    assert abs(neighbours.mean()) < 4 / 8 / 199**0.5
-
-
-def test_a_step_draws_other_numbers_than_the_order_of_the_rows() -> None:
-    assert not torch.equal(torch.rand(8, generator=step_generator(0, 0)), torch.rand(8, generator=drawn(0)))
-    assert not torch.equal(torch.rand(8, generator=step_generator(0, 1)), torch.rand(8, generator=step_generator(1, 0)))
-    assert torch.equal(torch.rand(8, generator=step_generator(0, -1)), torch.rand(8, generator=step_generator(0, -1)))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch.distributions import Normal
 
 from leadline.errors import ArgumentError
-from leadline.models.autoencoders.latent_walks import latent_grid, linear_path, path_through, spherical_path, unit_sweep
+from leadline.models.autoencoders.latent_walks import latent_grid, linear_path, path_through, spherical_path
 
 seeds = st.integers(0, 2**31)
 
@@ -82,14 +82,6 @@ def test_a_sheet_around_a_code_leaves_its_other_units() -> None:
     assert grid[0, 1] > grid[-1, 1]
 
 
-def test_a_sweep_changes_one_unit() -> None:
-    code = torch.arange(4.0)
-    sweep = unit_sweep(code, 2, 7)
-    assert torch.equal(sweep[:, [0, 1, 3]], code[[0, 1, 3]].repeat(7, 1))
-    torch.testing.assert_close(sweep[:, 2], -sweep[:, 2].flip(0))
-    assert sweep[3, 2] == 0
-
-
 def test_careless_arguments() -> None:
     a = torch.zeros(3)
     with pytest.raises(ArgumentError, match="not two codes"):
@@ -103,5 +95,3 @@ def test_careless_arguments() -> None:
     for units in ((0, 0), (0, 2), (-1, 0), (0,)):
         with pytest.raises(ArgumentError, match="A sheet has two axes"):
             latent_grid(3, units=units)
-    with pytest.raises(ArgumentError, match="no such unit"):
-        unit_sweep(a, 3, 2)

@@ -19,11 +19,11 @@ from leadline.metrics.anomalies import tail_probabilities
 from leadline.models.autoencoders.autoencoders import autoencoder
 from leadline.models.autoencoders.odd_columns import column_gains
 from leadline.models.autoencoders.reconstruction_objectives import Reconstruct
-from leadline.models.autoencoders.reconstruction_scores import errors_of, surprises_of
 from leadline.models.autoencoders.reconstruction_steps import ReconstructionStep
-from leadline.models.autoencoders.table_autoencoders import MixedOutputs, column_errors, missing_indicators, table_autoencoder
+from leadline.models.autoencoders.table_autoencoders import MixedOutputs, missing_indicators, table_autoencoder
 from leadline.models.autoencoders.variational_autoencoders import generated
 from leadline.models.autoencoders.variational_bounds import VariationalBound
+from leadline.models.told_rows import row_oddness
 
 EDGES = [(-1.0, -0.2, 0.4, 1.0), (), (-2.0, 2.0)]
 CATEGORIES = (4, 2)
@@ -85,7 +85,7 @@ def test_unknown_codes_count_as_0() -> None:
     told, outputs = MixedOutputs(0, (3,)), torch.tensor([[0.3, -1.0, 2.0]])
     strange = [told.errors(outputs, torch.tensor([[code]])).item() for code in (0.0, 7.0, -1.0, math.nan)]
     assert strange == [strange[0]] * 4
-    assert told.draw(torch.tensor([[0.0, 0.0, 99.0]])).tolist() == [[2.0]]
+    assert told.made_up(torch.tensor([[0.0, 0.0, 99.0]]), torch.Generator()).tolist() == [[2.0]]
 
 
 def test_the_gradients_are_right() -> None:
@@ -150,25 +150,30 @@ def test_it_tells_which_column_is_odd_and_what_it_should_hold() -> None:
     assert [names[at] for at in found.gains.argmax(1).tolist()] == ["income"] * 20
     assert (found.values[:, 2] - rows_of_young[:, 2]).abs().max() < 0.6
     for odd in (moved, paid):
-        assert surprises_of(model, [odd]).min() > surprises_of(model, [whole]).quantile(0.95)
-        errors, usual = (column_errors(errors_of(model, [each]), learned.blocks).sum(1) for each in (odd, whole))
-        assert errors.min() > usual.median()
+        with torch.no_grad():
+            assert row_oddness(model, odd).min() > row_oddness(model, whole).quantile(0.95)
+            assert model.errors(odd).sum(1).min() > model.errors(whole).sum(1).median()  # type: ignore[operator]
 
 
 def test_rows_can_be_generated() -> None:
     model = table_autoencoder(EDGES, CATEGORIES, hidden="8", code=2, variational=True).eval()
-    for drawn in (False, True):
-        made = generated(model, 300, drawn=drawn)  # type: ignore[arg-type]
-        assert made.shape == (300, 5)
-        assert set(made[:, 3].unique().tolist()) <= {0.0, 1.0, 2.0, 3.0}
+    made = generated(model, 300)  # type: ignore[arg-type]
+    assert made.shape == (300, 5)
+    assert set(made[:, 3].unique().tolist()) <= {0.0, 1.0, 2.0, 3.0}
     assert len(made[:, 3].unique()) > 1
 
 
-def test_columns_add_up() -> None:
-    errors = torch.arange(8.0).reshape(2, 4)
-    assert column_errors(errors, {"a": (0, 3), "b": (1,), "c": (2,)}).tolist() == [[3, 1, 2], [11, 5, 6]]
-    with pytest.raises(ArgumentError, match="not those of this table"):
-        column_errors(errors, {"a": (4,)})
+def test_cells_that_are_made_up_have_the_distribution() -> None:
+    told = MixedOutputs(1, (3,))
+    with torch.no_grad():
+        assert told.spread is not None
+        deviation = float(told.spread().exp())
+        outputs = torch.tensor([[2.0, 0.0, 1.0, -1.0]]).repeat(20_000, 1)
+        made = told.made_up(outputs, torch.Generator().manual_seed(0))
+        assert torch.equal(made, told.made_up(outputs, torch.Generator().manual_seed(0)))
+    assert made[:, 0].mean().item() == pytest.approx(2, abs=0.03)
+    assert made[:, 0].std().item() == pytest.approx(deviation, rel=0.03)
+    torch.testing.assert_close(made[:, 1].long().bincount() / 20_000, outputs[0, 1:].softmax(0), atol=0.015, rtol=0)
 
 
 @pytest.mark.parametrize(("edges", "categories"), [([(0.0, 1.0, 2.0)], ()), ([()], ()), ([], (3,))])

@@ -16,8 +16,9 @@ from leadline.models.boltzmann.belief_nets import (
     DeepBeliefNet,
     belief_filters,
     deep_belief_net,
+    downward_weights,
     feed_forward_network,
-    unrolled_network,
+    upward_weights,
 )
 from leadline.optim import make_schedule
 from leadline.training import Callback, run_loop
@@ -60,11 +61,18 @@ def test_the_network_computes_what_the_net_computes(visible: str) -> None:
 
 
 @pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
-def test_the_unrolled_network_reconstructs_as_the_net_does(visible: str) -> None:
+def test_it_reconstructs_through_as_many_machines_as_it_is_told(visible: str) -> None:
     made, x = net(visible), torch.rand(7, 1, 3, 4, dtype=torch.float64)
-    torch.testing.assert_close(unrolled_network(made)(x), made.reconstruct(x))
     one = made.machines[0]
     torch.testing.assert_close(made.reconstruct(x, layers=1), one.reconstruct(x))
+    rows = x.flatten(1)
+    for weight, bias in map(upward_weights, made.machines):
+        rows = torch.sigmoid(rows @ weight.t() + bias)
+    for machine in reversed(made.machines):
+        weight, bias = downward_weights(machine)
+        rows = rows @ weight.t() + bias
+        rows = torch.sigmoid(rows) if machine.visible == "bernoulli" else rows
+    torch.testing.assert_close(made.reconstruct(x), rows.view_as(x))
 
 
 def test_dreams_go_down_from_the_topmost_machine() -> None:
@@ -112,6 +120,14 @@ def test_machines_learn_one_after_the_other() -> None:
     means = (features.sum(0) + 1) / (len(rows) + 2)
     assert (torch.sigmoid(made.machines[2].visible_bias) - means).abs().max() < 0.2, "begun at the means of what it sees"
     assert history["valid_reconstruction"][1] < 3
+
+
+@pytest.mark.parametrize("arguments", [{"particles": 6}, {"precision": torch.bfloat16}])
+def test_a_machine_that_has_learned_keeps_no_memory(arguments: dict[str, Any]) -> None:
+    step = GreedyDivergence(DeepBeliefNet((1, 3, 4), (10, 8, 6)), **arguments)
+    run_loop(step, [pictures()] * 2, epochs=3)
+    held = [bool(part._buffers) or part._kept is not None or part.chains is not None for part in step.parts]
+    assert held == [False, False, True]
 
 
 def test_a_stack_learns_to_reconstruct() -> None:

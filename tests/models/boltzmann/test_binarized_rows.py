@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
 import torch
 from torch import Tensor
 
-from leadline.errors import ArgumentError
 from leadline.models.boltzmann.binarized_rows import BinarizedRows
 
 
@@ -39,7 +37,7 @@ def test_epochs_batches_and_seeds_differ() -> None:
     same = [(torch.full((20, 20), 0.5), None)] * 2
     found = [
         next(iter(BinarizedRows(same, seed=seed).epoch(epoch, batch)))[0]
-        for seed, epoch, batch in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0))
+        for seed, epoch, batch in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0), (2**32, 0, 0), (2**32 + 1, 0, 0))
     ]
     assert all(not torch.equal(one, two) for at, one in enumerate(found) for two in found[:at])
 
@@ -49,8 +47,3 @@ def test_units_have_the_probabilities_that_the_values_are() -> None:
     (drawn,) = rows
     assert set(drawn.flatten().tolist()) == {0.0, 1.0}
     torch.testing.assert_close(drawn.mean(0), torch.linspace(0, 1, 5), rtol=0, atol=0.0125)
-
-
-def test_a_seed_below_zero_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="a seed of 0 or more"):
-        BinarizedRows([], seed=-1)

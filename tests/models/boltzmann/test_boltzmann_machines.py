@@ -157,17 +157,16 @@ def test_the_start_makes_bernoulli_units_as_frequent_as_in_the_data() -> None:
     rows[:, 0, 1, 2] = 0  # never on
     made = RestrictedBoltzmannMachine((1, 2, 3), 4)
     torch.nn.init.zeros_(made.weight)
-    assert made.start_from(rows) == []
+    made.start_from(rows)
     expected = (rows.sum(0) + 1) / 502
     torch.testing.assert_close(made.sample(1, steps=1)[0].detach(), expected)
     assert made.visible_bias.isfinite().all()
 
 
-def test_the_start_standardizes_gaussian_units_and_says_what_is_constant() -> None:
+def test_the_start_standardizes_gaussian_units_but_for_constant_ones() -> None:
     rows = torch.randn(400, 5, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 10, 0, 0.1, 0]) + 7
     made = RestrictedBoltzmannMachine((5,), 4, visible="gaussian", noise=0.5)
-    said = made.start_from(rows)
-    assert said == ["2 of 5 columns are constant and teach a Gaussian unit nothing: 2, 4 (from 0)."]
+    made.start_from(rows)
     z = made.standardized(rows)
     torch.testing.assert_close(z.mean(0), torch.zeros(5), rtol=0, atol=1e-4)
     torch.testing.assert_close(z.std(0, correction=0), torch.tensor([2.0, 2, 0, 2, 0]), rtol=1e-3, atol=1e-3)

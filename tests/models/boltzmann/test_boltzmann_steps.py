@@ -296,13 +296,26 @@ def test_another_seed_is_another_training() -> None:
     assert not torch.equal(found[0], found[2])
 
 
-def test_memory_is_taken_once() -> None:
-    step = ContrastiveDivergence(RestrictedBoltzmannMachine((6,), 5), particles=3)
+def addresses(held: Any) -> list[int]:
+    """Where all tensors lie that something holds, however deep."""
+    if isinstance(held, Tensor):
+        return [held.data_ptr()]
+    inner = (
+        held.values() if isinstance(held, dict) else held if isinstance(held, tuple) else getattr(held, "__dict__", {}).values()
+    )
+    return [address for each in inner for address in addresses(each)]
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("particles", [0, 3])
+def test_memory_is_taken_once(particles: int, precision: torch.dtype) -> None:
+    step = ContrastiveDivergence(RestrictedBoltzmannMachine((6,), 5), particles=particles, precision=precision)
     run_loop(step, Rows(), epochs=2)
-    places = {rows: each.visible.data_ptr() for rows, each in step._buffers.items()}
+    first = addresses((step._buffers, step._kept))
+    assert sorted(step._buffers) == [8, 14]
+    assert len(first) >= 2 * 8 + 5 + 3, "buffers, velocities and means, weights and biases"
     run_loop(step, Rows(), epochs=2)
-    assert sorted(places) == [8, 14]
-    assert places == {rows: each.visible.data_ptr() for rows, each in step._buffers.items()}
+    assert addresses((step._buffers, step._kept)) == first
     for rows in (5, 3, 14):
         step(torch.rand(rows, 6), now())
     assert len(step._buffers) <= 2

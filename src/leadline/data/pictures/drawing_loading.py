@@ -138,6 +138,42 @@ def read_drawings(
     return Split(pictures, answers.encode(meaning.values[rows]), ids_of(raw.ids, rows), raw.notes)
 
 
+def check_drawable(pictures: NDArray[Any]) -> None:
+    """There are enough pictures to learn to draw from, and they differ.
+
+    Args:
+        pictures: all that are trained on, as stored [N, H, W, C].
+
+    Errors: `DataError` for fewer than 64, for pictures that are all the same, and where each is of one flat colour.
+
+    Example:
+        >>> check_drawable(np.zeros((100, 8, 8, 1), np.uint8))
+        Traceback (most recent call last):
+        ...
+        leadline.errors.DataError: The pictures are all the same, so there is nothing to learn from them but the one. Expected
+        pictures that differ; got 100 of one kind.
+    """
+    if len(pictures) < LEARNED:
+        raise DataError(
+            "There are too few pictures to learn to draw from",
+            expected=f"at least {LEARNED}, and rather thousands",
+            got=len(pictures),
+            do="With few of them a generator copies what it has seen; add pictures, or train an autoencoder.",
+        )
+    if all((part == pictures[:1]).all() for part in _parts(pictures)):
+        raise DataError(
+            "The pictures are all the same, so there is nothing to learn from them but the one",
+            expected="pictures that differ",
+            got=f"{len(pictures):,} of one kind",
+        )
+    if all((part == part[:, :1, :1]).all() for part in _parts(pictures)):
+        raise DataError(
+            "Each picture is of one flat colour, so there are no shapes to learn",
+            expected="pictures with something on them",
+            got=f"{len(pictures):,} flat ones",
+        )
+
+
 def _check(size: int | None, channels: int | None, valid: float, test: float) -> None:
     if size is not None and not 4 <= size <= 1024:
         raise ArgumentError("The side of the pictures is out of range", expected="4 to 1024 pixels", got=size)

@@ -281,7 +281,8 @@ def _about_still(inputs: Inputs, train: NDArray[Any]) -> list[str]:
         return []
     named = ", ".join(map(str, still[:_NAMED].tolist())) + (", …" if len(still) > _NAMED else "")
     those = counted(len(still), "column has", "columns have")
-    return [f"{those} one value in all training rows and teach nothing: {named} (from 0)."]
+    them = "it" if len(still) == 1 else "them"
+    return [f"{those} one value in all training rows, from which nothing is learned: {named} (from 0). Leave {them} out."]
 
 
 def _about_rare(found: Unlabelled, parts: Mapping[str, Rows], answers: Reconstructions) -> list[str]:

@@ -122,15 +122,16 @@ def sheet_frames(folder: Path, *, most: int = 60) -> list[Bytes]:
     return [_read(found[epoch]) for epoch in epochs]
 
 
-def kept_film(folder: Path, *, kind: str = "gif", most: int = 60) -> bytes:
+def kept_film(folder: Path, *, kind: str = "gif", most: int = 60, smaller: int = 1) -> bytes:
     """The kept sheets of a folder as a film, the bytes of a GIF or an animated PNG.
 
     Args:
         folder: where they lie.
         kind: "gif" or "png".
         most: frames.
+        smaller: pixels of a sheet, a side, whose mean is one of the film.
 
-    Errors: as `sheet_frames` and `animated`.
+    Errors: as `sheet_frames` and `animated`; `ArgumentError` for a number of pixels below 1.
 
     Example:
         >>> import tempfile
@@ -140,7 +141,12 @@ def kept_film(folder: Path, *, kind: str = "gif", most: int = 60) -> bytes:
         >>> kept_film(folder)[:3]
         b'GIF'
     """
-    return animated(sheet_frames(folder, most=most), kind=kind)
+    if smaller < 1:
+        raise ArgumentError("There are no such pixels in a film", expected="smaller of at least 1", got=smaller)
+    frames = sheet_frames(folder, most=most)
+    if smaller > 1:
+        frames = [np.asarray(Image.fromarray(frame).reduce(smaller)) for frame in frames]
+    return animated(frames, kind=kind)
 
 
 def _read(path: Path) -> Any:

@@ -67,7 +67,27 @@ def sample_sheet(pictures: Bytes, *, columns: int = 0, scale: int = 0) -> Bytes:
     if columns < 0 or scale < 0:
         raise ArgumentError("There is no sheet", expected="columns and scale of 0 or more", got=(columns, scale))
     shown = list(_in_colors(pictures))
-    return mosaic(shown, columns=columns or None, gap=max(1, _scale(shown, scale) // 2), scale=_scale(shown, scale))
+    size, gap = _scale_and_gap(shown[0].shape[:2], scale)
+    return mosaic(shown, columns=columns or None, gap=gap, scale=size)
+
+
+def sheet_size(count: int, height: int, width: int, *, columns: int = 0, scale: int = 0) -> tuple[int, int]:
+    """Height and width in pixels of the sheet that `sample_sheet` would make.
+
+    Args:
+        count: of pictures.
+        height: of one.
+        width: of one.
+        columns: as for `sample_sheet`.
+        scale: likewise.
+
+    Example:
+        >>> sheet_size(64, 28, 28)
+        (455, 455)
+    """
+    size, gap = _scale_and_gap((height, width), scale)
+    wide = columns or math.ceil(math.sqrt(count))
+    return math.ceil(count / wide) * (size * height + gap) - gap, min(wide, count) * (size * width + gap) - gap
 
 
 def beside_nearest_sheet(drawn: Bytes, nearest: Bytes, *, scale: int = 0) -> Bytes:
@@ -94,7 +114,7 @@ def beside_nearest_sheet(drawn: Bytes, nearest: Bytes, *, scale: int = 0) -> Byt
             got=f"{list(drawn.shape)} and {list(nearest.shape)}",
         )
     left = list(_in_colors(drawn))
-    size = _scale(left, scale)
+    size, _ = _scale_and_gap(left[0].shape[:2], scale)
     right = list(_in_colors(nearest.reshape(-1, *nearest.shape[2:])))
     sheets = [
         mosaic(left, columns=1, gap=1, scale=size),
@@ -171,5 +191,6 @@ def _in_colors(pictures: Bytes) -> Bytes:
     return np.repeat(values, 3, axis=3) if values.shape[3] == 1 else values
 
 
-def _scale(pictures: Sequence[Bytes], asked: int) -> int:
-    return asked or max(1, -(-_LEAST_SIDE // min(pictures[0].shape[:2])))
+def _scale_and_gap(sides: Sequence[int], asked: int) -> tuple[int, int]:
+    scale = asked or max(1, -(-_LEAST_SIDE // min(sides)))
+    return scale, max(1, scale // 2)

@@ -11,7 +11,7 @@ from leadline.errors import ArgumentError
 from leadline.layers.arguments import check_whole
 from leadline.metrics.sample_distances import frechet_distance, kernel_distance
 from leadline.metrics.sample_spreads import SampleSpread, sample_spread
-from leadline.models.adversarial.adversarial_samples import as_pair, drawn_pictures
+from leadline.models.adversarial.adversarial_samples import as_pair, drawn_parts
 
 _LEAST = 20  # pictures: two in each of the ten blocks of the kernel distance
 _SPREAD = 2000  # rows among which all distances are taken
@@ -71,7 +71,8 @@ class SampleEvaluation:
         self.spread: SampleSpread | None = None
 
     def __call__(self) -> dict[str, float]:
-        drawn = self._rows(drawn_pictures(self.pair, len(self.real), seed=self.seed, classes=self.classes))
+        parts = drawn_parts(self.pair, len(self.real), seed=self.seed, classes=self.classes)
+        drawn = torch.cat([self._rows(part) for part in parts])
         kernel = kernel_distance(drawn, self.real)
         self.spread = sample_spread(drawn[:_SPREAD], self.real[:_SPREAD])
         told = {

@@ -6,7 +6,7 @@ B pictures of C channels, H × W pixels with values in [−1, 1]; D numbers of n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import torch
@@ -211,15 +211,19 @@ class AdversarialPair(nn.Module):
 
         Errors: `ArgumentError` for classes that do not fit.
         """
+        return torch.cat(list(self.drawn(number, seed=seed, classes=classes, batch_size=batch_size)))
+
+    def drawn(
+        self, number: int, *, seed: int = 0, classes: Sequence[int] | Tensor | None = None, batch_size: int = 256
+    ) -> Iterator[Tensor]:
+        """The same pictures a batch at a time."""
         noise = torch.randn(number, self.latent, generator=torch.Generator().manual_seed(seed))
         asked = _asked(self.classes, number, classes)
         device = next(self.parameters()).device
-        drawn = []
         for start in range(0, number, batch_size):
             part = slice(start, start + batch_size)
             numbers = None if asked is None else asked[part].to(device)
-            drawn.append(self(noise[part].to(device), numbers).float().cpu())
-        return torch.cat(drawn)
+            yield self(noise[part].to(device), numbers).float().cpu()
 
     def judged(self, pictures: Tensor, classes: Tensor | None) -> Tensor:
         """The discriminator's logits [B], without their last axis where it has one of one number."""

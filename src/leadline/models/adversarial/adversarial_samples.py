@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -36,10 +36,35 @@ def drawn_pictures(
         >>> pictures.shape, torch.equal(pictures, drawn_pictures(pair, 7, classes=[2] * 7))
         (torch.Size([7, 1, 8, 8]), True)
     """
+    return torch.cat(list(drawn_parts(pair, count, seed=seed, classes=classes, batch_size=batch_size)))
+
+
+@torch.no_grad()
+def drawn_parts(
+    pair: nn.Module, count: int, *, seed: int = 0, classes: Sequence[int] | Tensor | None = None, batch_size: int = 256
+) -> Iterator[Tensor]:
+    """What `drawn_pictures` gives, a batch at a time: many large drawings at once may be more than memory holds.
+
+    Between two batches the pair is still in evaluation mode.
+
+    Args:
+        pair: an `AdversarialPair`.
+        count: of all batches.
+        seed: of the noise.
+        classes: a class number for each picture.
+        batch_size: pictures at a time.
+
+    Errors: as `drawn_pictures`, when the first batch is asked for.
+
+    Example:
+        >>> from leadline.models.adversarial.adversarial_networks import dcgan
+        >>> [len(part) for part in drawn_parts(dcgan((1, 8, 8), latent=4, width=4), 7, batch_size=3)]
+        [3, 3, 1]
+    """
     pair = as_pair(pair)
     check_whole("The drawing of pictures", {"count": count, "batch_size": batch_size})
-    with torch.no_grad(), in_evaluation(pair):
-        return pair.generate(count, seed=seed, classes=classes, batch_size=batch_size)
+    with in_evaluation(pair):
+        yield from pair.drawn(count, seed=seed, classes=classes, batch_size=batch_size)
 
 
 def as_pair(network: nn.Module) -> AdversarialPair:

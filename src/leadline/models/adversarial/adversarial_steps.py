@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -12,20 +11,19 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
-from leadline.errors import ArgumentError, DataError
+from leadline.errors import ArgumentError
 from leadline.layers.arguments import check_whole
 from leadline.layers.conditional_norm import check_class_numbers
 from leadline.losses.adversarial import adversarial_loss, gradient_penalty
 from leadline.models.adversarial.adversarial_readings import game_readings
 from leadline.models.adversarial.adversarial_samples import as_pair
 from leadline.models.adversarial.differentiable_changes import DRAWS, changed_pictures, named_changes
+from leadline.models.step_noise import step_generator
 from leadline.models.step_parts import in_evaluation
+from leadline.optim import set_rates
 from leadline.optim.shadow import Shadow
 
-LEAST_PICTURES = 64
-"""Fewer are refused: the smallest sets from which such networks were published to have learnt hold a hundred pictures."""
 _BEYOND = 1e-3  # of the range [−1, 1], for rounding
-_PART = 1024  # pictures looked at together: most sets show at the first of them that they are sound
 
 
 class AdversarialStep:
@@ -59,7 +57,7 @@ class AdversarialStep:
         precision: torch.float32, or torch.bfloat16 for autocast; the penalty is always in float32.
 
     Errors: `ArgumentError` for an argument out of range, and for pictures that are none of the pair's: another shape, or values
-        outside [−1, 1]; `DataError` for pictures that are all the same.
+        outside [−1, 1].
 
     Example:
         >>> from types import SimpleNamespace
@@ -108,7 +106,7 @@ class AdversarialStep:
         self._rates = [[float(group["lr"]) for group in each.param_groups] for each in optimizers]
         self._autocast = precision if precision != torch.float32 else None
         self._shadow = Shadow([*self.pair.generator.parameters(), *self.pair.generator.buffers()]) if average else None
-        self._random = torch.Generator()
+        self._random = torch.Generator()  # of the step that is being made
         self._looked = False
         self.steps = self.updates = 0  # batches seen; steps of the generator
         self._told = torch.zeros(())  # the generator's last loss
@@ -116,7 +114,7 @@ class AdversarialStep:
     def __call__(self, batch: Any, progress: Any) -> dict[str, Tensor]:
         real, classes = self._checked(batch)
         self._set_rates(getattr(progress, "fraction", 0.0))
-        self._reseed(real.device)
+        self._random = step_generator(self.seed, self.steps, real.device)
         noise = torch.randn(len(real), self.pair.latent, device=real.device, generator=self._random)
         generates = (self.steps + 1) % self.critic_steps == 0
         with self._precision(real), torch.set_grad_enabled(generates):
@@ -175,13 +173,6 @@ class AdversarialStep:
         draws = torch.rand(len(pictures), DRAWS, device=pictures.device, generator=self._random)
         return changed_pictures(pictures, draws, self.changes)
 
-    def _reseed(self, device: torch.device) -> None:
-        """Let what is drawn in this step depend on nothing but the seed and the number of the step."""
-        if self._random.device != device:
-            self._random = torch.Generator(device)
-        digest = hashlib.blake2b(f"{self.seed} {self.steps}".encode(), digest_size=8).digest()
-        self._random.manual_seed(int.from_bytes(digest, "little") >> 1)
-
     def _precision(self, like: Tensor) -> Any:
         return torch.autocast(like.device.type, dtype=self._autocast, enabled=self._autocast is not None)
 
@@ -205,8 +196,7 @@ class AdversarialStep:
             return
         multiplier = self.schedule(fraction)
         for optimizer, rates in zip((self.generator_optimizer, self.discriminator_optimizer), self._rates, strict=True):
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * multiplier
+            set_rates(optimizer, rates, multiplier)
 
     @property
     def rate(self) -> float:
@@ -243,58 +233,6 @@ class AdversarialStep:
             yield
 
 
-def check_training_pictures(pictures: Tensor) -> None:
-    """There are enough pictures to learn to draw from, and they differ.
-
-    Args:
-        pictures: all that are trained on, [N, …], as stored or prepared.
-
-    Errors: `DataError` for fewer than `LEAST_PICTURES`, for pictures that are all the same, and for pictures of which each is
-        one flat colour.
-
-    Example:
-        >>> check_training_pictures(torch.rand(100, 1, 8, 8))
-        >>> check_training_pictures(torch.zeros(100, 1, 8, 8))
-        Traceback (most recent call last):
-        ...
-        leadline.errors.DataError: The pictures are all the same, so there is nothing to learn from them but the one. Expected
-        pictures that differ; got 100 of one kind.
-    """
-    if len(pictures) < LEAST_PICTURES:
-        raise DataError(
-            "There are too few pictures to learn to draw from",
-            expected=f"at least {LEAST_PICTURES}, and rather thousands",
-            got=len(pictures),
-            do="With few of them the generator copies what it has seen; add pictures, or train an autoencoder.",
-        )
-    _refuse_one_kind(pictures)
-    if all(bool((part.flatten(2) == part.flatten(2)[:, :, :1]).all()) for part in _parts(_channels_first(pictures))):
-        raise DataError(
-            "Each picture is of one flat colour, so there are no shapes to learn",
-            expected="pictures with something on them",
-            got=f"{len(pictures):,} flat ones",
-        )
-
-
-def _channels_first(pictures: Tensor) -> Tensor:
-    """[N, C, …] whether the channels came first or, as stored, last."""
-    last = pictures.ndim == 4 and pictures.shape[3] <= 4 < pictures.shape[1]
-    return pictures.permute(0, 3, 1, 2) if last else pictures
-
-
-def _parts(pictures: Tensor) -> Iterator[Tensor]:
-    return (pictures[start : start + _PART] for start in range(0, len(pictures), _PART))
-
-
-def _refuse_one_kind(pictures: Tensor) -> None:
-    if all(bool((part == pictures[:1]).all()) for part in _parts(pictures)):
-        raise DataError(
-            "The pictures are all the same, so there is nothing to learn from them but the one",
-            expected="pictures that differ",
-            got=f"{len(pictures):,} of one kind",
-        )
-
-
 def _look_at(pictures: Tensor, expected: str) -> None:
     low, high = (float(value) for value in torch.aminmax(pictures))
     if not (low >= -1 - _BEYOND and high <= 1 + _BEYOND):
@@ -304,8 +242,6 @@ def _look_at(pictures: Tensor, expected: str) -> None:
             got=f"values from {low:.3g} to {high:.3g}",
             do="Prepare them with (x − 127.5) / 127.5 where they are bytes.",
         )
-    if len(pictures) > 1:
-        _refuse_one_kind(pictures)
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

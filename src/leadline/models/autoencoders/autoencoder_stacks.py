@@ -128,7 +128,8 @@ def load_pretrained(model: nn.Module, layers: Sequence[PretrainedLayer]) -> int:
     A layer before batch norm has no bias, and needs none of the stack's: batch norm takes it away again.
 
     Args:
-        model: a perceptron, or a deep autoencoder with as many layers as the stack; changed in place.
+        model: a perceptron, or a deep autoencoder with as many layers as the stack, and outputs of the kind by which its lowest
+            layer told the inputs; changed in place.
         layers: as `pretrain_autoencoders` gives them.
 
     Returns:

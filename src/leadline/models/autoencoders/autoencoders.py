@@ -123,11 +123,6 @@ class Autoencoder(nn.Module):
         """The encoder as a network of its own, with the same weights: the first layers of a classifier."""
         return self.encoder
 
-    @property
-    def head(self) -> nn.Module:
-        """What the features go into: so `leadline predict --features` and look-alikes find the code."""
-        return self.decoder
-
     def reconstruct(self, x: Tensor) -> Tensor:
         """The inputs as the network tells them: [B, *shape] → [B, *shape]."""
         return self.distribution.reconstruction(self(x))

@@ -1,4 +1,4 @@
-"""Walks through the space of codes: straight and along an arc, unit by unit, and a sheet of all that two units can say.
+"""Walks through the space of codes: straight and along an arc, and a sheet of all that two units can say.
 
 D units of the code.
 """
@@ -126,43 +126,11 @@ def latent_grid(side: int, *, units: Sequence[int] = (0, 1), width: int = 2, aro
     middle = torch.zeros(width) if around is None else around
     if len(units) != 2 or units[0] == units[1] or not all(0 <= unit < len(middle) for unit in units):
         raise ArgumentError("A sheet has two axes", expected=f"2 different units of 0 to {len(middle) - 1}", got=tuple(units))
-    places = _normal_places(side).to(middle)
+    places = torch.special.ndtri((torch.arange(side, dtype=torch.float64) + 0.5) / side).to(middle)
     codes = middle.repeat(side * side, 1)
     codes[:, units[0]] = places.repeat(side)
     codes[:, units[1]] = places.flip(0).repeat_interleave(side)
     return codes
-
-
-def unit_sweep(code: Tensor, unit: int, steps: int) -> Tensor:
-    """One code with one of its units taken through the prior, all others left as they are.
-
-    Args:
-        code: [D].
-        unit: the one that varies.
-        steps: how many values, Φ⁻¹((i + ½)/n).
-
-    Returns:
-        [steps, D].
-
-    Errors: `ArgumentError` for a unit that the code does not have, or no steps.
-
-    Example:
-        >>> unit_sweep(torch.tensor([5.0, 7.0]), 1, 3)
-        tensor([[ 5.0000, -0.9674],
-                [ 5.0000,  0.0000],
-                [ 5.0000,  0.9674]])
-    """
-    check_whole("The sweep through a unit", {"steps": steps})
-    if code.ndim != 1 or not 0 <= unit < len(code):
-        raise ArgumentError("The code has no such unit", expected=f"a unit of a code {list(code.shape)}", got=unit)
-    codes = code.repeat(steps, 1)
-    codes[:, unit] = _normal_places(steps).to(code)
-    return codes
-
-
-def _normal_places(count: int) -> Tensor:
-    places: Tensor = torch.special.ndtri((torch.arange(count, dtype=torch.float64) + 0.5) / count)
-    return places
 
 
 def _times(start: Tensor, end: Tensor, steps: int) -> Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -25,11 +24,7 @@ class OutputDistribution(nn.Module):
     """What is asked of every distribution of outputs. Its parameters, where it has any, are trained with the network.
 
     Shapes: raw outputs [B, …] and inputs x [B, …] of one shape; rows of a table: outputs [B, O] and x [B, W].
-
-    `drawn_when_made_up` says that inputs that are made up are draws and not expected values.
     """
-
-    drawn_when_made_up: ClassVar[bool] = False
 
     def nll(self, outputs: Tensor, x: Tensor) -> Tensor:
         """−log p(x) of each row: [B], in nats."""
@@ -47,8 +42,8 @@ class OutputDistribution(nn.Module):
         """The outputs that stand for these expected values: where a decoder's last bias may start."""
         raise NotImplementedError
 
-    def draw(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """One draw from the distribution, with the shape of x."""
+    def made_up(self, outputs: Tensor, generator: torch.Generator) -> Tensor:
+        """Inputs of a code that is drawn, with the shape of x: the expected values, or a draw where these would not do."""
         raise NotImplementedError
 
 
@@ -82,8 +77,8 @@ class BernoulliOutputs(OutputDistribution):
     def raw(self, means: Tensor) -> Tensor:
         return torch.logit(means.float(), eps=1e-3)  # a pixel that was never on may be on once
 
-    def draw(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        return torch.bernoulli(torch.sigmoid(outputs.float()), generator=generator)
+    def made_up(self, outputs: Tensor, generator: torch.Generator) -> Tensor:
+        return self.reconstruction(outputs)
 
 
 class GaussianOutputs(OutputDistribution):
@@ -137,10 +132,8 @@ class GaussianOutputs(OutputDistribution):
     def raw(self, means: Tensor) -> Tensor:
         return means.float()
 
-    def draw(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        noise = torch.randn(outputs.shape, generator=generator, device=outputs.device)
-        deviation = self.log_deviation()
-        return outputs + noise * (deviation.exp() if isinstance(deviation, Tensor) else math.exp(deviation))
+    def made_up(self, outputs: Tensor, generator: torch.Generator) -> Tensor:
+        return self.reconstruction(outputs)
 
     def extra_repr(self) -> str:
         return "" if self.learned else f"deviation={self.deviation:g}"

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from leadline.layers.arguments import check_above_zero
 from leadline.losses.sparsity import sparsity_kl, sparsity_l1
 from leadline.models.autoencoders.corruption import corruption_of
-from leadline.models.autoencoders.step_noise import step_generator
 from leadline.models.autoencoders.variational_bounds import VariationalBound
+from leadline.models.step_noise import step_generator
 from leadline.spelling import make
 
 

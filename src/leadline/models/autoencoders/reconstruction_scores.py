@@ -1,6 +1,6 @@
-"""What a trained autoencoder says of rows: codes, errors, how odd each is, and a variational one the likelihood of each.
+"""What a trained autoencoder says of rows: their codes, and a variational one the likelihood of each.
 
-All go through batches without gradients, in the mode the model is in, and give what they found on the CPU.
+Both go through batches without gradients, in the mode the model is in, and give what they found on the CPU.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from leadline.errors import ArgumentError
 from leadline.layers.arguments import check_whole
 from leadline.models.autoencoders.output_distributions import repeated
 from leadline.models.autoencoders.reconstruction_steps import as_autoencoder
-from leadline.models.autoencoders.step_noise import step_generator
 from leadline.models.autoencoders.variational_bounds import binarized, log_weights
+from leadline.models.step_noise import step_generator
 from leadline.models.step_parts import inputs_of
 
 _AT_ONCE, _VALUES_AT_ONCE = 20_000, 1 << 24  # rows × draws that are decoded together, and their values: maps take much more
@@ -38,47 +38,6 @@ def codes_of(model: nn.Module, batches: Iterable[Any]) -> Tensor:
         torch.Size([5, 2])
     """
     return _through(model, batches, model.encode)  # type: ignore[arg-type]
-
-
-def errors_of(model: nn.Module, batches: Iterable[Any]) -> Tensor:
-    """The error of each value of each row: float32 [N, …], the map that shows where a picture is odd.
-
-    Args:
-        model: an autoencoder, in the mode in which it is to be used.
-        batches: inputs, or tuples that begin with them.
-
-    Errors: `ArgumentError` for another network, or no rows.
-
-    Example:
-        >>> from leadline.models.autoencoders.autoencoders import autoencoder
-        >>> errors_of(autoencoder((1, 2, 2), hidden="none", code=2), [torch.zeros(3, 1, 2, 2)]).shape
-        torch.Size([3, 1, 2, 2])
-    """
-    return _through(model, batches, model.errors)  # type: ignore[arg-type]
-
-
-def surprises_of(model: nn.Module, batches: Iterable[Any]) -> Tensor:
-    """How surprising each row is to its own reconstruction, −log p(x | z(x)) in nats: float32 [N], the score of an anomaly.
-
-    Learned deviations weigh numbers that can usually be told well more than those that cannot.
-
-    Args:
-        model: an autoencoder, in the mode in which it is to be used.
-        batches: inputs, or tuples that begin with them.
-
-    Errors: `ArgumentError` for another network, or no rows.
-
-    Example:
-        >>> from leadline.models.autoencoders.autoencoders import autoencoder
-        >>> surprises_of(autoencoder((4,), hidden="none", code=2), [torch.zeros(3, 4)]).shape
-        torch.Size([3])
-    """
-
-    def surprise(x: Tensor) -> Tensor:
-        told: Tensor = model.distribution.nll(model(x), x)  # type: ignore[operator,union-attr]
-        return told
-
-    return _through(model, batches, surprise)
 
 
 def log_likelihoods(

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from leadline.errors import ArgumentError
 from leadline.models.autoencoders.reconstruction_objectives import Objective
 from leadline.models.step_parts import in_evaluation, inputs_of
-from leadline.optim import Clip
+from leadline.optim import Clip, set_rates
 
 
 class ReconstructionStep:
@@ -72,7 +72,7 @@ class ReconstructionStep:
     def __call__(self, batch: Any, progress: Any) -> dict[str, Tensor]:
         inputs = inputs_of(batch)
         if self.schedule is not None:
-            self.set_rates(self.schedule(progress.fraction))
+            set_rates(self.optimizer, self._rates, self.schedule(progress.fraction))
         self.optimizer.zero_grad()
         logs = self._add_gradients(inputs, progress)
         if self.penalties is not None:
@@ -97,14 +97,6 @@ class ReconstructionStep:
             for name, value in logs.items():
                 total[name] = total[name] + value * share if name in total else value * share
         return total
-
-    def set_rates(self, multiplier: float) -> None:
-        """Give each parameter group its learning rate times `multiplier`."""
-        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate * multiplier)
-            else:
-                group["lr"] = rate * multiplier
 
     @property
     def rate(self) -> float:
@@ -142,7 +134,6 @@ class ReconstructionEvaluation:
         batches: of the validation split, in a fixed order; without shuffling.
         objective: as the step has it.
         prefix: what the columns start with.
-        then: is told the columns each time, for instance a schedule that waits for a plateau.
 
     Errors: `ArgumentError` where there is no row.
 
@@ -164,10 +155,9 @@ class ReconstructionEvaluation:
         objective: Objective,
         *,
         prefix: str = "valid_",
-        then: Callable[[dict[str, float]], None] | None = None,
     ) -> None:
         self.model, self.batches, self.objective = as_autoencoder(model), batches, objective
-        self.prefix, self.then = prefix, then
+        self.prefix = prefix
 
     def __call__(self) -> dict[str, float]:
         sums: dict[str, Tensor] = {}
@@ -186,10 +176,7 @@ class ReconstructionEvaluation:
         if not rows:
             raise ArgumentError("There is nothing to judge the autoencoder on", expected="at least 1 row")
         values = (torch.stack(list(sums.values())) / rows).tolist()
-        told = {self.prefix + name: value for name, value in zip(sums, values, strict=True)}
-        if self.then is not None:
-            self.then(told)
-        return told
+        return {self.prefix + name: value for name, value in zip(sums, values, strict=True)}
 
 
 def as_autoencoder(model: nn.Module) -> nn.Module:

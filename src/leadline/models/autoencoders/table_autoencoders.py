@@ -1,12 +1,11 @@
-"""Autoencoders for tables: numbers and categories in one row, each told in its own way, and the error of each column.
+"""Autoencoders for tables: numbers and categories in one row, each told in its own way.
 
 B batch, F numbers, C categories, W = F + C places of a row, O = F + Σ cardinalities raw outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -98,8 +97,6 @@ class MixedOutputs(OutputDistribution):
 
     present: Tensor
     always: Tensor
-    # The likeliest category of every row would leave out all rarer ones, and means all that numbers stray by.
-    drawn_when_made_up: ClassVar[bool] = True
 
     def __init__(self, numbers: int, categories: Sequence[int], *, indicators: Sequence[int] = ()) -> None:
         super().__init__()
@@ -135,7 +132,8 @@ class MixedOutputs(OutputDistribution):
         codes = [part.argmax(dim=1, keepdim=True) for part in self._logits(outputs)]
         return torch.cat([outputs[:, : self.numbers], *(code.to(outputs.dtype) for code in codes)], dim=1)
 
-    def draw(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def made_up(self, outputs: Tensor, generator: torch.Generator) -> Tensor:
+        # A draw: the likeliest category of every row would leave out all rarer ones, and means all that numbers stray by.
         parts = []
         if self.spread is not None:
             noise = torch.randn(len(outputs), self.numbers, generator=generator, device=outputs.device)
@@ -195,23 +193,3 @@ def missing_indicators(table: Table) -> tuple[int, ...]:
             for place in numbers[:-1]:
                 found[place] = numbers[-1]
     return tuple(found)
-
-
-def column_errors(errors: Tensor, blocks: Mapping[str, Sequence[int]]) -> Tensor:
-    """The error of each column of a table: the sum over its places, for a date has several and free text many.
-
-    Shapes: [N, W] → [N, number of blocks], in the order of the blocks.
-
-    Args:
-        errors: of each place, as `MixedOutputs.errors` gives them.
-        blocks: for each column its places among the W, such as `Table.blocks`.
-
-    Errors: `ArgumentError` for a place that there is none of.
-
-    Example:
-        >>> column_errors(torch.tensor([[1.0, 2.0, 4.0]]), {"age": (0, 1), "city": (2,)}).tolist()
-        [[3.0, 4.0]]
-    """
-    if errors.ndim != 2 or any(not 0 <= place < errors.shape[1] for places in blocks.values() for place in places):
-        raise ArgumentError("The errors are not those of this table", expected="shape [N, W]", got=list(errors.shape))
-    return torch.stack([errors[:, list(places)].sum(dim=1) for places in blocks.values()], dim=1)

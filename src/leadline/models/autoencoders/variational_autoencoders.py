@@ -160,17 +160,9 @@ class VariationalAutoencoder(nn.Module):
         """The way to the mean code as a network of its own, with the same weights: the first layers of a classifier."""
         return nn.Sequential(self.trunk, self.mean)
 
-    @property
-    def head(self) -> nn.Module:
-        """What the features go into: so `leadline predict --features` and look-alikes find the mean code."""
-        return self.decoder
-
     def generate(self, number: int, *, seed: int = 0) -> Tensor:
-        """New inputs, [number, *shape], of codes drawn from the prior: what the decoder expects, or a draw; see `generated`.
-
-        Which of them the outputs decide: of pictures what is expected, of rows of a table a draw.
-        """
-        return generated(self, number, seed=seed, drawn=self.distribution.drawn_when_made_up)
+        """New inputs, [number, *shape], of codes drawn from the prior; see `generated`."""
+        return generated(self, number, seed=seed)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """The inputs as the network tells them from the mean code."""
@@ -181,14 +173,13 @@ class VariationalAutoencoder(nn.Module):
         return self.distribution.errors(self(x), x)
 
 
-def generated(model: VariationalAutoencoder, count: int, *, seed: int = 0, drawn: bool = False) -> Tensor:
-    """New inputs from codes of the prior: z ~ N(0, I), then the expected values of p(x | z), or a draw from it.
+def generated(model: VariationalAutoencoder, count: int, *, seed: int = 0) -> Tensor:
+    """New inputs from codes of the prior: z ~ N(0, I), then what p(x | z) expects, or of rows of a table a draw from it.
 
     Args:
         model: in the mode in which it is to be used.
         count: how many.
         seed: of the codes, which are the same on every device, and of the values where these are drawn, which are not.
-        drawn: also draw each value, which is what the network says that inputs are; expected values look smoother.
 
     Returns:
         [count, *shape], or rows of a table [count, W], on the model's device.
@@ -212,7 +203,7 @@ def generated(model: VariationalAutoencoder, count: int, *, seed: int = 0, drawn
     of_values = torch.Generator(device).manual_seed(seed + 1)
     with torch.inference_mode():
         parts = (model.decode(part) for part in codes.split(_AT_ONCE))  # type: ignore[no-untyped-call]
-        return torch.cat([told.draw(part, of_values) if drawn else told.reconstruction(part) for part in parts])
+        return torch.cat([told.made_up(part, of_values) for part in parts])
 
 
 def active_units(means: Tensor, *, least: float = 0.01) -> Tensor:

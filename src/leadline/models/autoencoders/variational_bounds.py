@@ -15,7 +15,7 @@ from leadline.layers.arguments import check_above_zero, check_whole
 from leadline.losses.normal_codes import gaussian_kl_of_each, importance_bound, normal_log_density
 from leadline.losses.reconstruction import check_shares
 from leadline.models.autoencoders.output_distributions import repeated
-from leadline.models.autoencoders.step_noise import step_generator
+from leadline.models.step_noise import step_generator
 
 
 class VariationalBound:

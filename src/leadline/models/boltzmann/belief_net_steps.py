@@ -91,6 +91,7 @@ class GreedyDivergence:
             layer = min(int(fraction * machines + 1e-9), machines - 1)  # thirds are not exact
             if layer > self.layer:
                 self.net.machines[layer].start_from(self.net.below(rows, layer))
+                self.parts[self.layer].forget()
                 self.layer = layer
             inputs = self.net.below(rows, layer)
             loss = self.parts[layer].learn(inputs, max(0.0, fraction * machines - layer))

@@ -69,9 +69,9 @@ class DeepBeliefNet(nn.Module):
             x = machine(x)
         return x
 
-    def start_from(self, rows: Tensor) -> list[str]:
+    def start_from(self, rows: Tensor) -> None:
         """Give the first machine the means of the data, see `RestrictedBoltzmannMachine.start_from`."""
-        return self.machines[0].start_from(rows)
+        self.machines[0].start_from(rows)
 
     def reconstruct(self, x: Tensor, *, layers: int | None = None) -> Tensor:
         """Up through so many machines (None: all) and down again, means at each layer: [B, *shape] → [B, *shape]."""
@@ -174,31 +174,6 @@ def feed_forward_network(net: DeepBeliefNet, outputs: int, *, dropout: float = 0
     nn.init.zeros_(head.bias)
     weight = net.machines[0].weight
     return nn.Sequential(*upward_layers(net.machines, dropout=dropout), head.to(weight.device, weight.dtype))
-
-
-def unrolled_network(net: DeepBeliefNet) -> nn.Sequential:
-    """An autoencoder whose encoder is the net and whose decoder is the net turned round: it starts as `reconstruct`.
-
-    flatten → (linear → sigmoid) for each machine upwards → (linear → sigmoid) for each downwards → the shape of a row; the
-    last sigmoid is left out for Gaussian units, whose mean and scale go into the linear layer. Encoder and decoder are copies
-    of their own, so that fine-tuning may part them.
-
-    Shapes: [B, *shape] → [B, *shape].
-
-    Args:
-        net: trained, or not.
-
-    Example:
-        >>> unrolled_network(DeepBeliefNet((1, 8, 8), (100, 20)))(torch.rand(4, 1, 8, 8)).shape
-        torch.Size([4, 1, 8, 8])
-
-    Source: Hinton and Salakhutdinov (2006), Reducing the dimensionality of data with neural networks.
-    """
-    first = net.machines[0]
-    layers = upward_layers(net.machines)
-    for machine in reversed(net.machines):
-        layers += [_linear(*downward_weights(machine)), *([nn.Sigmoid()] if machine.visible == "bernoulli" else [])]
-    return nn.Sequential(*layers, nn.Unflatten(1, first.shape))
 
 
 def belief_filters(net: DeepBeliefNet, layer: int) -> NDArray[np.float32]:

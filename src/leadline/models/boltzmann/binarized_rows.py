@@ -6,11 +6,12 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from leadline.errors import ArgumentError
 from leadline.models.boltzmann.boltzmann_machines import drawn
+from leadline.models.step_noise import step_generator
+
+_MOST_BATCHES = 2**32  # of an epoch: below it no two batches of a training draw alike
 
 
 class BinarizedRows:
@@ -25,7 +26,7 @@ class BinarizedRows:
         seed: of the draws.
 
     Example:
-        >>> from leadline.models.boltzmann.boltzmann_machines import RestrictedBoltzmannMachine
+        >>> import torch
         >>> rows = BinarizedRows([torch.tensor([[0.0, 1.0]])])
         >>> next(iter(rows)), len(rows)
         (tensor([[0., 1.]]), 1)
@@ -34,8 +35,6 @@ class BinarizedRows:
     """
 
     def __init__(self, batches: Iterable[Any], seed: int = 0) -> None:
-        if seed < 0:
-            raise ArgumentError("The rows cannot be drawn", expected="a seed of 0 or more", got=seed)
         self.batches: Any = batches
         self.seed = seed
 
@@ -56,5 +55,4 @@ class BinarizedRows:
                 yield self._drawn(batch, number, at)
 
     def _drawn(self, rows: Tensor, epoch: int, batch: int) -> Tensor:
-        generator = torch.Generator(rows.device).manual_seed(((self.seed * 1_000_003 + epoch) * 1_000_003 + batch) % 2**63)
-        return drawn(rows, generator)
+        return drawn(rows, step_generator(self.seed, epoch * _MOST_BATCHES + batch, rows.device))

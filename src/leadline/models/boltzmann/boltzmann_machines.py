@@ -20,7 +20,6 @@ from leadline.layers.arguments import check_above_zero, check_whole
 VISIBLE_UNITS = ("bernoulli", "gaussian")
 
 _FIRST_DEVIATION = 0.01  # of the weights: section 8 of Hinton's guide
-_NAMED_COLUMNS = 8
 
 
 class RestrictedBoltzmannMachine(nn.Module):
@@ -144,17 +143,14 @@ class RestrictedBoltzmannMachine(nn.Module):
         """Up to the probabilities of the hidden units and back to the means of the visible ones, [B, *shape]."""
         return self.restored(self.visible_means(self(x)))
 
-    def start_from(self, rows: Tensor) -> list[str]:
+    def start_from(self, rows: Tensor) -> None:
         """Take from the data what need not be learned: how often each unit is on, or its mean and scale.
 
         Bernoulli: bᵢ = log(pᵢ / (1 − pᵢ)), pᵢ being the mean of column i, with one row more of each kind so that it is never 0
-        or 1. Gaussian: mean and scale are the mean and `noise` times the deviation of each column.
+        or 1. Gaussian: mean and scale are the mean and `noise` times the deviation of each column, the scale 1 where that is 0.
 
         Args:
             rows: of the training data, [N, *shape].
-
-        Returns:
-            What there is to say of the data, one sentence each: constant columns of Gaussian units.
 
         Errors: `ArgumentError` where the machine cannot take the rows.
         """
@@ -164,13 +160,12 @@ class RestrictedBoltzmannMachine(nn.Module):
             if self.visible == "bernoulli":
                 means = (values.sum(0, dtype=torch.float64) + 1) / (count + 2)
                 self.visible_bias.copy_(torch.logit(means))
-                return []
+                return
             deviation, mean = torch.std_mean(values.double(), dim=0, correction=0)
             constant = deviation <= 1e-6 * mean.abs().clamp(min=1e-6)
             self.mean.copy_(mean)
             self.scale.copy_(torch.where(constant, 1.0, self.noise * deviation))
             self.visible_bias.zero_()
-        return _said(constant)
 
     def sample(
         self, number: int, *, steps: int = 1000, start: Tensor | None = None, generator: Generator | None = None
@@ -330,12 +325,3 @@ def as_boltzmann_machine(module: nn.Module) -> RestrictedBoltzmannMachine:
     if not isinstance(module, RestrictedBoltzmannMachine):
         raise ArgumentError(f"{type(module).__name__} is no Boltzmann machine", expected="what rbm builds")
     return module
-
-
-def _said(constant: Tensor) -> list[str]:
-    numbers = constant.nonzero().flatten().tolist()
-    if not numbers:
-        return []
-    named = ", ".join(map(str, numbers[:_NAMED_COLUMNS])) + (", …" if len(numbers) > _NAMED_COLUMNS else "")
-    verb = "columns are" if len(numbers) > 1 else "column is"
-    return [f"{len(numbers):,} of {len(constant):,} {verb} constant and teach a Gaussian unit nothing: {named} (from 0)."]

@@ -64,7 +64,7 @@ class ContrastiveDivergence:
         >>> from leadline.training import run_loop
         >>> machine = RestrictedBoltzmannMachine((4,), 8)
         >>> rows = torch.tensor([[1.0, 1, 0, 0], [0, 0, 1, 1]]).repeat(50, 1)
-        >>> _ = machine.start_from(rows)
+        >>> machine.start_from(rows)
         >>> history = run_loop(ContrastiveDivergence(machine, 0.5), [(rows, rows)] * 20, epochs=10)
         >>> history["loss"][0] > 0.9 and history["loss"][-1] < 0.1
         True
@@ -205,6 +205,11 @@ class ContrastiveDivergence:
             chains, told = (self.particles, min(-(-rows // 8), _TOLD)) if self.particles else (rows, 0)
             self._buffers[rows] = Buffers.like(self.machine.weight.detach(), chains, rows, told)
         return self._buffers[rows]
+
+    def forget(self) -> None:
+        """Give back the memory of a machine that has learned: buffers, velocities, rounded weights and chains."""
+        self._kept, self.chains = None, None
+        self._buffers.clear()
 
     def state(self) -> dict[str, Any]:
         parts = self._parts()

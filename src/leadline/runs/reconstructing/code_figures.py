@@ -32,7 +32,7 @@ _UNITS, _PLACES = 8, 9  # numbers of the code that are swept, and values of each
 _GRID = 12  # pictures a side of the sheet of two numbers
 _ROWS = 1500  # of the map
 _FILTERS = 64
-_BATCH = 256
+_BATCH, _THUMBNAIL = 256, 64  # rows that are prepared at once for the map, and pixels of the longer side of each there
 _CELL = 84
 
 
@@ -129,10 +129,15 @@ class CodeFigures:
         else:
             plane = feature_plane(codes, rows=_ROWS)
             points, how = plane.points, "alike lies close together (PCA, then t-SNE)"
-        thumbnails = pictures_of_units(self._rows(rows)) if self.pictures else []
+        thumbnails = self._thumbnails(rows) if self.pictures else []
         group = self._group(rows)
         what = f"The codes of {len(rows):,} rows, {how}"
         return Figure("network-codes.png", plane_png(points, group, thumbnails, heading=what), what)
+
+    def _thumbnails(self, rows: NDArray[np.int64]) -> list[Bytes]:
+        """A small picture of each row, prepared a few at a time: as numbers all of the large ones would fill memory."""
+        parts = (self._rows(rows[at : at + _BATCH]) for at in range(0, len(rows), _BATCH))
+        return [picture for part in parts for picture in pictures_of_units(_small(part))]
 
     def _group(self, rows: NDArray[np.int64]) -> Group:
         """Classes where there are any; else what was called odd."""
@@ -161,17 +166,17 @@ class CodeFigures:
     def _numbers(self) -> Figure | None:
         """The most used numbers of the code, each taken through its range, all others at their mean."""
         codes = torch.from_numpy(self.codes)
-        mean, deviation = codes.mean(dim=0), codes.std(dim=0)
+        mean, deviation, low, high = codes.mean(dim=0), codes.std(dim=0), codes.amin(dim=0), codes.amax(dim=0)
         chosen = deviation.argsort(descending=True)[:_UNITS].tolist()
         places = torch.linspace(-2.5, 2.5, _PLACES)
         rows, titles = [], []
         for unit in chosen:
             swept = mean.repeat(_PLACES, 1)
-            swept[:, unit] = mean[unit] + places * deviation[unit]
+            swept[:, unit] = (mean[unit] + places * deviation[unit]).clamp(low[unit], high[unit])
             rows.append([Cell(each) for each in self._of_codes(swept)])
             titles.append(f"number {unit}")
         heading = f"What single numbers of the code say: the {len(chosen)} that vary most"
-        note = "From 2.5 deviations below its mean to 2.5 above it, all other numbers at their means."
+        note = "From 2.5 deviations below its mean to 2.5 above it, as far as it ever goes; all others at their means."
         return Figure("network-numbers.png", sheet_png(rows, titles=titles, heading=heading, note=note, cell=_CELL), heading)
 
     def _grid(self) -> Figure | None:
@@ -222,6 +227,13 @@ def pictures_of_units(x: Tensor) -> list[Bytes]:
         first = picture[:, :, :1] if picture.shape[2] in (1, 2) else picture[:, :, :3]
         shown.append(np.repeat(first, 3, axis=2) if first.shape[2] == 1 else np.ascontiguousarray(first))
     return shown
+
+
+def _small(x: Tensor) -> Tensor:
+    """Pictures as large as they are shown on the map, or up to twice that: [N, C, H, W]."""
+    height, width = x.shape[2:]
+    times = min(max(height, width) // _THUMBNAIL, height, width)
+    return nn.functional.avg_pool2d(x, times) if times > 1 else x
 
 
 def spread_over_classes(targets: NDArray[Any], count: int) -> NDArray[np.int64]:

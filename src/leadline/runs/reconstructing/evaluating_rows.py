@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from leadline.data.dataset import Split
 from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.errors import RunError
 from leadline.runs.predicting import Predictor
-from leadline.runs.reconstructing.judging_rows import Baseline, beside, judged, measured_rows
+from leadline.runs.reconstructing.judging_rows import COMPONENTS, Baseline, beside, judged, measured_rows
 
 _FILE = "components.safetensors"
 _LARGEST = 30_000_000  # bytes of components that are kept with a Run
+_NOT_KEPT = "The principal components were too large to be kept with the Run, so the mean alone stands beside the network."
 
 
 def keep_components(path: Path, baseline: Baseline) -> None:
@@ -32,15 +34,18 @@ def keep_components(path: Path, baseline: Baseline) -> None:
         file.write(save(arrays))
 
 
-def evaluate_rows(predictor: Predictor, split: Split, folder: Path, detail: str, answers: Reconstructions) -> dict[str, Any]:
+def evaluate_rows(
+    predictor: Predictor, split: Split, folder: Path, baseline: Mapping[str, Any], answers: Reconstructions, note: str
+) -> dict[str, Any]:
     """Scores on rows that the network has not seen, as `Run.evaluate` gives them.
 
     Args:
         predictor: with the network.
         split: the rows.
         folder: of the Run, where the components of its training rows lie.
-        detail: what is said of these.
+        baseline: what stood first beside the network after its training, as its results have it.
         answers: which rows are odd.
+        note: what is to be said of the rows.
 
     Errors: `RunError` where the components are gone.
     """
@@ -53,7 +58,9 @@ def evaluate_rows(predictor: Predictor, split: Split, folder: Path, detail: str,
     components = PrincipalComponents(mean, linear, 0, 0.0)
     rows = measured_rows(predictor, split, components)
     found = judged(answers, rows, split.targets, len(mean))
-    rivals = beside(answers, rows, split.targets, Baseline(components, detail))
+    rivals = beside(answers, rows, split.targets, Baseline(components, baseline["detail"]))
     for rival in rivals:
         rival.pop("seconds", None)
-    return found | {"baselines": rivals}
+    if baseline["name"] == COMPONENTS and "components" not in arrays:
+        note = f"{note} {_NOT_KEPT}".strip()
+    return {"note": note, "rows": len(split), **found, "baselines": rivals}

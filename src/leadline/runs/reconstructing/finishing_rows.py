@@ -16,6 +16,7 @@ from leadline.data.tables.table import Table
 from leadline.data.unlabelled.reconstructions import Reconstructions
 from leadline.models import OF_UNITS, active_units
 from leadline.models.autoencoders.variational_autoencoders import VariationalAutoencoder
+from leadline.models.boltzmann.boltzmann_machines import RestrictedBoltzmannMachine
 from leadline.plan.building import Built
 from leadline.plan.record import Plan
 from leadline.runs.observer import Observer
@@ -29,9 +30,10 @@ from leadline.runs.reconstructing.judging_rows import (
     fit_baseline,
     judged,
     measured_rows,
+    usual_or_all,
     with_chosen_threshold,
 )
-from leadline.runs.reconstructing.likelihoods import likelihood_of, likelihood_sentence
+from leadline.runs.reconstructing.likelihoods import NO_TIME, likelihood_of, likelihood_sentence
 from leadline.runs.reconstructing.telling_again import tell_again
 from leadline.runs.restarts import Trained
 from leadline.runs.results import more_epochs, training_record
@@ -62,7 +64,8 @@ def finish_reconstruct(
     results["baselines"] = beside(answers, rows, targets, baseline)
     keep_components(path, baseline)
     results |= training_record(path, plan, dataset, trained)
-    code = _code(predictor, dataset.test, baseline)
+    usual = usual_or_all(dataset.test, answers)
+    code = _code(predictor, usual, baseline)
     results |= {
         "noun": {"unit pictures": "pictures"}.get(dataset.schema.inputs.kind, "rows"),
         "rows": {part: len(getattr(dataset, part)) for part in ("train", "valid", "test")},
@@ -71,8 +74,10 @@ def finish_reconstruct(
         "model": plan.model.name,
         "score": "free energy" if plan.model.name == "rbm" else "reconstruction" if plan.model.name in OF_UNITS else "surprise",
     }
-    if (likelihood := likelihood_of(predictor, dataset.train, dataset.test)) is not None:
+    if (likelihood := likelihood_of(predictor, dataset.train, usual)) is not None:
         results["likelihood"] = likelihood
+    elif isinstance(predictor.model, RestrictedBoltzmannMachine | VariationalAutoencoder):
+        results["notes"].append(NO_TIME)
     observer.note("drawing", "what is told again, the codes, and what they say")
     figures = CodeFigures(predictor, dataset.test)
     drawn = [

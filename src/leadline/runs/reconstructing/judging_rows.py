@@ -122,6 +122,17 @@ def measured_rows(predictor: Predictor, split: Split, components: PrincipalCompo
     return JudgedRows(*(torch.cat(parts).numpy() for parts in found))
 
 
+def usual_or_all(split: Split, answers: Reconstructions) -> Split:
+    """The rows that a network is judged by: those of a split that are not odd, or all where every one is.
+
+    Args:
+        split: of the task reconstruct.
+        answers: that say which rows are odd.
+    """
+    odd = answers.is_odd(split.targets)
+    return split.take(np.flatnonzero(~odd)) if 0 < odd.sum() < len(odd) else split
+
+
 def judged(answers: Reconstructions, rows: JudgedRows, targets: NDArray[Any], values: int) -> dict[str, Any]:
     """Scores with intervals, and what was called odd.
 
