@@ -60,7 +60,7 @@ def ways_to_mend(verdict: Verdict, readings: Readings) -> list[Way]:
         >>> from leadline.diagnose.findings import Finding
         >>> verdict = Verdict((Finding("stopped_too_early", "severe", 0.8, (), "It was still learning.", confirmed=True),))
         >>> [way.text for way in ways_to_mend(verdict, Readings())]
-        ['longer(3)']
+        ['longer(2)']
     """
     if verdict.healthy:
         return []
@@ -82,8 +82,9 @@ def ways_to_mend(verdict: Verdict, readings: Readings) -> list[Way]:
 def _of_kind(kind: str, candidates: Sequence[Candidate], readings: Readings, *, confirmed: bool) -> Iterator[Way]:
     outcome, own = outcome_of(readings), [each for each in candidates if each.kind == kind]
     asked = list(dict.fromkeys(change for each in own for change in each.changes))
-    wanted = asked or apply_changes(kind, readings, own[0].extra if own else {})
-    tried = {change: best for change in wanted if (best := _best_trial(change, readings)) is not None}
+    advised = apply_changes(kind, readings, own[0].extra if own else {})
+    wanted = asked or advised
+    tried = {change: best for change in [*asked, *advised] if (best := _best_trial(change, readings)) is not None}
     proven = [change for change, branch in tried.items() if confirms(branch, outcome)]
     order = sorted(proven, key=lambda change: -gained(tried[change], outcome))
     if confirmed and not order and not any(each.proven for each in own) and _gained_beside(wanted, readings):
