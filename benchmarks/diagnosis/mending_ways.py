@@ -15,7 +15,7 @@ from leadline.diagnose.rules.outcomes import outcome_of
 from leadline.diagnose.rules.ranking import LAST_RESORTS
 from leadline.diagnose.rules.suspicions import Candidate, Change, beside_another
 from leadline.diagnose.trials.changes import TOGETHER
-from leadline.diagnose.trials.gains import is_sure
+from leadline.diagnose.trials.gains import SURE, is_sure
 from leadline.diagnose.trials.twins import written
 
 # What begins where the training ended, as a training from the start has it.
@@ -92,10 +92,15 @@ def _of_kind(kind: str, candidates: Sequence[Candidate], readings: Readings, *, 
     confirmed = confirmed and bool(asked or not own)  # else what is wrong is certain, and what mends it is not
     # What gained nothing alone is left out, unless it is certain all the same: then something else hides what it mends.
     in_vain = {change for change, branch in tried.items() if not confirmed and settles(branch, readings)}
-    for change, argument in order or [each for each in wanted if each not in in_vain]:
+    in_vain |= {change for change, branch in tried.items() if branch.gain < -SURE * branch.gain_se and len(wanted) > 1}
+    left = sorted(
+        (each for each in wanted if each not in in_vain), key=lambda each: -tried[each].gain if each in tried else 0.0
+    )
+    certain = confirmed and not order and len(wanted) == 1  # of several it is not known which
+    for change, argument in order or left:
         name = _FROM_THE_START.get(change, change)
         value = argument if name == change else 1 + float(argument or 1) if name == "longer" else None
-        yield Way(kind, name, value, confirmed, confirmed and not order)
+        yield Way(kind, name, value, confirmed, certain)
 
 
 def _gained_beside(wanted: Collection[Change], readings: Readings) -> bool:

@@ -56,12 +56,22 @@ def test_a_trial_that_was_far_shorter_than_the_training_rules_nothing_out() -> N
 
 def test_what_is_certain_is_changed_though_it_gained_nothing_alone() -> None:
     readings = of_steps()
+    readings.graph.problems = [{"code": "double_softmax", "says": "A softmax twice."}]
     readings.branches = [tried("head", "auto", 0.0)]
     verdict = found("head_or_loss_wrong", confirmed=("head_or_loss_wrong",))
     assert next(way for way in ways_to_mend(verdict, readings) if way.change == "head").certain
     readings.branches = [tried("head", "auto", 0.4)]
     way = ways_to_mend(verdict, readings)[0]
     assert (way.text, way.certain) == ("head(auto)", False)
+
+
+def test_of_several_changes_that_gained_nothing_those_that_lost_are_left_out() -> None:
+    readings = of_steps()
+    readings.steps.non_finite_step = 3
+    readings.branches = [tried("rate", 0.1, -0.4), tried("clip", 1.0, 0.01), tried("standardize", None, 0.03)]
+    ways = [way for way in ways_to_mend(found("non_finite", confirmed=("non_finite",)), readings) if way.kind == "non_finite"]
+    assert [way.text for way in ways] == ["standardize", "clip(1)", "rate(0.01)"]
+    assert not any(way.certain for way in ways)
 
 
 def test_what_gained_beside_another_change_comes_after_it_or_with_it() -> None:
