@@ -2,8 +2,8 @@
 
 `kinds` are right: they name the fault itself. `also` are true as well, being what the fault leads to, with a remedy that helps;
 they are counted apart. `outcome` says where harm is looked for: in the clean score, or (leaks) in how much more the held-out
-rows promise than the clean test set keeps. What only the person can change, such as rows, or code that cuts
-the graph, is not `repairable`.
+rows promise than the clean test set keeps. What only the person can change, such as rows, or code of
+the network that cuts the graph, is not `repairable`.
 """
 
 from __future__ import annotations
@@ -203,8 +203,7 @@ FAULTS: tuple[Fault, ...] = (
           (0.3, 0.6, 0.9), lambda family, recipe: family.name not in ("logistic", "transfer")),
     Fault("features detached", "loop", do.settings(detach="features"), ("not_training",), ("underfitting",),
           repairable=False, fits=lambda family, recipe: family.name != "logistic"),
-    Fault("loss made anew of its value", "loop", do.settings(backward="value"), ("not_training", "head_or_loss_wrong"), (),
-          repairable=False),
+    Fault("loss made anew of its value", "loop", do.settings(backward="value"), ("not_training", "head_or_loss_wrong"), ()),
     # modes and regularization
     Fault("never in training mode", "modes", do.settings(mode="eval"), ("mode_mismatch",), ("exploding_gradient",),
           fits=normalized),

@@ -1,5 +1,7 @@
 """Which changes a verdict asks for, and whether a network is surely better."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -48,6 +50,30 @@ def test_several_changes_at_once_become_one_attempt() -> None:
     readings.branches = [gained("rate(0.1) & clip(2)", None, 0.5)]
     tried = attempts_for(Verdict((finding("non_finite"),)), readings, Plan())
     assert tried[0].changes == {"training.learning_rate": 1e-4, "training.clip": "norm(2)"}
+
+
+def test_two_changes_that_gain_beside_each_other_are_made_together_first() -> None:
+    readings = Readings()
+    readings.branches = [gained("rate", 0.1, 0.3)]
+    readings.beside_change, readings.further = "rate(0.1)", [gained("clip", 1.0, 0.1), gained("momentum", 0.5, 0.2)]
+    tried = attempts_for(
+        Verdict((finding("rate_too_high", confirmed=True),)), readings, Plan().but({"training.learning_rate": 1.0})
+    )
+    assert [each.changes for each in tried] == [
+        {"training.learning_rate": 0.1, "training.momentum": 0.5}, {"training.learning_rate": 0.1},
+    ]  # fmt: skip
+
+
+def test_where_there_was_no_time_for_a_trial_the_training_anew_is_one() -> None:
+    readings = Readings()
+    readings.program.task, readings.answers.counts = "classes", [50] * 10
+    readings.last.valid = Judged(rows=100, loss=2.3, error=0.9, error_se=0.03)
+    plan = Plan().but({"model": "mlp", "model.dropout": 0.0})
+    untried, settled = finding("dead_units"), replace(finding("dead_units"), tried="Tried: it gained nothing.")
+    assert [list(each.changes) for each in attempts_for(Verdict((untried,)), readings, plan)] == [["model.activation"]]
+    assert attempts_for(Verdict((settled,)), readings, plan) == []
+    readings.last.valid.error = 0.3  # it learned
+    assert attempts_for(Verdict((untried,)), readings, plan) == []
 
 
 def test_nothing_is_tried_on_a_healthy_training_or_on_suspicion_alone() -> None:

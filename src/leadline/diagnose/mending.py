@@ -13,11 +13,12 @@ from torch import Tensor
 from leadline.diagnose.findings import Finding, Verdict
 from leadline.diagnose.kinds import KINDS
 from leadline.diagnose.plan_changes import changes_of_plan
-from leadline.diagnose.readings import Readings
+from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.remedies import remedy_for
-from leadline.diagnose.rules.outcomes import outcome_of
-from leadline.diagnose.trials.changes import parts_of, said
+from leadline.diagnose.rules.outcomes import Outcome, outcome_of
+from leadline.diagnose.trials.changes import TOGETHER, parts_of, said
 from leadline.diagnose.trials.gains import is_sure
+from leadline.diagnose.trials.twins import written
 
 if TYPE_CHECKING:
     from leadline.plan.record import Plan
@@ -66,8 +67,9 @@ class Compared:
 def attempts_for(verdict: Verdict, readings: Readings, plan: Plan, *, tried: Collection[frozenset[str]] = ()) -> list[Attempt]:
     """What to train anew with, the most promising first: the change that gained most on copies, then the next other remedy.
 
-    Without one, a finding is tried as it stands where a whole training is the way to confirm its kind; and where nothing was
-    learned, with steps that are too long or too short, the usual optimizer and its rate.
+    Where another change gained beside one, both together come before. Where none gained, a finding is tried as it stands if a
+    whole training is the way to confirm its kind, or if there was no time for its trial and the training came out badly; and
+    where nothing was learned, with steps that are too long or too short, the usual optimizer and its rate.
 
     Args:
         verdict: on the training.
@@ -84,11 +86,12 @@ def attempts_for(verdict: Verdict, readings: Readings, plan: Plan, *, tried: Col
     if verdict.healthy:
         return []
     against = kinds_named(verdict.findings)
-    gained = sorted((each for each in readings.branches if is_sure(each.gain, each.gain_se)), key=lambda each: -each.gain)
+    gained, beside = _by_gain(readings.branches), _by_gain(readings.further)
+    texts = [*_with(readings.beside_change, beside), *(written(each.change, each.argument) for each in gained)]
     wanted = []
-    for branch in gained:
+    for text in texts:
         changes: dict[str, Any] = {}
-        for change, argument in parts_of(branch.change, branch.argument):
+        for change, argument in parts_of(text):
             changes |= changes_of_plan(plan, change, argument, task=readings.program.task)
         wanted.append(Attempt(changes, against))
     steps = [finding for finding in verdict.findings if finding.kind in _STEPS]
@@ -98,13 +101,28 @@ def attempts_for(verdict: Verdict, readings: Readings, plan: Plan, *, tried: Col
     wanted += [
         Attempt(dict(remedy_for(finding.kind, readings, plan).changes), kinds_named([finding]))
         for finding in verdict.findings
-        if KINDS[finding.kind].confirmed_by in _BY_TRAINING or (finding.confirmed and not gained)
+        if KINDS[finding.kind].confirmed_by in _BY_TRAINING
+        or (not gained and (finding.confirmed or _untried(finding, outcome)))
     ]
     first: dict[frozenset[str], Attempt] = {}
     for attempt in wanted:
         if attempt.changes and attempt.remedy not in tried:
             first.setdefault(attempt.remedy, attempt)
     return list(first.values())[:ATTEMPTS]
+
+
+def _untried(finding: Finding, outcome: Outcome) -> bool:
+    """Whether a training that came out badly had no time for a trial of this: the training anew is the trial then."""
+    return outcome.bad and not finding.tried and finding.kind not in _STEPS
+
+
+def _by_gain(branches: Sequence[Branch]) -> list[Branch]:
+    return sorted((each for each in branches if is_sure(each.gain, each.gain_se)), key=lambda each: -each.gain)
+
+
+def _with(change: str, beside: Sequence[Branch]) -> list[str]:
+    """A change together with the one that gained most beside it, if any did."""
+    return [TOGETHER.join((change, written(each.change, each.argument))) for each in beside[:1]]
 
 
 def kinds_named(findings: Sequence[Finding]) -> str:

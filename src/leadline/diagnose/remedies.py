@@ -170,14 +170,19 @@ def remedy_for(
     return Remedy(says, _for_plan(plan, advice, changes, readings, sure=branch is not None), code)
 
 
-def apply_changes(kind: str, readings: Readings) -> list[Tried]:
+def apply_changes(kind: str, readings: Readings, extra: Mapping[str, str] | None = None) -> list[Tried]:
     """The changes of `trials.CHANGES` that may mend this kind, the usual one first; none where no trial can show it.
+
+    Args:
+        kind: one of `KINDS`.
+        readings: of the training.
+        extra: what the rule knows besides, as in `remedy_for`.
 
     Example:
         >>> apply_changes("vanishing_gradient", Readings())[0]
         ('activation', 'relu')
     """
-    return _changes_of(ADVICE[kind], readings, {})
+    return _changes_of(ADVICE[kind], readings, extra or {})
 
 
 def _proven(kind: str, advice: _Advice, readings: Readings) -> Branch | None:

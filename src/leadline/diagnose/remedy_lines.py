@@ -163,6 +163,7 @@ _SENTENCES: dict[str, Words] = {
     "batch": lambda readings, rows: f"Take batches of {float(rows):g} rows.",
     "shuffle": lambda readings, _: "Shuffle the rows anew in each epoch.",
     "zero_grad": lambda readings, _: "Zero the gradients before each backward pass.",
+    "connected": lambda readings, _: "Go backward from the loss itself, not from a new tensor of its value.",
     "training_mode": lambda readings, _: (
         "Put the network into training mode before it trains, into evaluation mode to judge it."
     ),
@@ -200,6 +201,7 @@ _LINES: dict[str, Words] = {
     "batch": lambda readings, rows: f"DataLoader(data, batch_size={float(rows):g}, shuffle=True)",
     "shuffle": lambda readings, _: f"DataLoader(data, batch_size={readings.program.batch or 32}, shuffle=True)",
     "zero_grad": lambda readings, _: "optimizer.zero_grad()  # before loss.backward()",
+    "connected": lambda readings, _: "loss = loss_function(model(x), y); loss.backward()",
     "training_mode": lambda readings, _: "model.train()  # before the training loop; model.eval() before judging",
     "everything_trains": lambda readings, _: (
         "model.requires_grad_(True); " + _optimizer_line(readings, readings.program.rate or 1e-3)

@@ -26,6 +26,16 @@ def test_statistics_that_add_to_the_error_are_proven() -> None:
         assert (found.proven, found.hurts) == (said, said)
 
 
+def test_statistics_that_hardly_move_are_not_mended_by_the_mode() -> None:
+    readings = judged(0.9)
+    readings.last.stale_error, readings.last.stale_error_se = 0.5, 0.02
+    assert next(mode_mismatch(readings, outcome_of(readings))).changes[0] == ("statistics", None)
+    assert judge_readings(readings)[0].remedy.says.startswith("Let batch norm follow the data")
+    readings.steps.evaluation_mode = 1.0
+    assert next(mode_mismatch(readings, outcome_of(readings))).changes[0] == ("training_mode", None)
+    assert judge_readings(readings)[0].remedy.says.startswith("Put the network into training mode")
+
+
 def test_dropped_answers_are_suspected_whatever_else_is_dropped() -> None:
     readings = judged()
     readings.graph.dropout = readings.graph.dropped_answers = 0.3

@@ -55,6 +55,16 @@ def test_of_classes_a_loss_beyond_that_of_knowing_nothing_is_overfitting() -> No
     assert any(each.proven for each in overfitting(readings, outcome_of(readings)))
 
 
+@pytest.mark.parametrize(("steps", "wanted"), [(16, [1.0, 19.0]), (120, [1.0, 2.0]), (1000, [1.0])])
+def test_after_so_few_steps_twice_as_many_are_still_too_few(steps: int, wanted: list[float]) -> None:
+    readings = regression([0.9, 0.8], 0.9)
+    readings.program.steps, readings.last.slope, readings.last.slope_se = steps, -0.5, 0.01
+    found = next(iter(stopped_too_early(readings, outcome_of(readings))))
+    assert found.changes == tuple(("go_on", times) for times in wanted)
+    readings.last.valid = readings.last.train  # what came out well is only asked whether it was done
+    assert next(iter(stopped_too_early(readings, outcome_of(readings)))).changes == (("go_on", 1.0),)
+
+
 @pytest.mark.parametrize(("slope", "rising"), [(0.4, False), (-0.5, True)])
 def test_what_does_not_fall_or_only_gets_worse_for_others_did_not_stop_too_early(slope: float, rising: bool) -> None:
     readings = regression([0.9, 0.5, 0.55, 0.6] if rising else [0.9, 0.6], 0.65 if rising else 0.5)

@@ -26,7 +26,7 @@ from leadline.diagnose.rules import (
 from leadline.diagnose.rules.of_trials import GAIN, SHARE, confirms, gained, told_trial
 from leadline.diagnose.rules.outcomes import Outcome, outcome_of, told_outcome
 from leadline.diagnose.rules.ranking import Weighed, ranked, worth_telling
-from leadline.diagnose.rules.suspicions import Candidate, Change
+from leadline.diagnose.rules.suspicions import Candidate, Change, beside_another
 from leadline.diagnose.trials.gains import SURE, is_sure
 from leadline.plan import Plan
 
@@ -204,23 +204,23 @@ def _weighed(candidate: Candidate, readings: Readings, outcome: Outcome) -> Weig
     if confirmed:
         trial = 0.5 + 0.5 * share
     else:
-        settled = best is not None and _settles(best, readings)
+        settled = best is not None and settles(best, readings)
         trial = 0.0 if settled else 0.5
         if candidate.proven:
             in_vain = settled and best is not None and best.gain <= SURE * best.gain_se
             trial = CERTAIN if candidate.kind in _SEEN and not in_vain else 0.5
-    if not confirmed and (second := _confirmed_beside(candidate, readings)) is not None:
+    if not confirmed and (second := _confirmed_beside(candidate, readings, outcome)) is not None:
         return Weighed(candidate, second, True, SECOND * _order(candidate) * (0.5 * strength + 0.5), readings.beside_change)
     score = _order(candidate) * (0.5 * strength + 0.5 * trial)
     return Weighed(candidate, best, confirmed, score)
 
 
-def _confirmed_beside(candidate: Candidate, readings: Readings) -> Branch | None:
-    """The trial that gained most of those that were made beside a change that helps, if it gained enough."""
-    wanted = {*candidate.changes, *([("longer", 3.0)] if ("go_on", 1.0) in candidate.changes else [])}
+def _confirmed_beside(candidate: Candidate, readings: Readings, outcome: Outcome) -> Branch | None:
+    """The trial that gained most of those that were made beside another change, if it gained enough and ended better."""
+    wanted = {*candidate.changes, *map(beside_another, candidate.changes)}
     tried = [each for each in readings.further if (each.change, each.argument) in wanted and candidate.strength >= WORTH]
     best = max(tried, key=lambda each: each.gain, default=None)
-    if best is None:
+    if best is None or gained(best, outcome) <= 0:
         return None
     left = sum(best.twin_errors) / len(best.twin_errors) if best.twin_errors else 1.0
     return best if is_sure(best.gain, best.gain_se) and best.gain > max(GAIN, SHARE * left) else None
@@ -245,7 +245,7 @@ def _contradicted(weighed: Weighed, found: list[Weighed], readings: Readings, ou
     )
 
 
-def _settles(branch: Branch, readings: Readings) -> bool:
+def settles(branch: Branch, readings: Readings) -> bool:
     """Whether a trial without gain speaks against the suspicion: a short one may have ended on a plateau.
 
     What goes on from the end and loses has told it, however short it was.
@@ -261,7 +261,7 @@ def _is_finding(weighed: Weighed, outcome: Outcome, readings: Readings) -> bool:
     if weighed.confirmed:
         least = LITTLE if candidate.kind in _OPEN and (outcome.bad or _beyond_doubt(weighed, outcome)) else WORTH
         return candidate.strength >= least
-    if weighed.branch is not None and _settles(weighed.branch, readings):  # it was tried, and did not help
+    if weighed.branch is not None and settles(weighed.branch, readings):  # it was tried, and did not help
         return outcome.bad and candidate.strength >= 0.8
     return outcome.bad and candidate.strength >= ALONE
 

@@ -20,6 +20,7 @@ JUDGED_WHILE = 512  # held-out rows, of which the loss is looked at while it tra
 FEW_FOR_NORM = 4  # rows of a batch, whose mean and spread are mostly chance
 LONG_STEP = 0.03  # seconds of waiting a step on a CPU, for an alarm
 LONG_WAIT, SLOW_ROW = 5e-3, 1e-4  # seconds a step, and a row: what lies in memory is there sooner
+DONE = 300  # steps in which small networks learn most of what they will
 EMPTIED = 0.1  # of the first size of the weights
 ALONE = 0.8  # of the way from mixed batches to batches of one class
 STALE = 0.015  # of error, that running statistics must add to matter
@@ -48,6 +49,7 @@ def stopped_too_early(readings: Readings, outcome: Outcome) -> Iterator[Candidat
     strength = 0.8 * ramp(-slope, 0.1, 0.6) if clear else 0.0
     few = ramp(readings.program.steps, 150, 30)  # in so few steps no network of any depth is done
     strength = max(strength, 0.9 * few if clear or readings.last.slope is None else 0.5 * few)
+    more = float(round(DONE / max(readings.program.steps, 1)))  # twice as many are still few then
     yield Candidate(
         "stopped_too_early",
         strength,
@@ -55,7 +57,7 @@ def stopped_too_early(readings: Readings, outcome: Outcome) -> Iterator[Candidat
         if clear or slope < -0.1
         else "The training ended after so few steps that the network was not done.",
         (Measure("slope of the loss at the end", slope, low=-0.1), Measure("steps", readings.program.steps, low=100)),
-        (("go_on", 1.0),),
+        (("go_on", 1.0), *((("go_on", more),) if few and more > 1 and outcome.bad else ())),
         severity="moderate",
     )
 
@@ -198,9 +200,10 @@ def mode_mismatch(readings: Readings, outcome: Outcome) -> Iterator[Candidate]:
             Measure("share of steps in evaluation mode", evaluation, high=0.0),
             Measure("error that running statistics add to that with statistics of batches", stale, high=least),
         ),
-        (("training_mode", None), ("statistics", None), ("batch", 32)),
+        (*((("training_mode", None),) if evaluation >= 0.5 else ()), ("statistics", None), ("batch", 32)),
         proven=evaluation > 0.9 or stale > least,
         hurts=off > 0.5 or evaluation > 0.9 or stale > least,
+        extra={"change": "training_mode" if evaluation >= 0.5 else "statistics"},
     )
 
 

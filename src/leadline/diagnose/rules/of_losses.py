@@ -221,7 +221,8 @@ def _without_gradient(cut: bool, weights: int) -> Candidate:
         line = "loss = loss_function(model(x), y)  # not of rounded answers"
     measure = Measure("weights with a gradient", 0, low=weights)
     extra = {"code": "detached", "remedy": remedy, "code_line": line}
-    return Candidate("not_training", 1.0, cause, (measure,), proven=True, extra=extra)
+    changes: tuple[Change, ...] = (("connected", None),) if cut else ()
+    return Candidate("not_training", 1.0, cause, (measure,), changes, proven=True, extra=extra)
 
 
 def _flat(readings: Readings) -> bool:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Collection, Sequence
 
 from leadline.diagnose.readings import Branch, Readings
 from leadline.diagnose.rules.judging import WORTH, candidates_of
 from leadline.diagnose.rules.of_trials import confirms, gained
 from leadline.diagnose.rules.outcomes import Outcome, behind, outcome_of
-from leadline.diagnose.rules.suspicions import Candidate, Change
+from leadline.diagnose.rules.suspicions import Candidate, Change, beside_another
 
 FIRST_SHARE = 0.75  # of the time, for trials of one change, where a second one may be wanted
 SUSPECTS = 2  # kinds, from which two faults are likely enough to keep time for it
-STRONG = 0.4
+STRONG, CLEAR = 0.4, 0.9  # strength: to be counted among two, and to be the first of them without a trial that gained
 MOST = 5  # changes
 WHOLE = 0.9  # of the person's steps, from which more of them can be tried at all
+USUAL: tuple[Change, ...] = (("rate", 0.1), ("rate", 10.0))  # what one fault hides of the rate shows when it is mended
 _AFTERWARDS = ("go_on", "lower_rate_at_end")  # begin where the training ended
 
 
@@ -28,7 +31,11 @@ def may_be_two(readings: Readings) -> bool:
 def worth_trying_beside(readings: Readings) -> tuple[Change, list[Change]] | None:
     """A first change, and others that may gain beside it; None where the first leaves nothing to mend.
 
-    The first is the one that gained most, or, where none did, what was proven without a trial.
+    Beside what is suspected the rate is tried either way. Where the first change mends it, whether it was too short as well is
+    all that is left to ask, if that is suspected.
+
+    The first is the one that gained most, or, where none did, what was proven without a trial or is seen most clearly: of two
+    faults that each forbid to learn neither change gains alone.
     """
     outcome = outcome_of(readings)
     suspects = [each for each in candidates_of(readings, outcome) if each.strength >= WORTH]
@@ -36,18 +43,34 @@ def worth_trying_beside(readings: Readings) -> tuple[Change, list[Change]] | Non
     if first is None or not outcome.bad:
         return None
     change, branch = first
-    if branch is not None and not _still_bad(branch, readings, outcome):
-        return None
+    mended = branch is not None and not _still_bad(branch, readings, outcome)
     steps = branch.steps if branch is not None else max((each.steps for each in readings.branches), default=0)
     whole = steps >= WHOLE * readings.program.steps
     others = [each for each in suspects if change not in each.changes and not (each.proven and not each.changes)]
-    wanted: list[Change] = []
-    for each in sorted(others, key=lambda each: -each.strength):
-        for other in each.changes:
-            other = ("longer", 3.0) if other[0] == "go_on" and whole else other
-            if other[0] not in (change[0], *_AFTERWARDS) and other not in wanted:
-                wanted.append(other)
-    return (change, wanted[:MOST]) if wanted else None
+    wanted = changes_beside([change[0]], others, whole=whole)
+    if mended:  # only that it was too short still shows then
+        wanted = [other for other in wanted if other[0] == "longer"]
+    return (change, wanted) if wanted else None
+
+
+def changes_beside(made: Collection[str], suspects: Sequence[Candidate], *, whole: bool) -> list[Change]:
+    """What suspicions ask for beside changes of these names: the first of each, the likeliest before, then the others.
+
+    Args:
+        made: names of the changes that all copies have.
+        suspects: the suspicions.
+        whole: whether copies train as long as the person did, so that more steps can be tried.
+
+    Example:
+        >>> slow = Candidate("stopped_too_early", 0.8, "", changes=(("go_on", 1.0),))
+        >>> changes_beside(["head"], [slow], whole=True)
+        [('longer', 3.0), ('rate', 0.1), ('rate', 10.0)]
+    """
+    ordered = sorted(suspects, key=lambda each: -each.strength)
+    rows = itertools.zip_longest(*(map(beside_another, each.changes) if whole else each.changes for each in ordered))
+    asked = [change for row in rows for change in row if change is not None and change[0] not in (*made, *_AFTERWARDS)]
+    wanted = list(dict.fromkeys(asked))[:MOST]
+    return wanted + [change for change in USUAL if change[0] not in made and change not in wanted]
 
 
 def _first(readings: Readings, outcome: Outcome, suspects: list[Candidate]) -> tuple[Change, Branch | None] | None:
@@ -56,7 +79,9 @@ def _first(readings: Readings, outcome: Outcome, suspects: list[Candidate]) -> t
         best = max(sure, key=lambda each: gained(each, outcome))
         return (best.change, best.argument), best
     proven = [each for each in suspects if each.proven and each.hurts and each.changes]
-    return (proven[0].changes[0], None) if proven else None
+    clear = [each for each in suspects if each.strength >= CLEAR and each.changes and each.changes[0][0] not in _AFTERWARDS]
+    chosen = proven[:1] or sorted(clear, key=lambda each: -each.strength)[:1]
+    return (chosen[0].changes[0], None) if chosen else None
 
 
 def _still_bad(branch: Branch, readings: Readings, outcome: Outcome) -> bool:

@@ -35,6 +35,17 @@ class Candidate:
     weight: float | None = None  # in place of that of its kind, where it is a cause and not what a cause leads to
 
 
+def beside_another(change: Change) -> Change:
+    """A change as it is tried beside another: what goes on from the end of a training is a longer one then.
+
+    Example:
+        >>> beside_another(("go_on", 1.0)), beside_another(("rate", 0.1))
+        (('longer', 3.0), ('rate', 0.1))
+    """
+    name, argument = change
+    return ("longer", max(3.0, 1 + float(argument or 1))) if name == "go_on" else change
+
+
 def ramp(value: float, none: float, full: float) -> float:
     """0 at `none`, 1 at `full`, a straight line between; either may be the larger.
 

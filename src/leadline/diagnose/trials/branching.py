@@ -151,7 +151,7 @@ def _cost(trials: Trials, wanted: Wanted) -> float:
             cost *= min(max(before / float(argument or 32), 1.0), 10.0) * max(
                 1.0, min(float(argument or 32) / before, 8.0) ** 0.3
             )
-        elif name == "longer":
+        elif name == "longer" or (name == "go_on" and float(argument or 1) > 1):
             cost *= float(argument or 2)
         elif name == "wider":
             cost *= min(float(argument or 2), 2.0)  # much wider is tried of narrow layers only

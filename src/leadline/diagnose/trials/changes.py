@@ -61,6 +61,7 @@ CHANGES: dict[str, Change] = {
     "batch": Change("batches of {} rows", steps.batch, 32),
     "shuffle": Change("rows in a new order each epoch", steps.shuffle),
     "zero_grad": Change("gradients zeroed before each step", steps.zero_grad),
+    "connected": Change("the gradient of the loss itself", steps.connected),
     "training_mode": Change("training mode while it trains", steps.training_mode),
     "everything_trains": Change("all parameters trained", steps.everything_trains, order=4),
     "head_only": Change("only the last layer trained", network.head_only, order=4),

@@ -183,7 +183,7 @@ class CopiedTraining:
                     optimizer.state[copied] = copy.deepcopy(memory)
 
     def _learn(self, steps: int, deadline: float) -> bool:
-        if (optimizer := self.made_optimizer()) is None:
+        if not self.habits.learns or (optimizer := self.made_optimizer()) is None:
             return True  # as in the person's training, nothing is learned
         rates = [float(group["lr"]) for group in optimizer.param_groups]
         clipped = [part for group in optimizer.param_groups for part in group["params"]]

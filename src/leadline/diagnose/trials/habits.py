@@ -27,6 +27,7 @@ class Habits:
         by_target: whether rows come sorted by their targets.
         rates: (share of the training, multiplier of the learning rate) in order; empty where the rate stays.
         clip: the largest norm of the gradient; None is no bound.
+        learns: whether any weight got a gradient: where the loss was cut off from the network, none did.
 
     Example:
         >>> Habits(32, 0.1, rates=((0.0, 1.0), (1.0, 0.0))).multiplier(0.25)
@@ -41,6 +42,7 @@ class Habits:
     by_target: bool = False
     rates: tuple[tuple[float, float], ...] = ()
     clip: float | None = None
+    learns: bool = True
 
     def multiplier(self, progress: float) -> float:
         """Of the learning rate, at a share of the training."""
@@ -82,7 +84,23 @@ def habits_of(subject: Subject, readings: Readings | None = None) -> Habits:
         by_target=sorted_rows,
         rates=_rates(steps.samples, readings.program.steps or subject.steps, rate),
         clip=_limit(steps.samples) if (steps.clipped or 0.0) > 0 else None,
+        learns=not is_cut_off(readings),
     )
+
+
+def is_cut_off(readings: Readings) -> bool:
+    """Whether no weight got a gradient at any step that was looked at, while the loss was a number.
+
+    Example:
+        >>> is_cut_off(Readings())
+        False
+    """
+    broken = readings.steps.non_finite_step
+    sound = [
+        each for each in readings.steps.samples[1:] if math.isfinite(each.loss) and (broken is None or each.step < broken - 1)
+    ]
+    heard = [norm for sample in sound for norm in sample.gradient]
+    return bool(heard) and all(map(math.isnan, heard))
 
 
 def own_rates(subject: Subject) -> list[float]:

@@ -90,6 +90,18 @@ def zero_grad(copied: CopiedTraining, argument: Any) -> str:
     return ""
 
 
+def connected(copied: CopiedTraining, argument: Any) -> str:
+    """The gradient comes from the loss as a copy has it: what cut it off was in the loop, between the two."""
+    if copied.habits.learns:
+        return "its weights get gradients already"
+    rows = copied.train.take(slice(0, 8))
+    copied.set_training(copied.habits.training_mode)
+    if not copied.loss(copied.answer(rows.inputs), rows.targets).requires_grad:
+        return "its loss is cut off from the network in a copy as well"
+    copied.habits = dataclasses.replace(copied.habits, learns=True)
+    return ""
+
+
 def training_mode(copied: CopiedTraining, argument: Any) -> str:
     if copied.habits.training_mode:
         return "it trains in training mode already"

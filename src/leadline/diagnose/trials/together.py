@@ -97,5 +97,5 @@ class Together:
 
 
 def _as_twins(copied: CopiedTraining) -> bool:
-    """Whether a copy takes as many steps as it is told to, and is judged by all rows alike."""
-    return copied.length == 1 and copied.judging is None
+    """Whether a copy takes as many steps as it is told to, learns from them, and is judged by all rows alike."""
+    return copied.length == 1 and copied.judging is None and copied.habits.learns
