@@ -5,7 +5,9 @@ python benchmarks/pretraining.py [--seeds 5] [--width 128] [--few 100] [--epochs
 Every network is `mlp` with sigmoid units and without batch normalization, trained by Adam at a constant rate until the loss on
 the validation rows has not got better for 20 epochs; its best weights are judged on test rows that nothing else has seen. With
 pre-training the layers first learn all training rows, labels unseen, as machines or as autoencoders; "few" means that only so
-many of these rows, drawn by the seed, have a label. The seed also draws the split, the weights and the order.
+many of these rows, drawn by the seed, have a label (`leadline train` pre-trains on what it is given: there, train on all rows
+with `--task reconstruct` first and begin `--from` that Run). The validation rows keep their labels. The seed also draws the
+split, the weights and the order.
 """
 
 from __future__ import annotations

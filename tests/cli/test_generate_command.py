@@ -19,6 +19,7 @@ QUICK = {
     "model.width": 4,
     "model.latent": 4,
     "training.epochs": 1,
+    "training.learning_rate": 0.02,  # so that an epoch moves the two classes apart
     "training.threads": 1,
     "training.layout": "contiguous",
     "training.device": "cpu",

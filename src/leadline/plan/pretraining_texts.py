@@ -25,7 +25,7 @@ class Pretraining(NamedTuple):
     corruption: str = "none"
 
 
-def rbm_layers(epochs: int = 20, *, learning_rate: float = 0.05) -> Pretraining:
+def rbm_layers(epochs: int = 20, *, learning_rate: float = 0.1) -> Pretraining:
     """Each layer is a restricted Boltzmann machine of the layer below.
 
     Args:

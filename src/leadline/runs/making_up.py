@@ -120,7 +120,8 @@ def in_own_units(inputs: Inputs, made: Tensor) -> Rows:
     if isinstance(inputs, Table):
         return [inputs.words(row) for row in made.float().cpu().numpy()]
     assert isinstance(inputs, Pictures | Vectors)
-    return np.concatenate([inputs.restored(part) for part in made.split(_SHOWN_AT_ONCE)])
+    parts = (made[start : start + _SHOWN_AT_ONCE] for start in range(0, len(made), _SHOWN_AT_ONCE))
+    return np.concatenate([inputs.restored(part) for part in parts])
 
 
 def class_numbers(schema: Schema, names: Sequence[str], number: int) -> list[int] | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from leadline.errors import ArgumentError
@@ -20,6 +21,8 @@ from leadline.models.boltzmann.belief_nets import (
     feed_forward_network,
     upward_weights,
 )
+from leadline.models.boltzmann.boltzmann_machines import RestrictedBoltzmannMachine
+from leadline.models.boltzmann.boltzmann_steps import ContrastiveDivergence
 from leadline.optim import make_schedule
 from leadline.training import Callback, run_loop
 from leadline.training.checkpoints import load, save
@@ -120,6 +123,28 @@ def test_machines_learn_one_after_the_other() -> None:
     means = (features.sum(0) + 1) / (len(rows) + 2)
     assert (torch.sigmoid(made.machines[2].visible_bias) - means).abs().max() < 0.2, "begun at the means of what it sees"
     assert history["valid_reconstruction"][1] < 3
+
+
+def test_what_a_row_is_reaches_the_topmost_machine() -> None:
+    """Learned from probabilities that hardly differ, the units of a fourth machine would be the same for all rows."""
+    torch.manual_seed(0)
+    rows = torch.as_tensor(load_digits().data[:600] / 16).float()
+    made = DeepBeliefNet((64,), (64, 64, 64, 64), hidden_start=0.0)
+    made.start_from(rows)
+    batches = list(rows.split(20))
+    run_loop(GreedyDivergence(made, 0.1), batches, epochs=4 * 12)
+    assert made(rows).std(0).mean() > 0.03
+
+
+def test_states_are_drawn_where_rows_are_probabilities() -> None:
+    torch.manual_seed(0)
+    step = ContrastiveDivergence(RestrictedBoltzmannMachine((40,), 3), 1e-9)
+    rows = torch.linspace(0, 1, 40).repeat(2000, 1)
+    with torch.no_grad():
+        step.learn(rows, 0.0, drawn=True)
+    (buffers,) = step._buffers.values()
+    assert buffers.data.unique().tolist() == [0, 1]
+    torch.testing.assert_close(buffers.data.mean(0), rows[0], atol=0.06, rtol=0)
 
 
 @pytest.mark.parametrize("arguments", [{"particles": 6}, {"precision": torch.bfloat16}])

@@ -22,9 +22,11 @@ _GAUSSIAN_SHARE = 0.02
 class GreedyDivergence:
     """Learn the machines of a deep belief net one after the other, each for an equal share of the training.
 
-    Machine l learns while the fraction of the training is in [(l − 1)/L, l/L), by contrastive divergence, from the
-    probabilities of the hidden units below; those stay as they are from then on. It starts from the means of the first batch
-    that reaches it. The schedule and the careful beginning of the momentum count from 0 to 1 for each machine.
+    Machine l learns while the fraction of the training is in [(l − 1)/L, l/L), by contrastive divergence, from the hidden
+    units below, on or off as they are drawn anew for each batch: of their probabilities, which hardly differ from row to row
+    before a machine has learned much, a second machine learns little and a fourth nothing. Machines that have learned stay as
+    they are. One starts from the means of the first batch that reaches it. The schedule and the careful beginning of the
+    momentum count from 0 to 1 for each machine.
 
     The logged `loss` is the squared error of the reconstruction of what the machine learns from, `layer` its number (from 1).
     Neither can be compared from one machine to the next, so no best weights should be kept by them.
@@ -94,7 +96,7 @@ class GreedyDivergence:
                 self.parts[self.layer].forget()
                 self.layer = layer
             inputs = self.net.below(rows, layer)
-            loss = self.parts[layer].learn(inputs, max(0.0, fraction * machines - layer))
+            loss = self.parts[layer].learn(inputs, max(0.0, fraction * machines - layer), drawn=layer > 0)
         return {"loss": loss, "layer": torch.full_like(loss, layer + 1)}
 
     def _check_length(self, progress: Any) -> None:

@@ -36,6 +36,7 @@ class DeepBeliefNet(nn.Module):
         hidden: units of each machine, at least one machine.
         visible: of the first machine, "bernoulli" or "gaussian".
         noise: of Gaussian units, see `RestrictedBoltzmannMachine`.
+        hidden_start: the first biases of all hidden units; −1 lets each be on for fewer rows than not.
 
     Errors: `ArgumentError` for an argument out of range, or inputs of another shape.
 
@@ -47,12 +48,22 @@ class DeepBeliefNet(nn.Module):
     Source: Hinton, Osindero and Teh (2006), A fast learning algorithm for deep belief nets.
     """
 
-    def __init__(self, shape: Sequence[int], hidden: Sequence[int], *, visible: str = "bernoulli", noise: float = 1.0) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        hidden: Sequence[int],
+        *,
+        visible: str = "bernoulli",
+        noise: float = 1.0,
+        hidden_start: float = -1.0,
+    ) -> None:
         super().__init__()
         if not hidden:
             raise ArgumentError("The deep belief net cannot be built", expected="at least 1 hidden layer", got="none")
-        first = RestrictedBoltzmannMachine(shape, hidden[0], visible=visible, noise=noise)
-        upper = [RestrictedBoltzmannMachine((low,), high) for low, high in itertools.pairwise(hidden)]
+        first = RestrictedBoltzmannMachine(shape, hidden[0], visible=visible, noise=noise, hidden_start=hidden_start)
+        upper = [
+            RestrictedBoltzmannMachine((low,), high, hidden_start=hidden_start) for low, high in itertools.pairwise(hidden)
+        ]
         self.layers = nn.ModuleList([first, *upper])
 
     @property
@@ -118,7 +129,12 @@ class DeepBeliefNet(nn.Module):
 
 
 def deep_belief_net(
-    shape: Sequence[int], *, hidden: str = "500-500-2000", visible: str = "bernoulli", noise: float = 1.0
+    shape: Sequence[int],
+    *,
+    hidden: str = "500-500-2000",
+    visible: str = "bernoulli",
+    noise: float = 1.0,
+    hidden_start: float = -1.0,
 ) -> nn.Module:
     """A deep belief net that has learned nothing yet, see `DeepBeliefNet`.
 
@@ -129,6 +145,7 @@ def deep_belief_net(
         hidden: units of each machine, such as "500-500-2000".
         visible: of the first machine, "bernoulli" for values in [0, 1], "gaussian" for others.
         noise: of Gaussian units.
+        hidden_start: the first biases of all hidden units, below 0 for sparse features.
 
     Errors: `ArgumentError` for an argument out of range.
 
@@ -136,7 +153,7 @@ def deep_belief_net(
         >>> [len(machine.hidden_bias) for machine in deep_belief_net((64,), hidden="100-50").machines]
         [100, 50]
     """
-    return DeepBeliefNet(shape, read_widths(hidden), visible=visible, noise=noise)
+    return DeepBeliefNet(shape, read_widths(hidden), visible=visible, noise=noise, hidden_start=hidden_start)
 
 
 def feed_forward_network(net: DeepBeliefNet, outputs: int, *, dropout: float = 0.0) -> nn.Sequential:

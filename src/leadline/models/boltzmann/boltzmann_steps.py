@@ -110,11 +110,17 @@ class ContrastiveDivergence:
         with torch.no_grad():
             return {"loss": self.learn(rows, 0.0 if progress is None else progress.fraction)}
 
-    def learn(self, rows: Tensor, fraction: float) -> Tensor:
-        """One step on rows [B, *shape]; the squared error of the reconstruction, a scalar. Call it without gradients."""
+    def learn(self, rows: Tensor, fraction: float, *, drawn: bool = False) -> Tensor:
+        """One step on rows [B, *shape]; the squared error of the reconstruction, a scalar. Call it without gradients.
+
+        With `drawn` the rows are probabilities, and learned from are units that are on or off with these.
+        """
         z = self.machine.standardized(rows)
         parts, buffers = self._parts(), self._memory(len(z))
-        buffers.data.copy_(z)
+        if drawn:
+            parts.draws.units(z, out=buffers.data)
+        else:
+            buffers.data.copy_(z)
         self.rate = self.learning_rate * (1.0 if self.schedule is None else self.schedule(fraction))
         momentum = min(self.momentum, _CAREFUL_MOMENTUM) if fraction < _CAREFUL_SHARE else self.momentum
         if self.particles:
