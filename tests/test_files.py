@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leadline import files
-from leadline.errors import SourceNotFoundError, StorageError
+from leadline.errors import RunExistsError, SourceNotFoundError, StorageError
 
 
 def test_what_breaks_while_writing_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
@@ -47,6 +47,21 @@ def test_other_errors_pass_as_they_are(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceNotFoundError, match="no folder .*nowhere"):
         files.write_text(tmp_path / "nowhere" / "a.txt", "new")
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "table.csv").touch()
+    for path in (tmp_path / "table.csv", tmp_path / "table.csv" / "a" / "b"):
+        with pytest.raises(RunExistsError, match=r"table\.csv is not a folder"):
+            files.make_folder(path)
+    assert files.make_folder(tmp_path / "a" / "b") == files.make_folder(tmp_path / "a" / "b")
+
+    def nowhere(*_: object, **__: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(Path, "mkdir", nowhere)
+    with pytest.raises(StorageError, match="No folder can be made"):
+        files.make_folder(tmp_path / "x")
 
 
 def test_names_that_are_not_utf8_survive_json(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from leadline.errors import SourceNotFoundError, StorageError
+from leadline.errors import RunExistsError, SourceNotFoundError, StorageError
 
 ASIDE = ".part"
 
@@ -39,6 +39,27 @@ def storage(path: Path) -> Iterator[None]:
         if reason is None:
             raise
         raise StorageError(f"{reason[0]}, so {path} could not be written", do=reason[1]) from error
+
+
+def make_folder(path: Path) -> Path:
+    """A folder, and those above it, where there are none; the same path.
+
+    Errors: `RunExistsError` where a file is in the way; `StorageError` where the system lets none be made.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> make_folder(pathlib.Path(tempfile.mkdtemp()) / "a" / "b").is_dir()
+        True
+    """
+    try:
+        with storage(path):
+            path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next(part for part in (path, *path.parents) if part.exists())
+        raise RunExistsError(f"{file} is not a folder", do="Choose another place.") from error
+    except FileNotFoundError as error:  # of a place that is no disk
+        raise StorageError(f"No folder can be made at {path}", do="Choose another place.") from error
+    return path
 
 
 @contextmanager

@@ -59,8 +59,7 @@ def _enlarge(run: Run, name: str, raw: Any, path: Path) -> tuple[int, int, Path]
     if path.exists():
         raise RunExistsError(f"{path} exists already", do="Choose another folder with --out, or remove it first.")
     picture = run.predict(raw, [name])
-    with files.storage(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(path.parent)
     return (*picture.pixels.shape[:2], picture.save(path))  # type: ignore[union-attr]
 
 

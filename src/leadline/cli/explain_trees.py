@@ -51,8 +51,7 @@ def show_trees(run: Run, typed: str, words: Sequence[str], *, out: Path | None, 
     names, said, lost = _said(run, words)
     record = own_trees(run.schema, said, names)
     if said:
-        with files.storage(page.parent):
-            page.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(page.parent)
         files.write_text(page, trees_page(run.folder.name, record))
     for (tree, _), row in zip(said, record["drawn"], strict=True):
         in_brackets = tree.in_brackets([record["names"][label] for label in row["said"]])

@@ -174,7 +174,6 @@ def _written(path: Path) -> Iterator[IO[bytes]]:
     """A new file, and its folder where there is none."""
     from leadline import files
 
-    with files.storage(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(path.parent)
     with files.writing(path) as file:
         yield file

@@ -98,7 +98,7 @@ def pretraining_of(text: str) -> Pretraining:
 
     Example:
         >>> pretraining_of("rbm(epochs=3)")
-        Pretraining(kind='rbm', epochs=3, learning_rate=0.05, corruption='none')
+        Pretraining(kind='rbm', epochs=3, learning_rate=0.1, corruption='none')
     """
     made: Pretraining = make(text, PRETRAININGS, "pre-training")
     return made

@@ -73,8 +73,7 @@ def keep_page(path: Path, run: Run, rows: Sequence[dict[str, Any]]) -> Path:
     kind = "stretches" if inputs.kind == "series" else "letters" if getattr(inputs, "unit", "") == "characters" else "words"
     check_own_page(path)
     page = explained_page(run.folder.name, rows, kind=kind, odds=not isinstance(run.schema.answers, Numbers))
-    with files.storage(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(path.parent)
     files.write_text(path, page)
     return path
 

@@ -48,9 +48,7 @@ def create(name: str, folder: Path | str | None) -> Path:
     Errors: `RunExistsError` when something lies in the folder asked for.
     """
     if (chosen := check_free(folder)) is not None:
-        with files.storage(chosen):
-            chosen.mkdir(parents=True, exist_ok=True)
-        return chosen
+        return files.make_folder(chosen)
     stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
     with files.storage(RUNS):
         RUNS.mkdir(exist_ok=True)

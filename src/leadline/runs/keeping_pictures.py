@@ -60,11 +60,7 @@ def keep_png(path: Path, png: bytes) -> Path:
     Errors: `RunExistsError` when something of another origin is there; `StorageError` when the disk is full or read-only.
     """
     check_own(path)
-    with files.storage(path.parent):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise RunExistsError(f"{path.parent} is not a folder", do="Choose another with --out.") from error
+    files.make_folder(path.parent)
     with files.writing(path) as file:
         file.write(png)
     return path
